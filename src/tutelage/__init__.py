@@ -1,0 +1,41 @@
+"""tutelage: knowledge distillation of convolutional image classifiers, measured honestly.
+
+The public names are imported when first used: `import tutelage` costs no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Augment": "data.augment",
+    "Engine": "run",
+    "Recipe": "recipe",
+    "Run": "run",
+    "Study": "study",
+    "TeacherCache": "cache",
+    "UserError": "errors",
+    "train": "train",
+}
+
+__all__ = ["__version__", "methods", *_PUBLIC]
+
+if TYPE_CHECKING:
+    from tutelage import methods as methods
+    from tutelage.cache import TeacherCache as TeacherCache
+    from tutelage.data.augment import Augment as Augment
+    from tutelage.errors import UserError as UserError
+    from tutelage.recipe import Recipe as Recipe
+    from tutelage.run import Engine as Engine
+    from tutelage.run import Run as Run
+    from tutelage.study import Study as Study
+    from tutelage.train import train as train
+
+
+def __getattr__(name: str) -> Any:
+    if name == "methods":
+        return importlib.import_module("tutelage.methods")
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(f"tutelage.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

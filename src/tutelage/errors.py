@@ -1,0 +1,46 @@
+"""The one exception a user sees: what is wrong, what was expected, what to do next."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A mistake the user can mend; the command line prints it without a traceback and exits with 2.
+
+    Args:
+        message: What was written and what was expected, in one sentence.
+        hint: What to do next; printed on a line of its own.
+    """
+
+    def __init__(self, message: str, hint: str = ""):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n\nhint: {self.hint}" if self.hint else self.message
+
+
+def unknown(kind: str, name: str, known: Iterable[str], listing: str = "") -> UserError:
+    """The error for a name that is in no table, with the nearest name that is.
+
+    Args:
+        kind: What the name should have named, in the singular ("method").
+        name: What the user wrote.
+        known: The names that exist.
+        listing: A command that prints them.
+
+    >>> print(unknown("method", "dk", ["kd", "dkd", "rkd"]).hint)
+    did you mean "dkd" or "kd"?
+    """
+    known = sorted(known)
+    near = get_close_matches(name.lower(), known, n=2, cutoff=0.6)
+    if near:
+        hint = "did you mean " + " or ".join(f'"{n}"' for n in near) + "?"
+    elif len(known) <= 12:
+        hint = "known: " + ", ".join(known)
+    else:
+        hint = "there is nothing of a similar name"
+    if listing:
+        hint += f" ({listing} lists them all)"
+    return UserError(f'unknown {kind} "{name}"', hint)

@@ -1,0 +1,21 @@
+"""The student alone: cross-entropy with the labels. Every study compares with it.
+
+Source: none; the multinomial logistic loss.
+Departures: none.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tutelage.methods._base import Method
+from tutelage.methods._common import label_cross_entropy
+
+
+@dataclass(frozen=True)
+class Baseline(Method):
+    """CE(labels, student)."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def losses(self, student, teacher, context, adapters):
+        return {"label": label_cross_entropy(student.logits, context)}

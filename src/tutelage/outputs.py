@@ -1,0 +1,54 @@
+"""The records that cross the parts: what a network says about a batch, and what is known besides.
+
+They are NamedTuples, not dataclasses: mixed precision walks the arguments of `forward`, and dynamo traces them.
+"""
+
+from typing import NamedTuple
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+class Outputs(NamedTuple):
+    """What one network says about one batch."""
+
+    logits: Float[Tensor, "B C"]
+    """Before softmax. `C` is 0 where there is no teacher."""
+    embedding: Float[Tensor, "B D"] | None = None
+    """The input of the final linear layer."""
+    features: tuple[Float[Tensor, "B _ _ _"], ...] = ()
+    """Stage outputs [B, channels, height, width], shallow to deep; NCHW shapes whatever the memory format."""
+
+
+class Context(NamedTuple):
+    """What a method may know about a batch besides the two networks' outputs."""
+
+    labels: Int64[Tensor, " B"]
+    sample: Int64[Tensor, " B"]
+    """Positions in the training split (memory banks)."""
+    epoch: float
+    """Epochs completed, fractional (warm-ups)."""
+    partner_labels: Int64[Tensor, " B"] | None = None
+    """mixup, CutMix: the labels mixed in ..."""
+    partner_share: Float[Tensor, " B"] | None = None
+    """... and their share of the image, in [0, 1)."""
+
+
+class Head(NamedTuple):
+    """The final linear layer of a classifier: logits = embedding @ weight.T + bias."""
+
+    weight: Float[Tensor, "C D"]
+    bias: Float[Tensor, " C"]
+
+
+class Sizes(NamedTuple):
+    """The shapes of one network's `Outputs`, without the batch: what adapters are sized from."""
+
+    classes: int
+    embedding: int | None = None
+    features: tuple[tuple[int, int, int], ...] = ()
+    """(channels, height, width) of every stage, shallow to deep."""
+    stages: tuple[str, ...] = ()
+    """The stages' module paths, for messages: same length as `features`."""
+    head: Head | None = None
+    """The teacher's last layer, for methods whose `needs` has "head"."""
