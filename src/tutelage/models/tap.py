@@ -1,0 +1,157 @@
+"""A network ready for pixels: it normalises and resizes inside, and says its logits, embedding and stages."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tutelage.errors import unknown
+from tutelage.outputs import Head, Outputs, Sizes
+
+LOGITS = frozenset({"logits"})
+EVERYTHING = frozenset({"logits", "embedding", "features"})
+
+
+class _Catch:
+    """A forward hook that keeps the last tensor while its owner wants it.
+
+    An object and not a closure: a deep copy of the network gets hooks of its own, which a closure would not.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.tensor: Tensor | None = None
+
+    def output(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        if self.wanted:
+            self.tensor = output
+
+    def input(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if self.wanted:
+            self.tensor = inputs[0]
+
+    def take(self) -> Tensor:
+        tensor, self.tensor = self.tensor, None
+        assert tensor is not None, "the tapped module was not called"
+        return tensor
+
+
+class Tapped(nn.Module):
+    """A classifier that takes pixels in [0, 1] and returns `Outputs`.
+
+    `network` is the plain network: its `state_dict()` has the plain names. The normalisation is not part of any
+    state dict: it belongs to the recipe.
+
+    Args:
+        network: Any module from images [B, C, size, size] to logits [B, classes].
+        mean: Per channel, of pixels in [0, 1].
+        std: Per channel.
+        size: The side in pixels that the network sees. Images of another side are resized: interpolation without
+            corner alignment, antialiased when shrinking.
+        head: Module path of the final layer. Its input is the embedding; where that is a map (a 1x1 convolution as
+            the classifier), its mean over positions.
+        stages: Module paths whose outputs are the features, shallow to deep.
+        interpolation: "bilinear" or "bicubic" (clipped to [0, 1] afterwards, as image libraries do).
+
+    Raises:
+        UserError: there is no module of a given path.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        size: int,
+        head: str,
+        stages: tuple[str, ...],
+        interpolation: str = "bilinear",
+    ):
+        super().__init__()
+        self.network = network
+        self.mean, self.std, self.size = mean, std, size
+        self.head, self.stages, self.interpolation = head, stages, interpolation
+        # x * scale + shift is one kernel; (x - mean) / std would be two.
+        self.register_buffer("scale", 1 / torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.register_buffer("shift", -torch.tensor(mean).view(-1, 1, 1) * self.scale, persistent=False)
+        self._embedding = _Catch()
+        self._features = [_Catch() for _ in stages]
+        _module(network, head).register_forward_pre_hook(self._embedding.input)
+        for stage, catch in zip(stages, self._features, strict=True):
+            _module(network, stage).register_forward_hook(catch.output)
+
+    def forward(self, pixels: Float[Tensor, "B C H W"], want: frozenset[str] = LOGITS) -> Outputs:
+        """What the network says about a batch.
+
+        Args:
+            pixels: In [0, 1].
+            want: Any of "logits" (always there), "embedding", "features"; other words are ignored.
+        """
+        self._embedding.wanted = "embedding" in want
+        for catch in self._features:
+            catch.wanted = "features" in want
+        logits = self.network(self.prepare(pixels))
+        embedding, features = None, ()
+        if "embedding" in want:
+            embedding = self._embedding.take()
+            embedding = embedding.mean((2, 3)) if embedding.ndim == 4 else embedding.flatten(1)
+        if "features" in want:
+            features = tuple(catch.take() for catch in self._features)
+        return Outputs(logits, embedding, features)
+
+    def prepare(self, pixels: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C _ _"]:
+        """Resized and normalised: what the network itself sees."""
+        side = pixels.shape[-1]
+        if side != self.size:
+            pixels = F.interpolate(
+                pixels, (self.size, self.size), mode=self.interpolation, antialias=self.size < side, align_corners=False
+            )
+            if self.interpolation == "bicubic":
+                pixels = pixels.clamp(0, 1)
+        return torch.addcmul(self.shift, pixels, self.scale)
+
+    @torch.no_grad()
+    def sizes(self) -> Sizes:
+        """The shapes of this network's `Outputs` and its head, found by running one black image in eval mode."""
+        weight = next(self.network.parameters())
+        image = torch.zeros(1, len(self.mean), self.size, self.size, dtype=weight.dtype, device=weight.device)
+        with evaluating(self):
+            outputs = self(image, EVERYTHING)
+        head, last = None, _module(self.network, self.head)
+        if isinstance(last, nn.Linear):
+            bias = last.bias if last.bias is not None else weight.new_zeros(last.out_features)
+            head = Head(last.weight.detach().clone(), bias.detach().clone())
+        return Sizes(
+            classes=outputs.logits.shape[1],
+            embedding=outputs.embedding.shape[1] if outputs.embedding is not None else None,
+            features=tuple(tuple(f.shape[1:]) for f in outputs.features),
+            stages=self.stages,
+            head=head,
+        )
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Generator[None]:
+    """Eval mode inside the block; afterwards every submodule is in the mode it was in before, one by one."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _module(network: nn.Module, path: str) -> nn.Module:
+    modules = dict(network.named_modules())
+    if path not in modules:
+        raise unknown("module path", path, [name for name in modules if name])
+    return modules[path]

@@ -1,0 +1,146 @@
+"""Weights from files: safetensors, or a .pth that holds nothing but weights; and what identifies them."""
+
+import argparse
+import hashlib
+import logging
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from tutelage.errors import UserError
+
+log = logging.getLogger("tutelage")
+
+_WRAPPERS = ("state_dict", "model", "net", "model_ema")
+_PREFIXES = ("module.", "_orig_mod.")
+
+
+def load_weights(network: nn.Module, path: str | Path, *, head: str = "") -> dict[str, str]:
+    """Copy a file's weights into a network; every name must match.
+
+    A .pth or .pt file may wrap its weights in "state_dict", "model", "net" or "model_ema", and prefix names with
+    "module." or "_orig_mod.". float16 weights become float32.
+
+    Args:
+        network: The plain network.
+        path: A .safetensors, .pth or .pt file.
+        head: Module path of a final layer that keeps its random weights when the file's has another shape; empty:
+            another shape is an error.
+
+    Returns:
+        The metadata of a .safetensors file; nothing for others.
+
+    Raises:
+        UserError: no such file, not a file of weights, unsafe to read, not finite, or of another network.
+    """
+    state, metadata = read_weights(path)
+    own = network.state_dict()
+    if head:
+        other = [k for k in state if k.rpartition(".")[0] == head and k in own and own[k].shape != state[k].shape]
+        if other:
+            kept = len(state) - len(other)
+            log.info("%s: kept %d tensors; %s has another number of classes and starts anew", path, kept, head)
+            state = {k: own[k] if k in other else v for k, v in state.items()}
+    _check_names(state, own, path)
+    halves = [k for k, v in state.items() if v.dtype in (torch.float16, torch.bfloat16)]
+    if halves:
+        log.info("%s: %d tensors in half precision were widened to float32", path, len(halves))
+    broken = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
+    if broken:
+        raise UserError(
+            f"{path} holds NaN or infinite numbers in {_few(broken)}", "the training that wrote it has diverged"
+        )
+    network.load_state_dict(state)
+    return metadata
+
+
+def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a weights file by plain names, and its metadata (.safetensors only)."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no weights file {path}", "give the path of a .safetensors or .pth file")
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="pt") as file:
+                return _plain({k: file.get_tensor(k) for k in file.keys()}), file.metadata() or {}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path} is no safetensors file: {error}", "fetch or write it again") from error
+    if path.suffix in (".pth", ".pt"):
+        return _plain(_unwrap(_read_pickle(path), path)), {}
+    raise UserError(
+        f'{path} ends in "{path.suffix}"; weights come as .safetensors, .pth or .pt', "convert it to .safetensors"
+    )
+
+
+def _read_pickle(path: Path) -> Any:
+    dtypes = {type(np.dtype(code)) for code in np.typecodes["All"]}
+    allowed: list[Any] = [argparse.Namespace, np.float64(0).__reduce__()[0], np.dtype, *dtypes]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{path} was refused: it is not made of weights alone ({reason})",
+            "ask its author for .safetensors, or load it where you trust it and save model.state_dict()",
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}", "fetch it again") from error
+
+
+def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if isinstance(content, Mapping) and content and all(isinstance(v, Tensor) for v in content.values()):
+        return dict(content)
+    raise UserError(
+        f"{path} holds no state dict but {type(content).__name__}",
+        f"save model.state_dict(), plain or under one of {', '.join(_WRAPPERS)}",
+    )
+
+
+def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    for prefix in _PREFIXES * 2:
+        if all(k.startswith(prefix) for k in state):
+            state = {k.removeprefix(prefix): v for k, v in state.items()}
+    return state
+
+
+def _check_names(state: dict[str, Tensor], own: dict[str, Tensor], path: str | Path) -> None:
+    differences = [
+        ("missing", sorted(own.keys() - state.keys())),
+        ("unexpected", sorted(state.keys() - own.keys())),
+        (
+            "of another shape",
+            [
+                f"{k} {list(state[k].shape)} instead of {list(own[k].shape)}"
+                for k in sorted(own.keys() & state.keys())
+                if own[k].shape != state[k].shape
+            ],
+        ),
+    ]
+    told = [f"{len(keys)} {kind}: {_few(keys)}" for kind, keys in differences if keys]
+    if told:
+        raise UserError(
+            f"{path} does not fit the network; " + "; ".join(told), "choose the network that the weights were made for"
+        )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f", ... ({len(names) - 3} more)" if len(names) > 3 else "")
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes of all parameters and persistent buffers, in order of names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
