@@ -1,0 +1,91 @@
+"""The data sets: DATASETS is the only list. Importing this package imports no torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tutelage.errors import UserError
+
+if TYPE_CHECKING:
+    from tutelage.data.splits import DataSet
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images a run learns from."""
+
+    name: str = "digits"
+    """A name of `tutelage list datasets`."""
+    part: int = 0
+    """Use only this many training images, the same share of every class; 0: all. A smaller part lies in a larger."""
+    val_share: float = 0.1
+    """Share of the training images set aside for validation, the same for every run; above 0 and below 1."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
+        if self.part < 0:
+            raise UserError(f"data.part is {self.part}, expected a number of training images", "0 uses all")
+        if not 0 < self.val_share < 1:
+            raise UserError(
+                f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
+            )
+
+
+class Row(NamedTuple):
+    """One line of `tutelage list datasets`."""
+
+    classes: int
+    channels: int
+    size: int
+    """Height and width in pixels."""
+    train: int
+    """Training images, those set aside for validation included."""
+    test: int
+    source: str
+    licence: str
+    mean: tuple[float, ...]
+    """Per channel, over the training images in [0, 1]."""
+    std: tuple[float, ...]
+
+
+DATASETS: dict[str, Row] = {
+    "digits": Row(
+        10,
+        1,
+        8,
+        1438,
+        359,
+        "scikit-learn: Alpaydin & Kaynak 1998, handwritten digits",
+        "CC BY 4.0",
+        (0.3056,),
+        (0.3761,),
+    ),
+    "cifar10": Row(
+        *(10, 3, 32, 50_000, 10_000, "Krizhevsky 2009, ten kinds of animals and vehicles", "none stated"),
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2470, 0.2435, 0.2616),
+    ),
+    "cifar100": Row(
+        *(100, 3, 32, 50_000, 10_000, "Krizhevsky 2009, a hundred kinds of things", "none stated"),
+        mean=(0.5071, 0.4865, 0.4409),
+        std=(0.2673, 0.2564, 0.2762),
+    ),
+    "fashion_mnist": Row(
+        10, 1, 28, 60_000, 10_000, "Xiao, Rasul & Vollgraf 2017, articles of clothing", "MIT", (0.2860,), (0.3530,)
+    ),
+}
+
+
+def load(data: Data, root: Path | None = None) -> "DataSet":
+    """The training and validation images of a data set.
+
+    Args:
+        data: Which set, and how much of it.
+        root: The folder of the files (--data-root); else $TUTELAGE_DATA, else ~/.cache/tutelage/data.
+
+    Raises:
+        UserError: there is no such set; its files are missing and cannot be had, or are corrupt; too few images.
+    """
+    from tutelage.data import splits
+
+    return splits.load(data, root)

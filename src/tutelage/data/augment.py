@@ -1,0 +1,46 @@
+"""Which views of an image exist: the settings that random crops, flips, erasures and mixtures are drawn by.
+
+The draws themselves are made where the pixels are (`memory.py`): a view is a pure function of
+(augment.seed, sample, view number) and of the settings here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tutelage.errors import UserError
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Which views exist: part of every cache's identity."""
+
+    seed: int = 0
+    """Decides which views are drawn; shared by all runs of a study, apart from a run's own seed."""
+    crop_padding: int = 4
+    """Pixels added on each side before a random crop of the original size; 0: no crop."""
+    padding: Literal["reflect", "zero"] = "reflect"
+    """What the added pixels show: the image mirrored at its border (the border pixel not repeated), or black."""
+    flip: Literal["random", "alternate", "none"] = "random"
+    """Mirror left and right: by a coin per view; by a coin for view 0 and alternating from there (airbench); never."""
+    cutout: int = 0
+    """Side in pixels of the square painted over with the images' mean colour, clipped at the border; 0: none."""
+    mix: Literal["none", "mixup", "cutmix"] = "none"
+    """Mix in the same view of a second image: mixup blends the pixels, CutMix pastes a box."""
+    mix_alpha: float = 1.0
+    """The second image's share is drawn from Beta(mix_alpha, mix_alpha), above 0; 1: uniform, smaller: more extreme."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError where a value is out of range; what an image's size allows is checked with the images."""
+        for name in ("crop_padding", "cutout"):
+            if getattr(self, name) < 0:
+                raise UserError(f"augment.{name} is {getattr(self, name)}, expected 0 or more pixels", "0 turns it off")
+        _one_of("padding", self.padding, ("reflect", "zero"))
+        _one_of("flip", self.flip, ("random", "alternate", "none"))
+        _one_of("mix", self.mix, ("none", "mixup", "cutmix"))
+        if not 0 < self.mix_alpha < float("inf"):
+            raise UserError(f"augment.mix_alpha is {self.mix_alpha:g}, expected a number above 0", "1 draws uniformly")
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UserError(f'augment.{name} is "{value}"', "expected one of: " + ", ".join(allowed))

@@ -1,0 +1,23 @@
+"""An order of a labelled set of which every beginning is a fair sample: splits and parts are pieces of it."""
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from tutelage import rng
+
+
+def stratified_order(labels: Int64[Tensor, " N"], purpose: str) -> Int64[Tensor, " N"]:
+    """An order of which every beginning, and every piece, holds the classes in their proportions (within one image).
+
+    The r-th image of a class of n, in an order fixed by `purpose`, stands at (r + 1/2) / n of the whole; so a smaller
+    part lies within a larger one. (scikit-learn's splits are not nested.)
+    """
+    key = rng.key(0, purpose, torch.arange(len(labels)))
+    place = torch.empty(len(labels), dtype=torch.float64)
+    for label in labels.unique():
+        members = (labels == label).nonzero()[:, 0]
+        rank = torch.argsort(torch.argsort(key[members]))
+        place[members] = (rank.double() + 0.5) / len(members)
+    by_key = torch.argsort(key)
+    return by_key[torch.argsort(place[by_key], stable=True)]
