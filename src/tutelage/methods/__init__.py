@@ -29,8 +29,21 @@ class Row(NamedTuple):
 METHODS: dict[str, Row] = {
     # no teacher
     "baseline": Row("Baseline", "cross-entropy with the labels", 1989, ()),
+    "label_smoothing": Row("LabelSmoothing", "Szegedy et al.", 2016, ()),
+    "tf_kd": Row("TfKD", "Yuan et al.", 2020, (), ("tf_kd_loss", "virtual_teacher")),
     # logits
     "kd": Row("KD", "Hinton, Vinyals & Dean", 2015, ("logits",), ("kd_loss",)),
+    "logit_mse": Row("LogitMSE", "Ba & Caruana", 2014, ("logits",), ("logit_mse_loss",)),
+    "hard_label": Row("HardLabel", "Touvron et al.", 2021, ("logits",), ("hard_label_loss",)),
+    "dkd": Row("DKD", "Zhao et al.", 2022, ("logits",), ("dkd_loss",)),
+    "nkd": Row("NKD", "Yang et al.", 2023, ("logits",), ("nkd_loss",)),
+    "dist": Row("DIST", "Huang et al.", 2022, ("logits",), ("dist_loss", "pearson")),
+    "wsld": Row("WSLD", "Zhou et al.", 2021, ("logits",), ("wsld_loss",)),
+    "ttm": Row("TTM", "Zheng & Yang", 2024, ("logits",), ("ttm_loss",)),
+    "wttm": Row("WTTM", "Zheng & Yang", 2024, ("logits",), ("wttm_loss",)),
+    "ctkd": Row("CTKD", "Li et al.", 2023, ("logits",)),
+    "rld": Row("RLD", "Sun et al.", 2024, ("logits",), ("rld_loss",)),
+    "luminet": Row("LumiNet", "Hossain et al.", 2023, ("logits",), ("luminet_loss", "perception")),
     # embedding
     # features
 }

@@ -44,6 +44,8 @@ Share = Annotated[float, Range(0, 1, search=(0, 1))]
 """A share in [0, 1]."""
 Weight = Annotated[float, Range(0, search=(0.1, 10), log=True)]
 """The weight of a term, >= 0. Methods whose published weight lies elsewhere give a `Range` of their own."""
+Epochs = Annotated[float, Range(0)]
+"""A duration in epochs; not tuned."""
 
 
 @cache
@@ -95,6 +97,10 @@ class Method(ABC):
             samples: The size of the training split (memory banks).
         """
         return nn.Identity()
+
+    def pairing(self, student: Sizes, teacher: Sizes) -> tuple[tuple[int, int], ...]:
+        """Which (student stage, teacher stage) are compared, for the log; none unless a method reads features."""
+        return ()
 
     def deployed(self, student: nn.Module, adapters: nn.Module) -> nn.Module:
         """The network that is evaluated and exported: the student itself, unless a method keeps parts of its own."""
