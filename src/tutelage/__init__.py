@@ -16,7 +16,7 @@ _PUBLIC = {
     "Study": "study",
     "TeacherCache": "cache",
     "UserError": "errors",
-    "train": "train",
+    "train": "training",
 }
 
 __all__ = ["__version__", "methods", *_PUBLIC]
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tutelage.run import Engine as Engine
     from tutelage.run import Run as Run
     from tutelage.study import Study as Study
-    from tutelage.train import train as train
+    from tutelage.training import train as train
 
 
 def __getattr__(name: str) -> Any:

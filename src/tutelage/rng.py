@@ -8,6 +8,7 @@ depends on an earlier one.
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float32, Int64
@@ -40,20 +41,18 @@ def mix(x: Int64[Tensor, "*shape"]) -> Int64[Tensor, "*shape"]:
     return x ^ _shift_right(x, 31)
 
 
-def key(seed: int, *parts: Int64[Tensor, "*shape"] | int | str) -> Int64[Tensor, "*shape"]:
+def key(seed: int, *parts: Int64[Tensor, "*#shape"] | int | str) -> Int64[Tensor, "..."]:
     """One 64-bit key per address.
 
     Args:
         seed: Any integer; taken modulo 2^64.
         *parts: What names the draw: sample numbers, view numbers, a purpose in words. Tensors must broadcast.
     """
-    state = mix(torch.tensor(_signed(seed)))
+    state = _seed_state(seed)  # of no dimension: a GPU's tensors take it as a number
     for part in parts:
         if isinstance(part, str):
             part = zlib.crc32(part.encode())
-        if isinstance(part, int):
-            part = torch.tensor(_signed(part), device=state.device)
-        state = mix(state.to(part.device) ^ part)
+        state = mix(state ^ (_signed(part) if isinstance(part, int) else part))
     return state
 
 
@@ -88,6 +87,11 @@ def seeded(seed: int, *parts: int | str) -> Iterator[None]:
         yield
     finally:
         torch.default_generator.set_state(state)
+
+
+@lru_cache(maxsize=256)
+def _seed_state(seed: int) -> Int64[Tensor, ""]:
+    return mix(torch.tensor(_signed(seed)))
 
 
 def _signed(number: int) -> int:

@@ -1,0 +1,70 @@
+"""A finished student on disk: its weights, and a card that says how to load and feed it."""
+
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from tutelage import files, teaching
+from tutelage.data.splits import DataSet
+from tutelage.models.count import macs, parameters
+from tutelage.outputs import Head, Sizes
+from tutelage.run import Run
+
+
+def save_student(run: Run, network: nn.Module, dataset: DataSet, teacher: Sizes) -> None:
+    """Writes student.safetensors and card.json.
+
+    Args:
+        run: The run that is ending.
+        network: What is deployed: the student, with what a method adds to it for good.
+        dataset: Its data.
+        teacher: The teacher's shapes, from which a method's lasting parts are sized when it is loaded.
+    """
+    plain = _plain(network)
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in plain.state_dict().items()}
+    mean, std = (",".join(map(repr, numbers)) for numbers in (network.mean, network.std))
+    with files.appearing(run.weights) as beside:
+        save_file(tensors, beside, {"mean": mean, "std": std, "recipe": files.digest(run.recipe.identity)})
+    shape = dataset.train.shape
+    files.write_json(
+        run.path / "card.json",
+        {
+            "model": run.recipe.to_dict()["student"],
+            "data": run.recipe.data.name,
+            "classes": list(dataset.classes),
+            "input": {"shape": list(shape), "range": [0, 1], "mean": list(network.mean), "std": list(network.std)},
+            "parameters": parameters(plain),
+            "macs": macs(network, (1, *shape)),
+            "weights_sha256": files.file_digest(run.weights),
+            "teacher_sizes": {
+                "classes": teacher.classes,
+                "embedding": teacher.embedding,
+                "features": [list(shape) for shape in teacher.features],
+                "stages": list(teacher.stages),
+            },
+            "load": "tutelage.card.load_student(Run.open(FOLDER), dataset)",
+        },
+    )
+
+
+def load_student(run: Run, dataset: DataSet) -> Any:
+    """The network of a finished run, in eval mode: pixels in [0, 1] to `Outputs`."""
+    recipe = run.recipe
+    student = teaching.build_for(recipe.student, dataset, recipe.seed)
+    told = files.read_json(run.path / "card.json")["teacher_sizes"]
+    width = told["embedding"]
+    head = None if width is None else Head(torch.zeros(told["classes"], width), torch.zeros(told["classes"]))
+    teacher = Sizes(
+        told["classes"], width, tuple(tuple(shape) for shape in told["features"]), tuple(told["stages"]), head
+    )
+    adapters = recipe.method.adapters(student.sizes(), teacher, len(dataset.train))
+    network = recipe.method.deployed(student, adapters)
+    _plain(network).load_state_dict(load_file(run.weights))
+    return network.eval()
+
+
+def _plain(network: nn.Module) -> nn.Module:
+    """A student's plain network, under whose names its weights are saved; a composite is saved as it is."""
+    return getattr(network, "network", network)

@@ -1,0 +1,57 @@
+"""Where a run runs: devices, precision, compilation. It changes the speed, not the recipe."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tutelage.errors import UserError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Fabric's settings that a user may want to change."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """auto: a GPU where there is one."""
+    devices: int = 1
+    """Processes, each with a device of its own (CPU: gloo)."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of the student's forward pass; weights and losses stay float32."""
+    compile: bool = False
+    """torch.compile the training step."""
+    threads: int = 0
+    """CPU threads a process; 0: torch's choice."""
+
+    def fabric(self) -> "Fabric":
+        """The Fabric these settings describe, and torch's threads set.
+
+        Raises:
+            UserError: the device is not there.
+        """
+        import torch
+        from lightning_fabric import Fabric
+
+        accelerator = "cuda" if self.device == "auto" and torch.cuda.is_available() else self.device
+        accelerator = "cpu" if accelerator == "auto" else accelerator
+        if accelerator == "cuda" and torch.cuda.device_count() < self.devices:
+            raise UserError(
+                f"engine.device = cuda with {self.devices} devices, but torch sees {torch.cuda.device_count()}",
+                "use --engine.device cpu, or fewer devices",
+            )
+        if accelerator == "mps" and not torch.backends.mps.is_available():
+            raise UserError("engine.device = mps, but torch sees none", "use --engine.device cpu")
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        # A launcher (torchrun, fabric run) has started the processes already; else we start them.
+        several = "ddp" if "WORLD_SIZE" in os.environ else "ddp_spawn"
+        return Fabric(
+            accelerator=accelerator,
+            devices=self.devices,
+            strategy=several if self.devices > 1 else "auto",
+            precision=PRECISIONS[self.precision],  # ty: ignore[invalid-argument-type]
+        )

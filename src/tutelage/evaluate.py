@@ -1,0 +1,95 @@
+"""What a classifier is worth on a split: accuracy, calibration, and how far it agrees with its teacher.
+
+Every number is computed from the logits of all images, so it is exact whatever the batch size and the number of
+devices: no padded sampler, no mean of means.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
+
+from tutelage.data.memory import MemoryImages
+from tutelage.models.tap import evaluating
+from tutelage.progress import advancing
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+BATCH = 250
+ECE_BINS = 15
+
+
+def predict(
+    network: nn.Module, images: MemoryImages, *, fabric: "Fabric | None" = None, what: str = "evaluating"
+) -> Float32[Tensor, "N C"]:
+    """The network's logits on every image, unaugmented, on the CPU.
+
+    Args:
+        network: From pixels in [0, 1] to `Outputs`; put into eval mode meanwhile.
+        images: A split.
+        fabric: With several processes each takes a part, and all get the whole.
+        what: For the progress bar.
+    """
+    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    device = next(network.parameters()).device
+    starts = range(0, len(images), BATCH)[rank::world]
+    parts: list[tuple[int, Tensor]] = []
+    with evaluating(network), torch.inference_mode(), advancing(what, len(images) // world) as advance:
+        for start in starts:
+            position = torch.arange(start, min(start + BATCH, len(images)))
+            pixels = images.plain(position).to(device, memory_format=torch.channels_last)
+            parts.append((start, network(pixels).logits.float()))
+            advance(len(position))
+    # A part a rank may be empty of images, but never of classes: the shape comes from one image.
+    classes = parts[0][1].shape[1] if parts else len(images.labels.unique())
+    logits = torch.zeros(len(images), classes, device=device)
+    for start, part in parts:
+        logits[start : start + len(part)] = part
+    if fabric and world > 1:
+        # Every row is zero on all ranks but one.
+        logits = fabric.all_reduce(logits, reduce_op="sum")
+    return logits.cpu()
+
+
+def measure(
+    logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"], teacher_logits: Float[Tensor, "N C"] | None = None
+) -> dict[str, Any]:
+    """The measures of one set of predictions.
+
+    Returns:
+        `images`; `top1`, `top5` (share of images, 0..1; top5 is absent with fewer than 6 classes); `nll` (nats);
+        `ece` (Guo et al. 2017, arXiv:1706.04599, eq. 3, 15 bins of equal width); `confidence` (mean largest
+        probability); `per_class` (accuracy by class, None where a class has no image); and with a teacher
+        `agreement` (share of images with the same top-1) and `kl_to_teacher` (nats, KL(teacher || network), T = 1).
+    """
+    logits = logits.double()
+    log_p = logits.log_softmax(dim=1)
+    confidence, predicted = log_p.exp().max(dim=1)
+    right = predicted == labels
+    measured: dict[str, Any] = {
+        "images": len(labels),
+        "top1": right.double().mean().item(),
+        "nll": F.nll_loss(log_p, labels).item(),
+        "ece": _expected_calibration_error(confidence, right),
+        "confidence": confidence.mean().item(),
+    }
+    if logits.shape[1] > 5:
+        measured["top5"] = (logits.topk(5, dim=1).indices == labels[:, None]).any(dim=1).double().mean().item()
+    counts = torch.bincount(labels, minlength=logits.shape[1])
+    hits = torch.bincount(labels[right], minlength=logits.shape[1])
+    measured["per_class"] = [h / n if n else None for h, n in zip(hits.tolist(), counts.tolist(), strict=True)]
+    if teacher_logits is not None:
+        log_t = teacher_logits.double().log_softmax(dim=1)
+        measured["agreement"] = (log_t.argmax(dim=1) == predicted).double().mean().item()
+        measured["kl_to_teacher"] = F.kl_div(log_p, log_t, reduction="batchmean", log_target=True).item()
+    return measured
+
+
+def _expected_calibration_error(confidence: Tensor, right: Tensor) -> float:
+    """Sum over bins of (share of images) |accuracy - mean confidence|; bins (k/15, (k+1)/15]."""
+    number = (confidence * ECE_BINS).ceil().long().clamp(1, ECE_BINS) - 1
+    gap = torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, number, right.double() - confidence)
+    return gap.abs().sum().item() / len(right)

@@ -1,0 +1,34 @@
+"""Which part of a network is trained; the rest is frozen truly: no gradient, and BatchNorm and dropout in eval mode."""
+
+from typing import Literal
+
+from torch import nn
+
+from tutelage.models.tap import Tapped
+
+
+def set_trained(tapped: Tapped, tune: Literal["head", "last_stage", "full"]) -> None:
+    """Leaves a gradient to the part that is tuned and puts the network in training mode, its frozen part in eval mode.
+
+    Args:
+        tapped: Call this again after anything that called `train()` or `eval()`.
+        tune: "head": the final layer; "last_stage": from the last stage on, in the order in which the network
+            registers its parts; "full": everything.
+    """
+    tapped.train()
+    if tune == "full":
+        return
+    first = tapped.head if tune == "head" else tapped.stages[-1]
+    begun = False
+    for path, module in tapped.network.named_modules():
+        begun = begun or path == first
+        if begun or any(name.startswith(first) for name, _ in module.named_modules(prefix=path)):
+            continue
+        module.train(False)
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(False)
+
+
+def trained_parameters(module: nn.Module) -> int:
+    """Numbers that want a gradient."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -1,0 +1,118 @@
+"""What a waiting person sees: bars on a terminal, a line now and then elsewhere; always on stderr."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False)
+"""Progress and logs; data goes to stdout."""
+
+PATIENCE_S = 2.0
+"""Nothing shorter than this is announced."""
+LINE_EVERY_S = 15.0
+"""Without a terminal: seconds between two lines."""
+
+
+@contextmanager
+def advancing(what: str, total: int, unit: str = "images", done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Yields `advance(count)`; shows what is done, per second, and the time left.
+
+    Args:
+        what: A few words ("training resnet8, kd, seed 1").
+        total: The whole, in units.
+        unit: Plural noun of what is counted.
+        done: What an earlier process has done already.
+    """
+    show = _bar if console.is_terminal else _lines
+    with show(what, total, unit, done) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(what: str, total: int, unit: str, done: int) -> Iterator[Callable[[int], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    begun = time.monotonic()
+    here = 0
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(what, total=total, completed=done, speed="", visible=False)
+
+        def advance(count: int) -> None:
+            nonlocal here
+            here += count
+            seconds = time.monotonic() - begun
+            bars.update(
+                task,
+                advance=count,
+                visible=seconds > PATIENCE_S,
+                speed=f"{here / max(seconds, 1e-9):,.0f} {unit}/s",
+            )
+
+        yield advance
+
+
+@contextmanager
+def _lines(what: str, total: int, unit: str, done: int) -> Iterator[Callable[[int], None]]:
+    begun = last = time.monotonic()
+    here = 0
+
+    def advance(count: int) -> None:
+        nonlocal here, last
+        here += count
+        now = time.monotonic()
+        if now - last < LINE_EVERY_S:
+            return
+        last = now
+        speed = here / (now - begun)
+        left = (total - done - here) / speed
+        share = (done + here) / total
+        say(f"{what}: {share:.0%}, {speed:,.0f} {unit}/s, {duration(left)} left")
+
+    yield advance
+
+
+def say(text: str) -> None:
+    """One line on stderr, never wrapped and without markup."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> [duration(s) for s in (0.4, 59, 3 * 60 + 5, 2 * 3600 + 60)]
+    ['0.4 s', '59 s', '3 min 5 s', '2 h 1 min']
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: float) -> str:
+    """Bytes as people say them, decimal.
+
+    >>> [size(s) for s in (900, 312_000, 4.5e6, 2.56e9)]
+    ['900 bytes', '312 kB', '4.5 MB', '2.56 GB']
+    """
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+    return f"{count / 1000:.3g} TB"
+
+

@@ -1,0 +1,313 @@
+"""One training run in full: the same recipe gives the same numbers.
+
+A recipe is a tree of frozen dataclasses. `Recipe.to_dict` and `from_dict` are its JSON and TOML form; `identity` is
+what its hash is made of: files of weights by their content, not by their path.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import tomllib
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from tutelage import files
+from tutelage.data import Data
+from tutelage.data.augment import Augment
+from tutelage.errors import UserError, unknown
+from tutelage.methods import method_class, method_name
+from tutelage.methods._base import Method
+from tutelage.methods.baseline import Baseline
+from tutelage.models import Model
+from tutelage.optim import Fit
+
+SCHEMA = 1
+"""Of the file form; a recipe with another number is refused."""
+
+Tune = Literal["none", "head", "last_stage", "full"]
+
+
+@dataclass(frozen=True)
+class TeacherSpec:
+    """Who teaches: a network with its weights, or one that is trained first."""
+
+    model: Model = field(default_factory=lambda: Model("resnet56"))
+    """The network; `weights` may also name a run's folder."""
+    tune: Tune = "none"
+    """What of it is trained before it teaches: none (the weights as they are), the head, the last stage, or all."""
+    fit: Fit = field(default_factory=Fit)
+    """How, where `tune` is not none."""
+    seed: int = 0
+    """Of its own training."""
+    live: bool = False
+    """Ask the teacher itself at every step, even where its cached answers would do."""
+    storage: Literal["float16", "float32"] = "float16"
+    """Of the cached answers."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run in full."""
+
+    data: Data = field(default_factory=Data)
+    student: Model = field(default_factory=lambda: Model("resnet8"))
+    teacher: TeacherSpec | None = None
+    method: Method = field(default_factory=Baseline)
+    augment: Augment = field(default_factory=Augment)
+    fit: Fit = field(default_factory=Fit)
+    tune: Literal["head", "last_stage", "full"] = "full"
+    """What of the student is trained."""
+    views: int = 8
+    """Augmented views that exist of every image, used in turn; 0: a new one every epoch."""
+    seed: int = 0
+    """Initial weights, order, first view, dropout. Not the views themselves: those are augment.seed's."""
+
+    def __post_init__(self) -> None:
+        if self.views < 0:
+            raise UserError(f"views = {self.views}", "views must be at least 1, or 0 for a new one every epoch")
+        if self.method.needs and self.teacher is None:
+            raise UserError(f"method {method_name(self.method)} needs a teacher", "set teacher.model.name")
+        if self.augment.mix != "none" and not self.method.mixable:
+            raise UserError(
+                f"{method_name(self.method)} singles out one true class: augment.mix = {self.augment.mix} "
+                "has no meaning for it",
+                'set augment.mix = "none", or choose a method such as kd',
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, defaults included, as JSON values."""
+        plain = {"schema": SCHEMA} | _plain(self)
+        plain["method"] = {"name": _method_label(self.method)} | plain["method"]
+        return plain
+
+    @staticmethod
+    def from_dict(plain: dict[str, Any]) -> "Recipe":
+        """The recipe of `to_dict`, or of a part of it: what is absent has its default.
+
+        Raises:
+            UserError: a field that does not exist, or a value of another type.
+        """
+        plain = dict(plain)
+        schema = plain.pop("schema", SCHEMA)
+        if schema != SCHEMA:
+            raise UserError(f"recipe of schema {schema}; this version reads schema {SCHEMA}", "write it anew")
+        return _parse(Recipe, plain, "")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes two recipes the same run: `to_dict` with files of weights replaced by their content."""
+        plain = self.to_dict()
+        for spec in (plain["student"], (plain["teacher"] or {}).get("model")):
+            if spec and spec["weights"] not in ("", "pretrained"):
+                spec["weights"] = files.file_digest(weights_file(spec["weights"]))
+            if spec and ":" in spec["name"] and Path(spec["name"].rsplit(":", 1)[0]).is_file():
+                spec["source"] = files.file_digest(Path(spec["name"].rsplit(":", 1)[0]))
+        if ":" in plain["method"]["name"]:
+            plain["method"]["source"] = files.file_digest(Path(plain["method"]["name"].rsplit(":", 1)[0]))
+        return plain
+
+    @property
+    def name(self) -> str:
+        """The run's folder: readable, and ending in the recipe's hash."""
+        words = [self.data.name, _method_label(self.method), self.student.name, f"s{self.seed}"]
+        readable = "-".join(Path(word).name.replace(":", "_").replace("/", "_") for word in words)
+        return f"{readable}-{files.digest(self.identity)[:8]}"
+
+    @property
+    def as_baseline(self) -> "Recipe":
+        """The same student, budget, images and seed without a teacher."""
+        return dataclasses.replace(self, teacher=None, method=Baseline())
+
+    @property
+    def of_teacher(self) -> "Recipe | None":
+        """The run that trains the teacher, where it has to be trained."""
+        if self.teacher is None or self.teacher.tune == "none":
+            return None
+        return Recipe(
+            data=self.data,
+            student=self.teacher.model,
+            augment=dataclasses.replace(self.augment, mix="none"),
+            fit=self.teacher.fit,
+            tune=self.teacher.tune,
+            views=self.views,
+            seed=self.teacher.seed,
+        )
+
+
+def read(name: str) -> Recipe:
+    """A recipe by the name of a built-in one, a TOML or JSON file, or a run's folder.
+
+    Raises:
+        UserError: there is none of that name, or the file does not hold a recipe.
+    """
+    from tutelage.recipes import RECIPES
+
+    path = Path(name)
+    if path.is_dir() and (path / "recipe.json").is_file():
+        path = path / "recipe.json"
+    if path.suffix in (".json", ".toml") or path.is_file():
+        return from_file(path)
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES, "tutelage list recipes")
+    return RECIPES[name]()
+
+
+def from_file(path: Path) -> Recipe:
+    """The recipe in a TOML or JSON file.
+
+    Raises:
+        UserError: no such file, not TOML or JSON, or not a recipe.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no recipe file {path}", "tutelage recipe NAME > my_recipe.toml writes one")
+    text = path.read_text(encoding="utf-8")
+    try:
+        plain = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path} is not valid {path.suffix[1:].upper()}: {error}", "mend the line it names") from None
+    try:
+        return Recipe.from_dict(plain)
+    except UserError as error:
+        raise UserError(f"{path}: {error.message}", error.hint) from None
+
+
+def to_toml(recipe: Recipe) -> str:
+    """A recipe as TOML, one table for each part."""
+    plain = recipe.to_dict()
+    lines = [f"{name} = {_toml(value)}" for name, value in plain.items() if not isinstance(value, dict | None)]
+    for name, value in plain.items():
+        if isinstance(value, dict):
+            lines += _table(name, value)
+    return "\n".join(lines) + "\n"
+
+
+def weights_file(weights: str) -> Path:
+    """The file behind `Model.weights`: the file itself, or the final weights in a run's folder.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    path = Path(weights)
+    if path.is_dir():
+        path = path / "student.safetensors"
+        if not path.is_file():
+            raise UserError(f"{weights} holds no finished run (no student.safetensors)", "train it to its end first")
+    if not path.is_file():
+        raise UserError(f"there is no file of weights {weights}", 'give a .safetensors or .pth file, or "pretrained"')
+    return path
+
+
+def user_object(name: str) -> Any:
+    """What `FILE.py:NAME` names in a user's own file.
+
+    Raises:
+        UserError: no such file, the file fails to run, or it does not define NAME.
+    """
+    file, _, attribute = name.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise UserError(f"there is no file {file}", "write it as FILE.py:NAME")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{file} fails when imported: {type(error).__name__}: {error}", "mend the file") from error
+    if not hasattr(module, attribute):
+        known = [n for n in vars(module) if not n.startswith("_")]
+        raise unknown(f"name in {file}:", attribute, known)
+    return getattr(module, attribute)
+
+
+def find_method(name: str) -> type[Method]:
+    """A method's class: by its name in METHODS, or `FILE.py:CLASS`."""
+    if ":" not in name:
+        return method_class(name)
+    found = user_object(name)
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise UserError(f"{name} is not a method", "derive it from tutelage.methods.Method")
+    found.label = name  # ty: ignore[unresolved-attribute]
+    return found
+
+
+def _method_label(method: Method) -> str:
+    return getattr(type(method), "label", method_name(method))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _parse(kind: Any, plain: Any, where: str) -> Any:
+    """A value of the annotated type `kind` from JSON values; `where` is its address in the recipe."""
+    origin = get_origin(kind)
+    if hasattr(kind, "__metadata__"):
+        return _parse(kind.__origin__, plain, where)
+    if kind is Any or (origin is None and isinstance(kind, type) and type(plain) is kind):
+        return plain
+    if isinstance(kind, type) and issubclass(kind, Method):
+        plain = dict(_object(plain, where))
+        if "name" not in plain:
+            raise UserError(f"{where} has no name", f'write name = "kd" in [{where}]')
+        return _fields(find_method(plain.pop("name")), plain, where)
+    if dataclasses.is_dataclass(kind):
+        return _fields(kind, _object(plain, where), where)
+    if origin is Literal:
+        if plain not in get_args(kind):
+            raise unknown(f"value of {where}:", str(plain), [str(choice) for choice in get_args(kind)])
+        return plain
+    if origin in (types.UnionType,):
+        if plain is None:
+            return None
+        return _parse(next(arm for arm in get_args(kind) if arm is not type(None)), plain, where)
+    if origin is tuple and isinstance(plain, list | tuple):
+        return tuple(_parse(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(plain))
+    if origin is dict and isinstance(plain, dict):
+        return plain
+    if kind is float and type(plain) is int:
+        return float(plain)
+    expected = getattr(kind, "__name__", str(kind))
+    raise UserError(f"{where} = {plain!r} is not of type {expected}", f"write a value of type {expected}")
+
+
+def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
+    hints = get_type_hints(kind, include_extras=True)
+    known = [f.name for f in dataclasses.fields(kind)]
+    values = {}
+    for name, value in plain.items():
+        if name not in known:
+            raise unknown("field", f"{where}.{name}".lstrip("."), [f"{where}.{k}".lstrip(".") for k in known])
+        values[name] = _parse(hints[name], value, f"{where}.{name}".lstrip("."))
+    return kind(**values)
+
+
+def _object(plain: Any, where: str) -> dict[str, Any]:
+    if not isinstance(plain, dict):
+        raise UserError(f"{where} = {plain!r} is not a table", f"write [{where}] with fields under it")
+    return plain
+
+
+def _table(name: str, fields: dict[str, Any]) -> list[str]:
+    nested = {key: value for key, value in fields.items() if isinstance(value, dict) and key != "options"}
+    lines = ["", f"[{name}]"]
+    lines += [f"{key} = {_toml(v)}" for key, v in fields.items() if key not in nested and v is not None]
+    for key, value in nested.items():
+        lines += _table(f"{name}.{key}", value)
+    return lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)

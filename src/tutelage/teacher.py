@@ -1,0 +1,88 @@
+"""Anything that answers a batch: a live network, a cache, several of them, or nobody."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from tutelage.models.tap import Tapped
+from tutelage.models.weights import weights_digest
+from tutelage.outputs import Outputs
+
+Pixels = Float[Tensor, "B C H W"]
+
+
+class Teacher(ABC):
+    """Answers without gradient, float32, on the device of the pixels."""
+
+    @abstractmethod
+    def answer(self, pixels: Pixels, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"]) -> Outputs:
+        """What the teacher says about these views.
+
+        Args:
+            pixels: The views themselves, in [0, 1].
+            sample: Their positions in the training split.
+            view: Their view numbers.
+        """
+
+
+class NoTeacher(Teacher):
+    """Nobody: logits of no classes, so that a method that reads them by mistake fails."""
+
+    def answer(self, pixels, sample, view):
+        return Outputs(pixels.new_empty(len(pixels), 0))
+
+
+class LiveTeacher(Teacher):
+    """The network itself, on the very pixels the student sees.
+
+    Args:
+        network: Frozen here: evaluation mode, no gradient. `check_frozen` proves that nothing in it moved.
+        want: Fields of `Outputs` beside logits: "embedding", "features".
+    """
+
+    def __init__(self, network: Tapped, want: frozenset[str]):
+        self.network = frozen(network)
+        self.want = want
+        self._digest = weights_digest(network)
+
+    def answer(self, pixels, sample, view):
+        with torch.no_grad():
+            return self.network(pixels, self.want)
+
+    def check_frozen(self) -> None:
+        """Raises RuntimeError if any weight or buffer (BatchNorm statistics!) has changed."""
+        if weights_digest(self.network) != self._digest:
+            raise RuntimeError("the teacher changed while it taught: its answers are not one teacher's")
+
+
+class Ensemble(Teacher):
+    """Several teachers: probabilities averaged at one temperature, z = T log mean_k softmax(z_k / T).
+
+    Softmax(z / T) is then exactly the mean of the members' softened probabilities (averaging logits is another thing).
+    """
+
+    def __init__(self, members: list[Teacher], temperature: float):
+        self.members = members
+        self.temperature = temperature
+
+    def answer(self, pixels, sample, view):
+        answers = [member.answer(pixels, sample, view).logits for member in self.members]
+        return Outputs(mean_logits(answers, self.temperature))
+
+
+def mean_logits(logits: list[Float[Tensor, "B C"]], temperature: float) -> Float[Tensor, "B C"]:
+    """T log of the mean over the members of softmax(logits / T)."""
+    log_p = torch.stack([z / temperature for z in logits]).log_softmax(dim=-1)
+    return temperature * (log_p.logsumexp(dim=0) - torch.log(torch.tensor(float(len(logits)))))
+
+
+def frozen(network: Tapped) -> Tapped:
+    """The network in evaluation mode with no parameter that wants a gradient."""
+    network.eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network
+
+

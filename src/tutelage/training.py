@@ -1,0 +1,232 @@
+"""The loop: one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from tutelage import checkpoint, data, files, optim, progress, rng, teaching
+from tutelage.card import save_student
+from tutelage.data.memory import MemoryImages
+from tutelage.distiller import Distiller
+from tutelage.engine import Engine
+from tutelage.errors import UserError
+from tutelage.evaluate import measure, predict
+from tutelage.models.tune import set_trained
+from tutelage.outputs import Context
+from tutelage.plan import Plan
+from tutelage.recipe import Recipe
+from tutelage.run import Run, environment
+
+LOG_EVERY = 50
+"""Steps between two readings of the losses: only there does the host wait for the device."""
+
+
+def train(
+    recipe: Recipe, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
+) -> Run:
+    """Trains a recipe to its end, its teacher first where that is to be trained; does nothing where it is done.
+
+    Args:
+        recipe: The run in full.
+        engine: Where it runs.
+        runs: The folder of all runs.
+        data_root: Where the data sets are; None: $TUTELAGE_DATA.
+
+    Raises:
+        UserError: anything a user can mend.
+        KeyboardInterrupt: after Ctrl-C, once the state is saved.
+    """
+    engine, runs = engine or Engine(), Path(runs)
+    if recipe.of_teacher is not None:
+        train(recipe.of_teacher, engine=engine, runs=runs, data_root=data_root)
+    run = Run.of(recipe, runs)
+    if run.done:
+        return run
+    with files.locked(run.path / "lock") as alone:
+        if not alone:
+            raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
+        fabric = engine.fabric()
+        if engine.devices > 1:
+            fabric.launch(_train, recipe, engine, run, runs, data_root)
+        else:
+            _train(fabric, recipe, engine, run, runs, data_root)
+    return run
+
+
+def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path, data_root: Path | str | None) -> None:
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
+    rank, world = fabric.global_rank, fabric.world_size
+    dataset = data.load(recipe.data, data_root)
+    plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
+    lesson = teaching.prepare(
+        recipe, plan, dataset, runs, fabric.device, rank=rank, world=world, barrier=fabric.barrier
+    )
+    student = teaching.build_for(recipe.student, dataset, recipe.seed)
+    with rng.seeded(recipe.seed, "adapters"):
+        adapters = recipe.method.adapters(student.sizes(), lesson.sizes, len(dataset.train))
+    distiller = Distiller(student, recipe.method, adapters).to(memory_format=torch.channels_last)
+    set_trained(student, recipe.tune)
+    average = optim.averaged(distiller, recipe.fit.ema).to(fabric.device) if recipe.fit.ema else None
+    optimizer = optim.optimizer(recipe.fit, distiller)
+    module, optimizer = fabric.setup(torch.compile(distiller) if engine.compile else distiller, optimizer)
+
+    kept: dict[str, Any] = {"student": student.network, "adapters": adapters}
+    if average is not None:
+        kept["average"] = average
+    state = {"seconds": 0.0, "paid": 0} | checkpoint.load_latest(run.path / "checkpoints", kept, optimizer)
+    state["paid"] += lesson.paid
+    images = dataset.train.to(fabric.device)
+    book = Book(run, plan, state, rank)
+    result = average.module if average is not None else distiller
+
+    def save(step: int) -> None:
+        book.read()
+        if rank == 0:
+            checkpoint.save(run.path / "checkpoints", step, kept, optimizer, book.state)
+
+    if rank == 0:
+        files.write_json(run.path / "environment.json", environment(engine))
+        run.forget_after(state["step"])
+    what = f"training {recipe.name}"
+    with stopping() as stop, progress.advancing(what, plan.steps * recipe.fit.batch_size, done=book.images) as advance:
+        for step in range(state["step"], plan.steps):
+            sample, view = (address.to(fabric.device) for address in plan.addresses(step, rank, world))
+            views = images.view(sample, view, recipe.augment)
+            context = context_of(images, sample, views.partner, views.partner_share, plan.epoch(step))
+            answer = lesson.teacher.answer(views.pixels, sample, view)
+            for group in optimizer.param_groups:
+                group["lr"] = plan.learning_rate(step)
+            torch.default_generator.manual_seed(rng.integer(recipe.seed, "step", step, rank))
+            terms = module(views.pixels, answer, context)
+            fabric.backward(sum(terms.values()))
+            if recipe.fit.clip_norm:
+                fabric.clip_gradients(module, optimizer, max_norm=recipe.fit.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+            if average is not None:
+                average.update_parameters(distiller)
+            book.note(step, terms)
+            advance(recipe.fit.batch_size)
+            if (step + 1) % plan.steps_per_epoch == 0:
+                book.read()
+                deployed = recipe.method.deployed(result.student, result.adapters)
+                logits = predict(deployed, dataset.val, fabric=fabric, what="validation")
+                book.validated(step + 1, measure(logits, dataset.val.labels))
+                set_trained(student, recipe.tune)
+                save(step + 1)
+            if stop():
+                save(step + 1)
+                raise KeyboardInterrupt(f"stopped after step {step + 1} of {plan.steps}")
+
+    if isinstance(lesson.teacher, teaching.LiveTeacher):
+        lesson.teacher.check_frozen()
+    fabric.barrier()
+    if rank == 0:
+        save_student(run, recipe.method.deployed(result.student, result.adapters), dataset, lesson.sizes)
+        saved = plan.steps * recipe.fit.batch_size if lesson.cache else 0
+        files.write_json(run.path / "cost.json", book.cost(lesson, saved))
+        if lesson.cache:
+            lesson.cache.used(recipe.name, saved)
+        (run.path / "DONE").touch()
+    fabric.barrier()
+
+
+def context_of(
+    images: MemoryImages, sample: Tensor, partner: Tensor | None, partner_share: Tensor | None, epoch: float
+) -> Context:
+    """What is known about a batch besides the two networks' outputs."""
+    partner_labels = None if partner is None else images.labels[partner]
+    return Context(images.labels[sample], sample, epoch, partner_labels, partner_share)
+
+
+class Book:
+    """What is written down while a run goes on: losses, validation, time. The host reads losses now and then."""
+
+    def __init__(self, run: Run, plan: Plan, state: dict[str, Any], rank: int):
+        self.run, self.plan, self.rank = run, plan, rank
+        self.state = {key: value for key, value in state.items() if key != "step"}
+        self.images = state["step"] * plan.fit.batch_size
+        self._waiting: list[tuple[int, dict[str, Tensor]]] = []
+        self._since = time.monotonic()
+
+    def note(self, step: int, terms: dict[str, Tensor]) -> None:
+        """Keeps the losses of a step until the next reading."""
+        self._waiting.append((step, {name: term.detach() for name, term in terms.items()}))
+        if (step + 1) % LOG_EVERY == 0:
+            self.read()
+
+    def read(self) -> None:
+        """Fetches the losses noted since the last reading and writes their mean.
+
+        Raises:
+            UserError: one is not finite; names step and term.
+        """
+        now = time.monotonic()
+        self.state["seconds"] += now - self._since
+        self._since = now
+        if not self._waiting:
+            return
+        names = list(self._waiting[0][1])
+        values = torch.stack([torch.stack([terms[name] for name in names]) for _, terms in self._waiting]).cpu()
+        if not values.isfinite().all():
+            row, column = (~values.isfinite()).nonzero()[0].tolist()
+            raise UserError(
+                f"the loss is not finite: term {names[column]} at step {self._waiting[row][0]} of {self.run.path}",
+                "lower fit.learning_rate or the term's weight, or set fit.clip_norm; the last good checkpoint is kept",
+            )
+        last = self._waiting[-1][0] + 1
+        self._waiting.clear()
+        if self.rank == 0:
+            means = dict(zip(names, values.double().mean(0).tolist(), strict=True))
+            self.run.log(last, "train", {"loss": sum(means.values()), **means})
+
+    def validated(self, step: int, measured: dict[str, Any]) -> None:
+        """Writes down the measures on the validation split after an epoch."""
+        best = self.state.get("best")
+        if best is None or measured["top1"] > best["top1"]:
+            self.state["best"] = {"top1": measured["top1"], "epoch": round(self.plan.epoch(step))}
+        if self.rank == 0:
+            self.run.log(step, "val", {name: measured[name] for name in ("top1", "nll", "ece")})
+
+    def cost(self, lesson: teaching.Lesson, saved: int) -> dict[str, Any]:
+        """Seconds, speed, and teacher passes."""
+        images = self.plan.steps * self.plan.fit.batch_size
+        return {
+            "seconds": round(self.state["seconds"], 2),
+            "images": images,
+            "images_per_second": round(images / max(self.state["seconds"], 1e-9), 1),
+            "teacher_passes_paid": self.state["paid"],
+            "teacher_passes_saved": saved,
+            "best_val": self.state.get("best"),
+        }
+
+
+@contextmanager
+def stopping() -> Iterator[Any]:
+    """Yields a function that says whether Ctrl-C was pressed; a second Ctrl-C stops at once."""
+    asked = False
+
+    def ask(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        progress.say("stopping after this step; Ctrl-C again to stop at once")
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread: the caller handles signals
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
