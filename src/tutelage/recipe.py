@@ -97,15 +97,19 @@ class Recipe:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes two recipes the same run: `to_dict` with files of weights replaced by their content."""
-        plain = self.to_dict()
-        for spec in (plain["student"], (plain["teacher"] or {}).get("model")):
-            if spec and spec["weights"] not in ("", "pretrained"):
+        """What makes two recipes the same run: their values, with files replaced by their content.
+
+        Fields at their default are left out, so that a field added later renames no run; a default that changes
+        raises `SCHEMA`.
+        """
+        plain = {"schema": SCHEMA} | _without_defaults(self)
+        plain["method"]["name"] = _method_label(self.method)
+        for spec in (plain["student"], plain.get("teacher", {}).get("model", {}), plain["method"]):
+            if spec.get("weights", "pretrained") != "pretrained":
                 spec["weights"] = files.file_digest(weights_file(spec["weights"]))
-            if spec and ":" in spec["name"] and Path(spec["name"].rsplit(":", 1)[0]).is_file():
-                spec["source"] = files.file_digest(Path(spec["name"].rsplit(":", 1)[0]))
-        if ":" in plain["method"]["name"]:
-            plain["method"]["source"] = files.file_digest(Path(plain["method"]["name"].rsplit(":", 1)[0]))
+            source = Path(spec.get("name", "").rpartition(":")[0])
+            if source.is_file():
+                spec["source"] = files.file_digest(source)
         return plain
 
     @property
@@ -245,6 +249,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
+
+
+def _without_defaults(record: Any) -> dict[str, Any]:
+    values = {}
+    for f in dataclasses.fields(record):
+        value = getattr(record, f.name)
+        if dataclasses.is_dataclass(value):
+            values[f.name] = _without_defaults(value)
+        elif value != (f.default if f.default_factory is dataclasses.MISSING else f.default_factory()):
+            values[f.name] = _plain(value)
+    return values
 
 
 def _parse(kind: Any, plain: Any, where: str) -> Any:

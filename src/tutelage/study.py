@@ -1,0 +1,256 @@
+"""Many runs, one claim: the same student with and without the teacher, on paired seeds, and the test split opened once.
+
+`Study.run` does everything from images to report; each step finds what is already there, so that the same call goes on
+after any interruption.
+"""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tutelage import data, files, progress, teaching
+from tutelage.card import load_student
+from tutelage.data.splits import DataSet, open_test, openings
+from tutelage.engine import Engine
+from tutelage.errors import UserError
+from tutelage.evaluate import measure, predict
+from tutelage.export import export
+from tutelage.methods import method_name
+from tutelage.methods.baseline import Baseline
+from tutelage.models.count import macs, parameters
+from tutelage.recipe import Recipe
+from tutelage.report import write_report
+from tutelage.run import Run, machine
+from tutelage.statistics import paired_gain
+from tutelage.training import train
+
+SEEDS = (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Recipes that differ in method alone, over the same seeds; the baseline is added where it is not among them.
+
+    Args:
+        recipes: Their `seed` is not looked at. The same student, data, budget and views.
+        seeds: At least 3 for an interval.
+        name: Of its folder; empty: from the recipes.
+    """
+
+    recipes: tuple[Recipe, ...]
+    seeds: tuple[int, ...] = SEEDS
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.recipes:
+            raise UserError("a study without a recipe", "give at least one")
+        if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
+            raise UserError(f"seeds = {self.seeds}", "give different seeds; 5 are usual, below 3 there is no interval")
+        shared = {files.digest(recipe.as_baseline.identity | {"seed": 0}) for recipe in self.recipes}
+        if len(shared) > 1:
+            raise UserError(
+                "the recipes of a study differ in more than the method and its teacher",
+                "give them the same data, student, augment, fit and views, or make two studies",
+            )
+
+    @property
+    def rows(self) -> tuple[Recipe, ...]:
+        """One recipe a row of the table, baseline first."""
+        taught = tuple(recipe for recipe in self.recipes if not isinstance(recipe.method, Baseline))
+        return (self.recipes[0].as_baseline, *taught)
+
+    @property
+    def folder_name(self) -> str:
+        """Readable, and ending in a hash of all recipes and seeds."""
+        identity = [recipe.identity | {"seed": 0} for recipe in self.rows] + [list(self.seeds)]
+        first = self.rows[-1]
+        readable = self.name or f"{first.data.name}-{method_name(first.method)}-{Path(first.student.name).name}"
+        return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+
+    def run(
+        self, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
+    ) -> Path:
+        """Trains, evaluates, exports and reports; the study's folder.
+
+        Raises:
+            UserError: anything a user can mend.
+        """
+        runs, engine = Path(runs), engine or Engine()
+        folder = runs / self.folder_name
+        files.write_json(folder / "study.json", self.to_dict())
+        begun = time.monotonic()
+        trained = self._train(engine, runs, data_root)
+        dataset = data.load(self.rows[0].data, data_root)
+        for run in trained.values():
+            evaluate_run(run, dataset, runs)
+        if not (folder / "test.json").exists():
+            self._open_test(folder, trained, dataset, runs)
+        shown = trained[len(self.rows) - 1, self.seeds[0]]
+        if shown.result("export") is None:
+            export(shown, dataset)
+        wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
+        files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
+        files.write_json(folder / "results.json", self.results(folder, trained, dataset, runs))
+        write_report(folder)
+        return folder
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"name": self.name, "seeds": list(self.seeds), "recipes": [recipe.to_dict() for recipe in self.rows]}
+
+    @staticmethod
+    def open(folder: Path) -> "Study":
+        """The study of a folder.
+
+        Raises:
+            UserError: the folder holds none.
+        """
+        if not (Path(folder) / "study.json").is_file():
+            raise UserError(f"{folder} holds no study (no study.json)", "tutelage distill RECIPE makes one")
+        plain = files.read_json(Path(folder) / "study.json")
+        recipes = tuple(Recipe.from_dict(recipe) for recipe in plain["recipes"])
+        return Study(recipes, tuple(plain["seeds"]), plain["name"])
+
+    def _train(self, engine: Engine, runs: Path, data_root: Path | str | None) -> dict[tuple[int, int], Run]:
+        trained = {}
+        # Seed by seed, so that the first pairs are complete early.
+        for seed in self.seeds:
+            for number, row in enumerate(self.rows):
+                recipe = dataclasses.replace(row, seed=seed)
+                trained[number, seed] = train(recipe, engine=engine, runs=runs, data_root=data_root)
+        return trained
+
+    def _open_test(self, folder: Path, trained: dict[tuple[int, int], Run], dataset: DataSet, runs: Path) -> None:
+        """All test numbers of the study in one opening."""
+        test = open_test(dataset, runs / "test_openings.jsonl", run=folder.name, reason="final evaluation of a study")
+        taught = self.rows[-1]
+        told: dict[str, Any] = {"teacher": None, "runs": {}}
+        teacher_logits = None
+        if taught.teacher is not None:
+            network = teaching.load_teacher(taught, dataset, runs)
+            teacher_logits = predict(network, test, what="teacher on test")
+            told["teacher"] = measure(teacher_logits, test.labels)
+        for run in trained.values():
+            logits = predict(load_student(run, dataset), test, what="test")
+            told["runs"][run.path.name] = measure(logits, test.labels, teacher_logits)
+        files.write_json(folder / "test.json", told)
+
+    def results(
+        self, folder: Path, trained: dict[tuple[int, int], Run], dataset: DataSet, runs: Path
+    ) -> dict[str, Any]:
+        """Everything the report shows, as JSON values."""
+        test = files.read_json(folder / "test.json")
+        taught = self.rows[-1]
+        rows = []
+        for number, row in enumerate(self.rows):
+            of_row = [trained[number, seed] for seed in self.seeds]
+            rows.append(
+                {
+                    "method": row.to_dict()["method"],
+                    "seeds": [_seed_result(run, test["runs"][run.path.name]) for run in of_row],
+                }
+            )
+        for row in rows[1:]:
+            row["gain"] = {
+                split: paired_gain(*(_column(r["seeds"], split, "top1") for r in (row, rows[0])))
+                for split in ("val", "test")
+            }
+        card = files.read_json(trained[0, self.seeds[0]].path / "card.json")
+        shown = trained[len(self.rows) - 1, self.seeds[0]]
+        ledger = openings(runs / "test_openings.jsonl")
+        return {
+            "study": folder.name,
+            "data": {"name": dataset.name, "classes": list(dataset.classes), "train": len(dataset.train)}
+            | {"val": len(dataset.val)},
+            "student": {key: card[key] for key in ("parameters", "macs")} | {"name": taught.student.name},
+            "teacher": self._teacher_result(trained, dataset, runs, test["teacher"]),
+            "rows": rows,
+            "cost": self._cost(folder, trained),
+            "export": {"run": shown.path.name, "onnx": shown.result("export")},
+            "test_openings": {
+                "study": [opening for opening in ledger if opening["run"] == folder.name],
+                "all": len(ledger),
+            },
+            "machine": machine(),
+            "recipes": [row.to_dict() for row in self.rows],
+            "seeds": list(self.seeds),
+        }
+
+    def _teacher_result(
+        self, trained: dict[tuple[int, int], Run], dataset: DataSet, runs: Path, test: Any
+    ) -> dict[str, Any] | None:
+        taught = self.rows[-1]
+        if taught.teacher is None:
+            return None
+        network = teaching.load_teacher(taught, dataset, runs)
+        held_out = taught.of_teacher is not None
+        return {
+            "name": taught.teacher.model.name,
+            "parameters": parameters(network),
+            "macs": macs(network, (1, *dataset.train.shape)),
+            "val": trained[len(self.rows) - 1, self.seeds[0]].result("evaluation")["teacher"],
+            "val_held_out": held_out,
+            "test": test,
+        }
+
+    def _cost(self, folder: Path, trained: dict[tuple[int, int], Run]) -> dict[str, Any]:
+        costs = [run.result("cost") for run in trained.values()]
+        teacher_run = self.rows[-1].of_teacher
+        of_teacher = None
+        if teacher_run is not None:
+            of_teacher = Run.of(teacher_run, folder.parent).result("cost")
+        return {
+            "wall_seconds": files.read_json(folder / "cost.json")["seconds"],
+            "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
+            "teacher_training_seconds": of_teacher["seconds"] if of_teacher else 0.0,
+            "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in costs),
+            "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
+        }
+
+
+def evaluate_run(run: Run, dataset: DataSet, runs: Path) -> dict[str, Any]:
+    """A finished run on val, with its teacher beside it; written to evaluation.json once."""
+    if (done := run.result("evaluation")) is not None:
+        return done
+    if not run.done:
+        raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
+    logits = predict(load_student(run, dataset), dataset.val, what="evaluating")
+    told: dict[str, Any] = {"teacher": None}
+    teacher_logits = None
+    if run.recipe.teacher is not None:
+        teacher_logits = teacher_on_val(run.recipe, dataset, runs)
+        told["teacher"] = measure(teacher_logits, dataset.val.labels)
+    told["val"] = measure(logits, dataset.val.labels, teacher_logits)
+    files.write_json(run.path / "evaluation.json", told)
+    return told
+
+
+def teacher_on_val(recipe: Recipe, dataset: DataSet, runs: Path) -> Any:
+    """The teacher's logits on val."""
+    return predict(teaching.load_teacher(recipe, dataset, runs), dataset.val, what="teacher on val")
+
+
+def _seed_result(run: Run, test: dict[str, Any]) -> dict[str, Any]:
+    recipe = run.recipe
+    steps_per_epoch = max(1, run.curve("val", "top1")[-1][0] // recipe.fit.epochs)
+    return {
+        "run": run.path.name,
+        "seed": recipe.seed,
+        "val": run.result("evaluation")["val"],
+        "test": test,
+        "best_val": run.result("cost")["best_val"],
+        "seconds": run.result("cost")["seconds"],
+        "images_per_second": run.result("cost")["images_per_second"],
+        "curves": {
+            "val_top1": [[step / steps_per_epoch, value] for step, value in run.curve("val", "top1")],
+            "train_loss": [[step / steps_per_epoch, value] for step, value in run.curve("train", "loss")],
+        },
+    }
+
+
+def _column(seeds: list[dict[str, Any]], split: str, name: str) -> list[float]:
+    return [seed[split][name] for seed in seeds]
+
+
