@@ -1,4 +1,4 @@
-"""What several networks share: initial weights."""
+"""What several networks share: initial weights, shortcuts."""
 
 from typing import Literal
 
@@ -12,3 +12,10 @@ def he_normal(network: nn.Module, mode: Literal["fan_in", "fan_out"] = "fan_out"
             nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def projection(inputs: int, width: int, stride: int) -> nn.Sequential:
+    """A shortcut with parameters (1x1 convolution and norm) where the shape changes; empty, the identity, elsewhere."""
+    if stride == 1 and inputs == width:
+        return nn.Sequential()
+    return nn.Sequential(nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width))

@@ -1,14 +1,16 @@
 """From a recipe's description of a network to the network, ready for pixels."""
 
 import importlib
-import inspect
-from typing import Any
+import logging
 
-from tutelage.errors import unknown
+from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS, Model
+from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, others
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import load_weights
 from tutelage.rng import seeded
+
+log = logging.getLogger("tutelage")
 
 
 def build(
@@ -20,45 +22,79 @@ def build(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     seed: int = 0,
+    replace_head: bool = False,
 ) -> Tapped:
-    """The network of a recipe: initial weights by `seed` alone, then the file's, if one is named.
+    """The network of a recipe: initial weights by `seed` alone, then those it names.
+
+    Mean and std are, in this order: the model's own fields, what the weights file says of itself, what the source of
+    the network says of its pretrained weights (if any weights are named), the network's own (pixels 0..255, say), the
+    data set's.
 
     Args:
         model: What the recipe says.
         classes: Of the data set.
         channels: Of its images.
         size: Side of its images in pixels; `model.size` goes first.
-        mean: Of the data set, per channel, pixels in [0, 1]. The model's own goes first, then that of its weights,
-            then the network's own.
+        mean: Of the data set, per channel, pixels in [0, 1].
         std: Likewise.
         seed: Of the initial weights.
+        replace_head: A final layer for another number of classes starts anew; False: that is an error.
 
     Raises:
-        UserError: unknown name or option, weights that do not fit, a module path that does not exist.
+        UserError: unknown name or option, weights that cannot be had or do not fit, a module path that does not exist.
     """
-    if model.name not in MODELS:
-        raise unknown("model", model.name, MODELS, "tutelage list models")
-    row = MODELS[model.name]
-    function = getattr(importlib.import_module(f"tutelage.models.{row.module}"), model.name)
     with seeded(seed, "initial weights"):
-        network = _call(function, model, classes=classes, channels=channels)
-    metadata = load_weights(network, model.weights) if model.weights else {}
+        network = _make(model, classes, channels)
+    if network.classes not in (0, classes) and not replace_head:
+        raise UserError(
+            f"the pretrained weights of {model.name} know {network.classes} classes, not {classes}",
+            "the final layer has to be trained for these classes; the rest of the weights can stay",
+        )
+    said: dict[str, str] = {}
+    if model.weights not in ("", "pretrained"):
+        said = load_weights(network.module, model.weights, head=network.head, replace_head=replace_head)
+    made_for = said.get("timm_name", "")
+    if made_for and made_for != _bare(model.name):
+        log.warning("%s was made for %s, not %s: names fit, numbers may not", model.weights, made_for, model.name)
+    known = bool(model.weights) or model.name in MODELS
     return Tapped(
-        network,
-        mean=model.mean or _numbers(metadata.get("mean", ""), channels) or row.mean[:1] * channels or mean,
-        std=model.std or _numbers(metadata.get("std", ""), channels) or row.std[:1] * channels or std,
+        network.module,
+        mean=model.mean or _numbers(said.get("mean", ""), channels) or (network.mean if known else ()) or mean,
+        std=model.std or _numbers(said.get("std", ""), channels) or (network.std if known else ()) or std,
         size=model.size or size,
-        head=row.head,
-        stages=model.stages or row.stages,
+        head=network.head,
+        stages=model.stages or network.stages,
+        interpolation=said.get("interpolation", "") or (network.interpolation if known else "bilinear"),
+        metadata=said,
     )
 
 
-def _call(function: Any, model: Model, **given: int) -> Any:
-    options = {k: v for k, v in inspect.signature(function).parameters.items() if k not in given}
-    for name in model.options:
-        if name not in options:
-            raise unknown(f"option of {model.name}", name, options)
-    return function(**given, **model.options)
+def _make(model: Model, classes: int, channels: int) -> Network:
+    source, _, name = model.name.partition(":")
+    if source == "timm":
+        return from_timm(model, name, classes=classes, channels=channels)
+    if source == "hf-hub":
+        return from_timm(model, model.name, classes=classes, channels=channels)
+    if source == "torchvision":
+        return from_torchvision(model, name, classes=classes, channels=channels)
+    if model.weights == "pretrained":
+        raise UserError(f"{model.name} has no pretrained weights of its own", "name a file, or a network of timm:NAME")
+    if ".py:" in model.name:
+        return from_file(model, classes=classes, channels=channels)
+    if model.name not in MODELS:
+        elsewhere = others(model.name)
+        if elsewhere:
+            raise UserError(f'unknown model "{model.name}"', "did you mean " + " or ".join(elsewhere) + "?")
+        raise unknown("model", model.name, MODELS, "tutelage list models")
+    row = MODELS[model.name]
+    function = getattr(importlib.import_module(f"tutelage.models.{row.module}"), model.name)
+    module = call(function, model, classes=classes, channels=channels)
+    return Network(module, row.head, row.stages, row.mean * channels, row.std * channels)
+
+
+def _bare(name: str) -> str:
+    """timm's name of the architecture: without source and without the tag of its weights."""
+    return name.rpartition(":")[2].partition(".")[0]
 
 
 def _numbers(text: str, channels: int) -> tuple[float, ...]:

@@ -1,6 +1,8 @@
 """How big a network is: parameters and multiply-accumulates."""
 
+import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from tutelage.models.tap import evaluating
 
@@ -17,9 +19,6 @@ def macs(network: nn.Module, shape: tuple[int, int, int, int]) -> int:
         network: Takes pixels of that shape.
         shape: (1, channels, height, width).
     """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
     counter = FlopCounterMode(display=False)
     device = next(network.parameters()).device
     with torch.no_grad(), evaluating(network), counter:

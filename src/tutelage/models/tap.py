@@ -1,6 +1,6 @@
 """A network ready for pixels: it normalises and resizes inside, and says its logits, embedding and stages."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tutelage.errors import unknown
+from tutelage.errors import UserError, unknown
 from tutelage.outputs import Head, Outputs, Sizes
 
 LOGITS = frozenset({"logits"})
@@ -56,6 +56,7 @@ class Tapped(nn.Module):
             the classifier), its mean over positions.
         stages: Module paths whose outputs are the features, shallow to deep.
         interpolation: "bilinear" or "bicubic" (clipped to [0, 1] afterwards, as image libraries do).
+        metadata: What the weights file says of itself, e.g. the network that it was made for.
 
     Raises:
         UserError: there is no module of a given path.
@@ -74,11 +75,15 @@ class Tapped(nn.Module):
         head: str,
         stages: tuple[str, ...],
         interpolation: str = "bilinear",
+        metadata: Mapping[str, str] | None = None,
     ):
         super().__init__()
         self.network = network
-        self.mean, self.std, self.size = mean, std, size
+        self.mean, self.std, self.size = tuple(mean), tuple(std), size
+        if len(self.mean) != len(self.std):
+            raise UserError(f"mean has {len(mean)} numbers, std {len(std)}", "give one for each channel")
         self.head, self.stages, self.interpolation = head, stages, interpolation
+        self.metadata = dict(metadata or {})
         # x * scale + shift is one kernel; (x - mean) / std would be two.
         self.register_buffer("scale", 1 / torch.tensor(std).view(-1, 1, 1), persistent=False)
         self.register_buffer("shift", -torch.tensor(mean).view(-1, 1, 1) * self.scale, persistent=False)
@@ -98,6 +103,8 @@ class Tapped(nn.Module):
         self._embedding.wanted = "embedding" in want
         for catch in self._features:
             catch.wanted = "features" in want
+        if "features" in want and not self.stages:
+            raise UserError("the network's stages are not known", "name them in model.stages, shallow to deep")
         logits = self.network(self.prepare(pixels))
         embedding, features = None, ()
         if "embedding" in want:
@@ -124,7 +131,7 @@ class Tapped(nn.Module):
         weight = next(self.network.parameters())
         image = torch.zeros(1, len(self.mean), self.size, self.size, dtype=weight.dtype, device=weight.device)
         with evaluating(self):
-            outputs = self(image, EVERYTHING)
+            outputs = self(image, EVERYTHING if self.stages else EVERYTHING - {"features"})
         head, last = None, _module(self.network, self.head)
         if isinstance(last, nn.Linear):
             bias = last.bias if last.bias is not None else weight.new_zeros(last.out_features)

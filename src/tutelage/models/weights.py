@@ -21,17 +21,17 @@ _WRAPPERS = ("state_dict", "model", "net", "model_ema")
 _PREFIXES = ("module.", "_orig_mod.")
 
 
-def load_weights(network: nn.Module, path: str | Path, *, head: str = "") -> dict[str, str]:
+def load_weights(network: nn.Module, path: str | Path, *, head: str = "", replace_head: bool = False) -> dict[str, str]:
     """Copy a file's weights into a network; every name must match.
 
     A .pth or .pt file may wrap its weights in "state_dict", "model", "net" or "model_ema", and prefix names with
-    "module." or "_orig_mod.". float16 weights become float32.
+    "module." or "_orig_mod.". Half precision becomes the network's own.
 
     Args:
         network: The plain network.
         path: A .safetensors, .pth or .pt file.
-        head: Module path of a final layer that keeps its random weights when the file's has another shape; empty:
-            another shape is an error.
+        head: Module path of its final layer.
+        replace_head: A final layer for another number of classes keeps its initial weights; False: an error.
 
     Returns:
         The metadata of a .safetensors file; nothing for others.
@@ -41,21 +41,19 @@ def load_weights(network: nn.Module, path: str | Path, *, head: str = "") -> dic
     """
     state, metadata = read_weights(path)
     own = network.state_dict()
-    if head:
-        other = [k for k in state if k.rpartition(".")[0] == head and k in own and own[k].shape != state[k].shape]
-        if other:
-            kept = len(state) - len(other)
-            log.info("%s: kept %d tensors; %s has another number of classes and starts anew", path, kept, head)
-            state = {k: own[k] if k in other else v for k, v in state.items()}
-    _check_names(state, own, path)
-    halves = [k for k, v in state.items() if v.dtype in (torch.float16, torch.bfloat16)]
+    heads = [
+        k for k in (f"{head}.weight", f"{head}.bias") if k in state and k in own and state[k].shape != own[k].shape
+    ]
+    if heads and replace_head:
+        log.info("%s: kept %d tensors; %s starts anew", path, len(state) - len(heads), ", ".join(heads))
+        state |= {k: own[k] for k in heads}
+    _check_names(state, own, path, heads)
+    halves = [k for k, v in state.items() if v.dtype in (torch.float16, torch.bfloat16) and v.dtype != own[k].dtype]
     if halves:
-        log.info("%s: %d tensors in half precision were widened to float32", path, len(halves))
+        log.info("%s: %d tensors in half precision became %s", path, len(halves), own[halves[0]].dtype)
     broken = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken:
-        raise UserError(
-            f"{path} holds NaN or infinite numbers in {_few(broken)}", "the training that wrote it has diverged"
-        )
+        raise UserError(f"{path} holds NaN or infinity in {_few(broken)}", "the training that wrote it has diverged")
     network.load_state_dict(state)
     return metadata
 
@@ -113,20 +111,23 @@ def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def _check_names(state: dict[str, Tensor], own: dict[str, Tensor], path: str | Path) -> None:
-    differences = [
-        ("missing", sorted(own.keys() - state.keys())),
-        ("unexpected", sorted(state.keys() - own.keys())),
-        (
-            "of another shape",
-            [
-                f"{k} {list(state[k].shape)} instead of {list(own[k].shape)}"
-                for k in sorted(own.keys() & state.keys())
-                if own[k].shape != state[k].shape
-            ],
-        ),
-    ]
-    told = [f"{len(keys)} {kind}: {_few(keys)}" for kind, keys in differences if keys]
+def _check_names(state: dict[str, Tensor], own: dict[str, Tensor], path: str | Path, heads: list[str]) -> None:
+    shared = sorted(own.keys() & state.keys())
+    differences = {
+        "missing": sorted(own.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - own.keys()),
+        "of another shape": [
+            f"{k} {list(state[k].shape)} instead of {list(own[k].shape)}"
+            for k in shared
+            if state[k].shape != own[k].shape
+        ],
+    }
+    told = [f"{len(keys)} {kind}: {_few(keys)}" for kind, keys in differences.items() if keys]
+    if told and len(heads) == sum(map(len, differences.values())):
+        raise UserError(
+            f"{path} knows {len(state[heads[0]])} classes instead of {len(own[heads[0]])}",
+            "its final layer has to be trained for these classes; the rest of its weights can stay",
+        )
     if told:
         raise UserError(
             f"{path} does not fit the network; " + "; ".join(told), "choose the network that the weights were made for"
