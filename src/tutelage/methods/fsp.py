@@ -1,0 +1,90 @@
+"""Flow of solution procedure: how one stage's channels follow from another's.
+
+Source: Yim, Joo, Bae & Kim 2017, CVPR ("A gift from knowledge distillation"), section 3 (FSP matrix, L2 loss).
+Departures: one stage of training, flow and labels together, where the paper initialises by the flow first; mean over
+the entries, as in the published benchmarks, whose weight therefore holds; no matrix from the stem.
+When: student and teacher of one family and the same widths; others are refused. Memory O(B (C D + C H W)).
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, ClassVar
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from tutelage.errors import UserError
+from tutelage.methods._adapters import StagePairs
+from tutelage.methods._base import Method, Range, Weight
+from tutelage.methods._common import label_cross_entropy, widened
+from tutelage.methods._pairs import ascending, pair_stages, stage
+
+
+def fsp_matrix(lower: Float[Tensor, "B C _ _"], upper: Float[Tensor, "B D _ _"]) -> Float[Tensor, "B C D"]:
+    """Mean over the positions of lower_c upper_d; a larger map is first brought down by taking maxima."""
+    height, width = min(lower.shape[2], upper.shape[2]), min(lower.shape[3], upper.shape[3])
+    lower, upper = (F.adaptive_max_pool2d(widened(x), (height, width)).flatten(2) for x in (lower, upper))
+    return lower @ upper.transpose(1, 2) / (height * width)
+
+
+def fsp_loss(
+    student: tuple[Float[Tensor, "B C _ _"], Float[Tensor, "B D _ _"]],
+    teacher: tuple[Float[Tensor, "B C _ _"], Float[Tensor, "B D _ _"]],
+) -> Float[Tensor, ""]:
+    """Mean squared difference of the two networks' FSP matrices.
+
+    Args:
+        student: Two neighbouring stages, the shallower first.
+        teacher: Two stages with the same numbers of channels.
+    """
+    return F.mse_loss(fsp_matrix(*student), fsp_matrix(*teacher).detach())
+
+
+@dataclass(frozen=True)
+class FSP(Method):
+    """label_weight CE + teacher_weight sum over neighbouring pairs of mean (G - G')^2.
+
+    G_cd = mean over the positions of f_c g_d, f and g neighbouring stages of the student; G' the same of the teacher.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"features"})
+    student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+
+    label_weight: Weight = 1.0
+    """Weight of the labels, >= 0; published: 1."""
+    teacher_weight: Annotated[float, Range(0, search=(5, 500), log=True)] = 50.0
+    """Weight of the flow, >= 0; published for CIFAR-100, in the stage before the labels: 50."""
+    pairs: tuple[str, ...] = ()
+    """"student stage:teacher stage" by path or position, shallow to deep; empty: all, by resolution."""
+
+    def losses(self, student, teacher, context, adapters):
+        maps = adapters(student.features, teacher.features)
+        flows = [
+            fsp_loss((lower_s, upper_s), (lower_t, upper_t))
+            for (lower_s, lower_t), (upper_s, upper_t) in pairwise(maps)
+        ]
+        return {
+            "label": self.label_weight * label_cross_entropy(student.logits, context),
+            "teacher": self.teacher_weight * sum(flows),
+        }
+
+    def adapters(self, student, teacher, samples):
+        return StagePairs(self.pairing(student, teacher))
+
+    def pairing(self, student, teacher):
+        pairs = ascending(student, teacher, pair_stages(student, teacher, self.pairs))
+        for i, j in pairs:
+            if student.features[i][0] != teacher.features[j][0]:
+                raise UserError(
+                    "fsp needs equal numbers of channels, not "
+                    f"student {stage(student, i)} and teacher {stage(teacher, j)}",
+                    "choose a student as wide as its teacher, other method.pairs, or another method (at, nst, vid)",
+                )
+        if len(pairs) < 2:
+            raise UserError(
+                "fsp compares neighbouring stages, and there is only the pair of "
+                f"student {stage(student, pairs[0][0])} and teacher {stage(teacher, pairs[0][1])}",
+                "tap two or more stages of both networks",
+            )
+        return pairs
