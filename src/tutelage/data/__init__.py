@@ -50,28 +50,20 @@ class Row(NamedTuple):
 
 DATASETS: dict[str, Row] = {
     "digits": Row(
-        10,
-        1,
-        8,
-        1438,
-        359,
-        "scikit-learn: Alpaydin & Kaynak 1998, handwritten digits",
-        "CC BY 4.0",
-        (0.3056,),
-        (0.3761,),
+        10, 1, 8, 1438, 359, "Alpaydin & Kaynak 1998, in scikit-learn", "CC BY 4.0", mean=(0.3056,), std=(0.3761,)
     ),
     "cifar10": Row(
-        *(10, 3, 32, 50_000, 10_000, "Krizhevsky 2009, ten kinds of animals and vehicles", "none stated"),
+        *(10, 3, 32, 50_000, 10_000, "Krizhevsky 2009", "none stated"),
         mean=(0.4914, 0.4822, 0.4465),
         std=(0.2470, 0.2435, 0.2616),
     ),
     "cifar100": Row(
-        *(100, 3, 32, 50_000, 10_000, "Krizhevsky 2009, a hundred kinds of things", "none stated"),
+        *(100, 3, 32, 50_000, 10_000, "Krizhevsky 2009", "none stated"),
         mean=(0.5071, 0.4865, 0.4409),
         std=(0.2673, 0.2564, 0.2762),
     ),
     "fashion_mnist": Row(
-        10, 1, 28, 60_000, 10_000, "Xiao, Rasul & Vollgraf 2017, articles of clothing", "MIT", (0.2860,), (0.3530,)
+        10, 1, 28, 60_000, 10_000, "Xiao, Rasul & Vollgraf 2017", "MIT", mean=(0.2860,), std=(0.3530,)
     ),
 }
 
