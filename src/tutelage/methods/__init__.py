@@ -45,23 +45,49 @@ METHODS: dict[str, Row] = {
     "rld": Row("RLD", "Sun et al.", 2024, ("logits",), ("rld_loss",)),
     "luminet": Row("LumiNet", "Hossain et al.", 2023, ("logits",), ("luminet_loss", "perception")),
     # embedding
+    "rkd": Row("RKD", "Park et al.", 2019, ("embedding",), ("rkd_distance_loss", "rkd_angle_loss")),
+    "pkt": Row("PKT", "Passalis & Tefas", 2018, ("embedding",), ("pkt_loss",)),
+    "cc": Row("CC", "Peng et al.", 2019, ("embedding",), ("cc_loss",)),
+    "itrd": Row("ITRD", "Miles et al.", 2022, ("embedding",), ("itrd_correlation_loss", "itrd_mutual_loss")),
+    "srd": Row("SRD", "Miles & Mikolajczyk", 2024, ("logits", "embedding"), ("srd_loss",)),
+    "srrl": Row("SRRL", "Yang et al.", 2021, ("logits", "embedding", "head")),
+    "simkd": Row("SimKD", "Chen et al.", 2022, ("embedding", "head")),
+    "crd": Row("CRD", "Tian, Krishnan & Isola", 2020, ("embedding",), ("nce_loss",)),
     # features
+    "fitnet": Row("FitNet", "Romero et al.", 2015, ("features",)),
+    "at": Row("AT", "Zagoruyko & Komodakis", 2017, ("features",), ("at_loss",)),
+    "sp": Row("SP", "Tung & Mori", 2019, ("features",), ("sp_loss",)),
+    "nst": Row("NST", "Huang & Wang", 2017, ("features",), ("nst_loss",)),
+    "fsp": Row("FSP", "Yim et al.", 2017, ("features",), ("fsp_loss", "fsp_matrix")),
+    "vid": Row("VID", "Ahn et al.", 2019, ("features",), ("vid_loss",)),
+    "ofd": Row("OFD", "Heo et al.", 2019, ("features",), ("ofd_loss", "ofd_margin")),
+    "review_kd": Row("ReviewKD", "Chen et al.", 2021, ("embedding", "features"), ("hcl_loss",)),
+    "sem_ckd": Row("SemCKD", "Chen et al.", 2021, ("features",), ("similarity_profile",)),
 }
 
 
+COMBINATIONS = {"warmed": "Warmed", "sum": "Sum"}
+"""Methods made of methods, all in combine.py."""
+
+
 def method_class(name: str) -> "type[Method]":
-    """The class of a method by its name in METHODS.
+    """The class of a method by its name in METHODS, or in COMBINATIONS.
 
     Raises:
         UserError: there is no such method; the hint names the nearest.
     """
+    if name in COMBINATIONS:
+        return getattr(importlib.import_module("tutelage.methods.combine"), COMBINATIONS[name])
     if name not in METHODS:
         raise unknown("method", name, METHODS, "tutelage list methods")
     return getattr(importlib.import_module(f"tutelage.methods.{name}"), METHODS[name].cls)
 
 
 def method_name(method: "Method") -> str:
-    """The name under which METHODS lists a method's class."""
+    """The name under which METHODS or COMBINATIONS lists a method's class."""
+    for name, cls in COMBINATIONS.items():
+        if type(method).__name__ == cls:
+            return name
     return type(method).__module__.rsplit(".", 1)[-1]
 
 
@@ -69,4 +95,6 @@ def __getattr__(name: str) -> Any:
     for file, row in METHODS.items():
         if name == row.cls or name in row.functions:
             return getattr(importlib.import_module(f"tutelage.methods.{file}"), name)
+    if name in COMBINATIONS.values():
+        return getattr(importlib.import_module("tutelage.methods.combine"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,26 @@
+"""What all tests share: one thread, `--method` for a method of your own, shape checks off where torch.compile runs."""
+
+import pytest
+import torch
+from jaxtyping import config as jaxtyping_config
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--method",
+        default="",
+        metavar="FILE.py:CLASS",
+        help="tests/property/test_methods.py: run the contract on this method instead of on those of METHODS",
+    )
+
+
+def pytest_configure(config):
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _shape_checks(request):
+    """Every jaxtyping annotation is checked, but not in tests marked `compiles`: dynamo cannot trace the checks."""
+    jaxtyping_config.update("jaxtyping_disable", request.node.get_closest_marker("compiles") is not None)
+    yield
+    jaxtyping_config.update("jaxtyping_disable", value=False)
