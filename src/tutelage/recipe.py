@@ -146,16 +146,14 @@ def read(name: str) -> Recipe:
     Raises:
         UserError: there is none of that name, or the file does not hold a recipe.
     """
-    from tutelage.recipes import RECIPES
+    from tutelage.recipes import built_in
 
     path = Path(name)
     if path.is_dir() and (path / "recipe.json").is_file():
         path = path / "recipe.json"
     if path.suffix in (".json", ".toml") or path.is_file():
         return from_file(path)
-    if name not in RECIPES:
-        raise unknown("recipe", name, RECIPES, "tutelage list recipes")
-    return RECIPES[name]()
+    return built_in(name)
 
 
 def from_file(path: Path) -> Recipe:

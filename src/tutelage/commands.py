@@ -1,0 +1,297 @@
+"""The commands that work: each turns flags into a recipe, a run or a study, and prints what came out."""
+
+import argparse
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from tutelage import data, files, preflight, progress, recipe, teaching
+from tutelage.cache import TeacherCache, caches
+from tutelage.data.splits import open_test
+from tutelage.engine import Engine
+from tutelage.errors import UserError
+from tutelage.evaluate import measure, predict
+from tutelage.plan import Plan
+from tutelage.recipe import Recipe
+from tutelage.run import Run
+from tutelage.study import SEEDS, Study, evaluate_run
+
+RUNS = Path("runs")
+CACHES = "teacher-cache"
+
+
+@dataclass(frozen=True)
+class TrainFlags:
+    """Flags of a command that takes a recipe: every field of it, the engine, and where things are."""
+
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
+    engine: Engine = field(default_factory=Engine)
+    runs: Path = RUNS
+    """The folder of all runs, studies and teachers' answers."""
+    data_root: Path | None = None
+    """The folder of the data sets; else $TUTELAGE_DATA, else ~/.cache/tutelage/data."""
+
+
+@dataclass(frozen=True)
+class DistillFlags(TrainFlags):
+    """Flags of a study."""
+
+    seeds: tuple[int, ...] = SEEDS
+    """Every recipe is trained once with each; below 3 no interval is printed."""
+    methods: tuple[str, ...] = ()
+    """Compare these methods at their defaults instead of the recipe's own."""
+    name: str = ""
+    """Of the study's folder; empty: from the recipe."""
+
+
+def distill(arguments: list[str]) -> None:
+    """Teacher, cache, baseline and students on paired seeds, evaluation, export, report."""
+    flags = _flags(DistillFlags, "distill", arguments)
+    recipes = tuple(_with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
+    study = Study(recipes, flags.seeds, flags.name)
+    preflight.before_training(recipes[-1], engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    folder = study.run(engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    report([str(folder)])
+
+
+def train(arguments: list[str]) -> None:
+    """One run; the same command goes on where it was stopped."""
+    flags = _flags(TrainFlags, "train", arguments)
+    from tutelage.training import train as train_run
+
+    run = Run.of(flags.recipe, flags.runs)
+    was_done = run.done
+    run = train_run(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    told = evaluate_run(run, data.load(flags.recipe.data, flags.data_root), flags.runs)
+    cost = run.result("cost")
+    print(f"{run.path}{' (was done already)' if was_done else ''}")
+    print(f"val top-1 {told['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")
+    print(f"{progress.duration(cost['seconds'])}, {cost['images_per_second']:,.0f} images/s")
+
+
+def check(arguments: list[str]) -> None:
+    """The pre-flight alone."""
+    flags = _flags(TrainFlags, "check", arguments)
+    preflight.before_training(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+
+
+def evaluate(arguments: list[str]) -> None:
+    """A finished run on val; with --open-test also on test, on the record."""
+    parser = _parser("evaluate", "A finished run's accuracy, calibration and agreement with its teacher.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--open-test", metavar="REASON", help="also open the test split; recorded with this reason")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    chosen = parser.parse_args(arguments)
+    run = Run.open(chosen.run)
+    dataset = data.load(run.recipe.data, chosen.data_root)
+    told = evaluate_run(run, dataset, run.path.parent)
+    if chosen.open_test is not None:
+        from tutelage.card import load_student
+
+        ledger = run.path.parent / "test_openings.jsonl"
+        test = open_test(dataset, ledger, run=run.path.name, reason=chosen.open_test)
+        told = told | {"test": measure(predict(load_student(run, dataset), test), test.labels)}
+    if chosen.json:
+        print(json.dumps(told, indent=2))
+        return
+    for split in ("val", "test", "teacher"):
+        if told.get(split):
+            print(f"{'teacher on val' if split == 'teacher' else split}: {_in_words(told[split])}")
+
+
+def export(arguments: list[str]) -> None:
+    """student.onnx of a finished run."""
+    parser = _parser("export", "student.onnx of a finished run, run through ONNX Runtime on val.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data-root", type=Path)
+    chosen = parser.parse_args(arguments)
+    from tutelage.export import export as export_run
+
+    run = Run.open(chosen.run)
+    told = export_run(run, data.load(run.recipe.data, chosen.data_root))
+    print(run.path / told["file"])
+    print(f"{progress.size(told['bytes'])}, val top-1 {told['val_top1']:.2%} in ONNX Runtime, ", end="")
+    print(f"{told['same_predictions']:.2%} of predictions as PyTorch's, ", end="")
+    print(f"{told['latency_ms']['p50']:.2f} ms an image on one thread")
+
+
+def report(arguments: list[str]) -> None:
+    """The table of a study, and its report.html anew."""
+    parser = _parser("report", "The table of a study, and its report.html anew.")
+    parser.add_argument("study", type=Path)
+    folder = parser.parse_args(arguments).study
+    from tutelage.report import write_report
+    from tutelage.report.table import print_table
+
+    Study.open(folder)
+    if not (folder / "results.json").exists():
+        raise UserError(f"{folder} has no results yet", "tutelage distill with the same recipe goes on")
+    page = write_report(folder)
+    print_table(files.read_json(folder / "results.json"), Console())
+    print(f"report: {page}")
+
+
+def cache(arguments: list[str]) -> None:
+    """Teachers' answers on disk: list, fill, verify, prune."""
+    verbs = {"list": _cache_list, "fill": _cache_fill, "verify": _cache_verify, "prune": _cache_prune}
+    if not arguments or arguments[0] not in verbs:
+        raise UserError("usage: tutelage cache list|fill|verify|prune", "list shows what there is, fill asks a teacher")
+    verbs[arguments[0]](arguments[1:])
+
+
+def _cache_list(arguments: list[str]) -> None:
+    parser = _parser("cache list", "Every teacher's answers under --runs.")
+    parser.add_argument("--runs", type=Path, default=RUNS)
+    root = parser.parse_args(arguments).runs / CACHES
+    found = caches(root)
+    if not found:
+        print(f"no teacher's answers in {root}")
+    for one in found:
+        views, uses = one.views(), one.uses()
+        paid = len(views) * one.samples
+        saved = sum(use["images"] for use in uses)
+        print(
+            f"{one.folder.name}  {one.manifest['teacher']['name']} on {one.manifest['data']}: {len(views)} views of "
+            f"{one.samples:,} images, {progress.size(one.size_bytes)}, read by {len(uses)} runs, "
+            f"teacher passes paid {paid:,}, saved {saved:,}"
+        )
+
+
+def _cache_fill(arguments: list[str]) -> None:
+    flags = _flags(TrainFlags, "cache fill", arguments)
+    if flags.recipe.teacher is None:
+        raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
+    dataset = data.load(flags.recipe.data, flags.data_root)
+    plan = Plan(len(dataset.train), flags.recipe.views, flags.recipe.seed, flags.recipe.fit)
+    device = flags.engine.fabric().device
+    lesson = teaching.prepare(flags.recipe, plan, dataset, flags.runs, device)
+    if lesson.cache is None:
+        raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
+    print(f"{lesson.cache.folder}: {lesson.paid:,} teacher passes now, {progress.size(lesson.cache.size_bytes)} in all")
+
+
+def _cache_verify(arguments: list[str]) -> None:
+    if not arguments or arguments[0].startswith("-"):
+        parser = _parser("cache verify", "Compares every file with its checksum; with RECIPE asks the teacher again.")
+        parser.add_argument("--runs", type=Path, default=RUNS)
+        for one in caches(parser.parse_args(arguments).runs / CACHES):
+            print(f"{one.folder}: {one.check_files()} files are as written")
+        return
+    flags = _flags(TrainFlags, "cache verify", arguments)
+    if flags.recipe.teacher is None:
+        raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
+    dataset = data.load(flags.recipe.data, flags.data_root)
+    network = teaching.load_teacher(flags.recipe, dataset, flags.runs)
+    one = teaching.open_cache(flags.recipe, network, dataset, flags.runs)
+    files_read = one.check_files()
+    worst = one.verify(network, dataset.train, flags.recipe.augment)
+    print(f"{one.folder}: {files_read} files are as written; recomputed rows differ by {worst:.2e} of the largest logit")
+
+
+def _cache_prune(arguments: list[str]) -> None:
+    parser = _parser("cache prune", "Removes answers that no run under --runs has read, or those named.")
+    parser.add_argument("names", nargs="*", help="folders as cache list shows them")
+    parser.add_argument("--all", action="store_true", help="every one of them")
+    parser.add_argument("--runs", type=Path, default=RUNS)
+    chosen = parser.parse_args(arguments)
+    present = sorted(path for path in (chosen.runs / CACHES).glob("v*") if path.is_dir())
+    for name in chosen.names:
+        if name not in {path.name for path in present}:
+            raise UserError(f"there is no {name} in {chosen.runs / CACHES}", "tutelage cache list shows their names")
+    for folder in present:
+        named = folder.name in chosen.names
+        if chosen.all or named or (not chosen.names and not _read_by_a_run(folder, chosen.runs)):
+            freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            files.remove_folder(folder)
+            print(f"removed {folder} ({progress.size(freed)})")
+
+
+def _read_by_a_run(folder: Path, runs: Path) -> bool:
+    try:
+        return any((runs / use["run"]).exists() for use in TeacherCache.open(folder).uses())
+    except UserError:
+        return False
+
+
+def _flags(kind: Any, verb: str, arguments: list[str]) -> Any:
+    """The recipe named first, the method named second, and every flag over it."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        arguments = ["digits", "--help"]
+    named = list(arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))])
+    if not 1 <= len(named) <= 2:
+        raise UserError(f"usage: tutelage {verb} RECIPE [METHOD] [FLAGS]", "tutelage list recipes shows built-in ones")
+    chosen = recipe.read(named[0])
+    if len(named) == 2:
+        chosen = _with_method(chosen, named[1])
+    rest, chosen = _shortcuts(arguments[len(named) :], chosen)
+    settings = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
+    prog = f"tutelage {verb} {' '.join(named)}"
+    return tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
+
+
+def _with_method(chosen: Recipe, name: str) -> Recipe:
+    method = recipe.find_method(name)()
+    if not method.needs:
+        return dataclasses.replace(chosen, method=method, teacher=None)
+    return dataclasses.replace(chosen, method=method)
+
+
+def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]:
+    """--student NAME, --teacher NAME|FILE|RUN and --student.options JSON, which a flag of one field cannot say."""
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in ("--student", "--teacher", "--student.options", "--teacher.options"):
+            rest.append(word)
+            continue
+        value = value or next(words, "")
+        if not value:
+            raise UserError(f"{name} needs a value", f"{name} resnet20")
+        if name == "--student":
+            chosen = dataclasses.replace(chosen, student=dataclasses.replace(chosen.student, name=value, options={}))
+        elif name == "--teacher":
+            chosen = dataclasses.replace(chosen, teacher=_teacher(value, chosen))
+        elif name == "--student.options":
+            chosen = dataclasses.replace(chosen, student=dataclasses.replace(chosen.student, options=_json(value)))
+        elif chosen.teacher is not None:
+            model = dataclasses.replace(chosen.teacher.model, options=_json(value))
+            chosen = dataclasses.replace(chosen, teacher=dataclasses.replace(chosen.teacher, model=model))
+    return rest, chosen
+
+
+def _teacher(value: str, chosen: Recipe) -> recipe.TeacherSpec:
+    spec = chosen.teacher or recipe.TeacherSpec()
+    if Path(value).exists() and ":" not in value:
+        return dataclasses.replace(spec, model=dataclasses.replace(spec.model, weights=value), tune="none")
+    if value.startswith(("timm:", "torchvision:", "hf-hub:")):
+        model = recipe.Model(value, weights="pretrained")
+        return dataclasses.replace(spec, model=model, tune="head" if spec.tune == "none" else spec.tune)
+    return dataclasses.replace(spec, model=recipe.Model(value), tune="full")
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UserError(f"{text!r} is not a JSON object", """write --student.options '{"widths": [32, 64]}'""")
+    return value
+
+
+def _parser(verb: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(f"tutelage {verb}", description=description)
+
+
+def _in_words(measured: dict[str, Any]) -> str:
+    words = [f"top-1 {measured['top1']:.2%}", f"NLL {measured['nll']:.3f}", f"ECE {measured['ece']:.3f}"]
+    if "agreement" in measured:
+        words += [f"agreement with the teacher {measured['agreement']:.2%}", f"KL {measured['kl_to_teacher']:.3f}"]
+    return ", ".join(words) + f" ({measured['images']:,} images)"

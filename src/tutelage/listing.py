@@ -1,0 +1,88 @@
+"""The commands that only tell: list, explain, recipe. `list` imports no torch."""
+
+import argparse
+
+from tutelage.errors import UserError
+
+
+def list_(arguments: list[str]) -> None:
+    """`tutelage list KIND [--filter TEXT]`: one line for each thing there is to choose from."""
+    kinds = {"methods": _methods, "models": _models, "datasets": _datasets, "recipes": _recipes}
+    parser = argparse.ArgumentParser("tutelage list", description="What there is to choose from.", exit_on_error=False)
+    parser.add_argument("kind", choices=kinds)
+    parser.add_argument("--filter", default="", help="only lines that contain this text")
+    try:
+        chosen = parser.parse_args(arguments)
+    except argparse.ArgumentError as error:
+        raise UserError(str(error), "tutelage list " + "|".join(kinds)) from None
+    rows = kinds[chosen.kind]()
+    _print([rows[0], *(row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower())])
+
+
+def explain_(arguments: list[str]) -> None:
+    """`tutelage explain METHOD`: formula, fields, when to use it."""
+    from tutelage.methods.explain import explain
+
+    print(explain(_one(arguments, "explain METHOD", "tutelage list methods shows their names")))
+
+
+def recipe_(arguments: list[str]) -> None:
+    """`tutelage recipe NAME`: as TOML on stdout."""
+    from tutelage import recipe
+
+    name = _one(arguments, "recipe NAME", "tutelage list recipes shows their names")
+    print(recipe.to_toml(recipe.read(name)), end="")
+
+
+Rows = list[tuple[str, ...]]
+
+
+def _methods() -> Rows:
+    from tutelage.methods import METHODS
+
+    rows: Rows = [("method", "paper", "year", "needs", "teacher")]
+    for name, row in METHODS.items():
+        teacher = "none" if not row.needs else "live" if "features" in row.needs else "cached"
+        rows.append((name, row.paper, str(row.year), ", ".join(row.needs) or "-", teacher))
+    return rows
+
+
+def _models() -> Rows:
+    from tutelage.models import MODELS
+
+    rows: Rows = [("model", "parameters", "MACs (32 px)", "stages", "summary", "paper")]
+    for name, row in MODELS.items():
+        stages = ",".join(row.stages)
+        rows.append((name, f"{row.parameters:g} M", f"{row.macs:g} M", stages, row.summary, row.paper))
+    rows.append(("timm:NAME", "", "", "", "any network of timm", ""))
+    rows.append(("torchvision:NAME", "", "", "", "any classifier of torchvision", ""))
+    rows.append(("FILE.py:FUNCTION", "", "", "", "your own: FUNCTION(classes=...) returns a module", ""))
+    return rows
+
+
+def _datasets() -> Rows:
+    from tutelage.data import DATASETS
+
+    rows: Rows = [("data set", "classes", "images", "train", "test", "source", "licence")]
+    for name, row in DATASETS.items():
+        shape = f"{row.channels} x {row.size} x {row.size}"
+        rows.append((name, str(row.classes), shape, f"{row.train:,}", f"{row.test:,}", row.source, row.licence))
+    return rows
+
+
+def _recipes() -> Rows:
+    from tutelage.recipes import RECIPES
+
+    return [("recipe", "what it does"), *RECIPES.items()]
+
+
+def _one(arguments: list[str], form: str, hint: str) -> str:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        raise UserError(f"usage: tutelage {form}", hint)
+    return arguments[0]
+
+
+def _print(rows: Rows) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

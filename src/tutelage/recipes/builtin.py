@@ -1,0 +1,60 @@
+"""The built-in recipes, one function each; `tutelage recipe NAME` writes them as TOML."""
+
+from dataclasses import replace
+
+from tutelage.data import Data
+from tutelage.data.augment import Augment
+from tutelage.methods.kd import KD
+from tutelage.models import Model
+from tutelage.optim import Fit
+from tutelage.recipe import Recipe, TeacherSpec
+
+
+def digits() -> Recipe:
+    """Seconds on one core."""
+    adam = Fit(epochs=30, batch_size=64, optimizer="adam", learning_rate=3e-3, weight_decay=0.0)
+    return Recipe(
+        data=Data("digits"),
+        student=Model("convnet", options={"widths": [4, 8], "hidden": 8}),
+        teacher=TeacherSpec(Model("convnet", options={"widths": [32, 64], "hidden": 64}), tune="full", fit=adam),
+        method=KD(temperature=4.0, alpha=0.9),
+        augment=Augment(crop_padding=1, flip="none"),
+        fit=replace(adam, epochs=20, learning_rate=5e-3),
+    )
+
+
+def cifar10() -> Recipe:
+    """About 15 minutes a student on two cores; the teacher is trained first unless its weights are given."""
+    return Recipe(
+        data=Data("cifar10"),
+        student=Model("resnet8"),
+        teacher=TeacherSpec(Model("resnet56"), tune="full", fit=Fit(epochs=120, batch_size=128, learning_rate=0.1)),
+        method=KD(temperature=4.0, alpha=0.9),
+        fit=Fit(epochs=30, batch_size=128, learning_rate=0.1, weight_decay=1e-4),
+    )
+
+
+def cifar100() -> Recipe:
+    """The same for a hundred classes."""
+    return replace(cifar10(), data=Data("cifar100"))
+
+
+def fashion_mnist() -> Recipe:
+    """28 x 28 grey."""
+    small = Model("convnet", options={"widths": [8, 16], "hidden": 16})
+    teacher = TeacherSpec(Model("resnet20"), tune="full", fit=Fit(epochs=20, batch_size=128, learning_rate=0.1))
+    return replace(
+        cifar10(), data=Data("fashion_mnist"), student=small, teacher=teacher, augment=Augment(crop_padding=2)
+    )
+
+
+def tutorial() -> Recipe:
+    """The student, temperature, share and optimiser of the popular tutorial, on 32-pixel images."""
+    return replace(
+        cifar10(),
+        student=Model("convnet"),
+        method=KD(temperature=1.0, alpha=0.5),
+        fit=Fit(
+            epochs=20, optimizer="adam", learning_rate=1e-3, weight_decay=0.0, schedule="constant", warm_up=0.0
+        ),
+    )
