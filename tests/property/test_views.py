@@ -109,7 +109,7 @@ def naive_unmixed(pixels, sample, view, augment):
     image = image[:, :, ::-1].copy() if flip else image.copy()
     if augment.cutout:
         row, column = math.floor(draw(key, 3) * height), math.floor(draw(key, 4) * width)
-        colour = np.floor(pixels.astype(np.float64).mean((0, 2, 3)) + 0.5).astype(np.uint8)
+        colour = np.rint(pixels.astype(np.float64).mean((0, 2, 3))).astype(np.uint8)
         hole = box_mask(height, width, row, column, augment.cutout, augment.cutout)
         image[:, hole] = colour[:, None]
     return image

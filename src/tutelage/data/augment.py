@@ -4,8 +4,8 @@ The draws themselves are made where the pixels are (`memory.py`): a view is a pu
 (augment.seed, sample, view number) and of the settings here.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
 
 from tutelage.errors import UserError
 
@@ -34,13 +34,9 @@ class Augment:
         for name in ("crop_padding", "cutout"):
             if getattr(self, name) < 0:
                 raise UserError(f"augment.{name} is {getattr(self, name)}, expected 0 or more pixels", "0 turns it off")
-        _one_of("padding", self.padding, ("reflect", "zero"))
-        _one_of("flip", self.flip, ("random", "alternate", "none"))
-        _one_of("mix", self.mix, ("none", "mixup", "cutmix"))
+        for field in fields(self):
+            allowed, value = get_args(field.type), getattr(self, field.name)
+            if allowed and value not in allowed:
+                raise UserError(f'augment.{field.name} is "{value}"', "expected one of: " + ", ".join(allowed))
         if not 0 < self.mix_alpha < float("inf"):
             raise UserError(f"augment.mix_alpha is {self.mix_alpha:g}, expected a number above 0", "1 draws uniformly")
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UserError(f'augment.{name} is "{value}"', "expected one of: " + ", ".join(allowed))

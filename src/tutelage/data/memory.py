@@ -138,15 +138,16 @@ class MemoryImages:
                 flip = first ^ (view % 2 == 1)
             columns = torch.where(flip[:, None], width - 1 - columns, columns)
         if augment.crop_padding:
-            offsets = (draws[:, [_ROW, _COLUMN]] * (2 * augment.crop_padding + 1)).long() - augment.crop_padding
+            offsets = (draws[:, _ROW : _COLUMN + 1] * (2 * augment.crop_padding + 1)).long() - augment.crop_padding
             rows = self._padded(rows + offsets[:, :1], height, augment)
             columns = self._padded(columns + offsets[:, 1:], width, augment)
         places = (sample[:, None] * (height * width) + rows * width)[:, :, None] + columns[:, None, :]
         if augment.crop_padding and augment.padding == "zero":
             places.clamp_(max=self._black)
         if augment.cutout:
-            hole = _box(draws[:, _CUT_ROW], augment.cutout, height)[:, :, None]
-            hole = hole & _box(draws[:, _CUT_COLUMN], augment.cutout, width)[:, None, :]
+            side = torch.full_like(sample, augment.cutout)
+            hole = _box(draws[:, _CUT_ROW], side, height)[:, :, None]
+            hole = hole & _box(draws[:, _CUT_COLUMN], side, width)[:, None, :]
             places.masked_fill_(hole, self._mean)
         return places
 
@@ -179,25 +180,25 @@ class MemoryImages:
             )
 
 
-def _box(draw: Float32[Tensor, " B"], length: Int64[Tensor, " B"] | int, side: int) -> Bool[Tensor, "B S"]:
+def _box(draw: Float32[Tensor, " B"], length: Int64[Tensor, " B"], side: int) -> Bool[Tensor, "B S"]:
     """Which of 0..side-1 lie within `length` around a centre drawn uniformly; what sticks out is clipped."""
     start = (draw * side).long() - length // 2
     position = torch.arange(side, device=draw.device) - start[:, None]
-    return (position >= 0) & (position < (length[:, None] if isinstance(length, Tensor) else length))
+    return (position >= 0) & (position < length[:, None])
 
 
 def _beta(draw: Float32[Tensor, " B"], alpha: float) -> Float32[Tensor, " B"]:
     """Beta(alpha, alpha) by inversion: uniform where alpha is 1, else one of 4,096 fixed quantiles."""
     if alpha == 1:
         return draw
-    return _beta_quantiles(alpha).to(draw.device)[(draw * _QUANTILES).long()]
+    return _beta_quantiles(alpha, draw.device)[(draw * _QUANTILES).long()]
 
 
 _QUANTILES = 4096
 
 
 @lru_cache(maxsize=8)
-def _beta_quantiles(alpha: float) -> Float32[Tensor, " 4096"]:
+def _beta_quantiles(alpha: float, device: torch.device) -> Float32[Tensor, " 4096"]:
     """Quantiles at the midpoints (k + 0.5) / 4096, rounded to multiples of 1 / 4096 below 1.
 
     Computed in float64 and rounded so coarsely, they do not depend on the version of scipy.
@@ -206,7 +207,7 @@ def _beta_quantiles(alpha: float) -> Float32[Tensor, " 4096"]:
 
     quantiles = betaincinv(alpha, alpha, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
     steps = np.minimum(np.rint(quantiles * _QUANTILES), _QUANTILES - 1)
-    return torch.from_numpy((steps / _QUANTILES).astype(np.float32))
+    return torch.from_numpy((steps / _QUANTILES).astype(np.float32)).to(device)
 
 
 def _mean_colour(images: UInt8[Tensor, "N H W C"]) -> UInt8[Tensor, " C"]:

@@ -1,11 +1,9 @@
 """Where the images come from: scikit-learn's digits, and the files that torchvision's classes read.
 
-Every file is compared with its published hash before it is read; the archives that torchvision downloads are compared
-by torchvision.
+Every file is compared with its hash before it is read (CIFAR's files are pickles, read by torchvision).
 """
 
 import gzip
-import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -54,11 +52,14 @@ def folder(root: Path | None) -> Path:
     Raises:
         UserError: the folder was named and does not exist.
     """
-    for name, path in (("--data-root", root), ("TUTELAGE_DATA", os.environ.get("TUTELAGE_DATA"))):
+    for source, path in (("--data-root", root), ("TUTELAGE_DATA", os.environ.get("TUTELAGE_DATA"))):
         if path:
             path = Path(path).expanduser()
             if not path.is_dir():
-                raise UserError(f"the data folder {path} ({name}) does not exist", "name an existing folder, or none")
+                raise UserError(
+                    f"the data folder {path} ({source}) does not exist",
+                    "name a folder that exists, or none: the files then go to ~/.cache/tutelage/data",
+                )
             return path
     return Path.home() / ".cache" / "tutelage" / "data"
 
@@ -130,6 +131,8 @@ def _unpack_debian(where: Path) -> None:
 
 def _ensure(name: str, where: Path, files: dict[str, str], cls: Callable[..., Any], hint: str) -> None:
     """Downloads what is missing, then compares every file with its hash."""
+    from torchvision.datasets.utils import check_integrity
+
     missing = [file for file in files if not (where / file).is_file()]
     if missing:
         try:
@@ -142,14 +145,13 @@ def _ensure(name: str, where: Path, files: dict[str, str], cls: Callable[..., An
             ) from error
     for file, md5 in files.items():
         try:
-            with (where / file).open("rb") as content:
-                found = hashlib.file_digest(content, "md5").hexdigest()
+            sound = check_integrity(where / file, md5)
         except OSError as error:
             raise UserError(f"cannot read {where / file}: {error.strerror}", hint) from error
-        if found != md5:
+        if not sound:
             raise UserError(
-                f"{where / file} is corrupt: its MD5 is {found}, expected {md5}",
-                "delete the file and run again to download it; or " + hint,
+                f"{where / file} is corrupt: its MD5 is not {md5}",
+                f"delete it and run again for a new download, or {hint}",
             )
 
 

@@ -8,10 +8,10 @@ from tutelage import rng
 
 
 def stratified_order(labels: Int64[Tensor, " N"], purpose: str) -> Int64[Tensor, " N"]:
-    """An order of which every beginning, and every piece, holds the classes in their proportions (within one image).
+    """An order of which every beginning holds the classes in their proportions, to about one image a class.
 
-    The r-th image of a class of n, in an order fixed by `purpose`, stands at (r + 1/2) / n of the whole; so a smaller
-    part lies within a larger one. (scikit-learn's splits are not nested.)
+    The r-th image of a class of n, in an order fixed by `purpose`, stands at (r + 1/2) / n of the whole. So a smaller
+    part lies within a larger one, which scikit-learn's splits do not give.
     """
     key = rng.key(0, purpose, torch.arange(len(labels)))
     place = torch.empty(len(labels), dtype=torch.float64)
