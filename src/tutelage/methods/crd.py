@@ -23,6 +23,9 @@ from tutelage.methods._base import Method, Range, Temperature, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._relations import unit
 
+_PURPOSE = 0x6372645F6E656773
+"""Keeps these draws apart from whatever else is drawn by the numbers of a step and a sample."""
+
 
 def nce_loss(
     positive: Float[Tensor, " B"],
@@ -40,8 +43,9 @@ def nce_loss(
         keep: False leaves a negative out; the mean is over the kept ones.
         offset: Where h is 1/2.
     """
-    weight = keep / keep.sum(dim=1, keepdim=True).clamp_min(1) * negative.shape[1]
-    return (F.softplus(offset - positive) + (weight * F.softplus(negative - offset)).sum(dim=1)).mean()
+    kept = keep.to(negative.dtype)
+    others = (kept * F.logsigmoid(offset - negative)).sum(dim=1) / kept.sum(dim=1).clamp_min(1)
+    return -(F.logsigmoid(positive - offset) + negative.shape[1] * others).mean()
 
 
 class Bank(nn.Module):
@@ -94,7 +98,7 @@ class Contrast(nn.Module):
     @torch.no_grad()
     def negatives(self, sample: Int64[Tensor, " B"], step: Int64[Tensor, ""], draws: int) -> Int64[Tensor, "B K"]:
         """Positions drawn uniformly from the training split: a pure function of sample and step."""
-        keys = rng.key(0, "negatives", step.expand_as(sample), sample)
+        keys = rng.mix(rng.mix(step ^ _PURPOSE) ^ sample)
         counter = torch.arange(draws, device=sample.device)
         return rng.below((keys[:, None] + counter).flatten(), len(self.labels)).view(len(sample), draws)
 

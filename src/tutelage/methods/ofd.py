@@ -36,7 +36,7 @@ def ofd_margin(teacher: Float[Tensor, "B C H W"]) -> Float[Tensor, "C 1 1"]:
     negative = (teacher < 0).sum(dims)
     measured = teacher.clamp_max(0).sum(dims) / negative.clamp_min(1)
     # Half an entry from both ends keeps z finite for a channel that always or never speaks.
-    share = ((teacher > 0).sum(dims) / entries).to(teacher.dtype).clamp(0.5 / entries, 1 - 0.5 / entries)
+    share = ((teacher > 0).to(teacher.dtype).mean(dims)).clamp(0.5 / entries, 1 - 0.5 / entries)
     z = torch.special.ndtri(share)
     density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi)
     sigma = teacher.clamp_min(0).mean(dims) / (z * share + density)

@@ -16,24 +16,25 @@ from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._relations import pairs_of, unit
 
-_EPSILON = 1e-7
+_FLOOR = 1e-7
 
 
 def pkt_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"]) -> Float[Tensor, ""]:
-    """Mean over B^2 of p log((p + 1e-7) / (q + 1e-7)), in nats: p the teacher's probabilities, q the student's.
+    """Mean over B^2 of p log(p / q), in nats: p the teacher's neighbour probabilities, q the student's.
 
-    Probabilities are the cosines, mapped to [0, 1], divided by their sum over the row. Memory O(B^2).
+    Probabilities are the cosines, mapped to [0, 1], divided by their sum over the row; none counts as less than 1e-7 in
+    a logarithm. Memory O(B^2).
 
     Raises:
         ValueError: B < 2 (no pairs).
     """
     p, q = _neighbours(pairs_of(teacher.detach())), _neighbours(pairs_of(student))
-    return (p * ((p + _EPSILON) / (q + _EPSILON)).log()).mean()
+    return (p * (p.clamp_min(_FLOOR) / q.clamp_min(_FLOOR)).log()).mean()
 
 
 def _neighbours(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
     direction = unit(x)
-    # Rounding can put a cosine below -1: a probability below 0 has no logarithm.
+    # Rounding can put a cosine below -1, and a probability below 0.
     affinity = ((direction @ direction.T + 1) / 2).clamp_min(0)
     return affinity / affinity.sum(dim=1, keepdim=True)
 

@@ -1,0 +1,260 @@
+"""Embedding methods against loops written from the papers: equal to 1e-9 in float64.
+
+Seen to fail: a mean over B(B - 1) in RKD, the Gram matrix without + 1 in PKT, a factor of the series in CC, biased
+deviations in ITRD, the exponent 2 in SRD, the head's bias left out in SRRL, no ReLU in SimKD, and in CRD the old row's
+share, the label of the anchor, the step in the draws and the mean of the offset.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from naive import batch_norm, conv_bn, relu, weights
+
+from tutelage.methods import (
+    CRD,
+    SRRL,
+    SimKD,
+    cc_loss,
+    itrd_correlation_loss,
+    itrd_mutual_loss,
+    nce_loss,
+    pkt_loss,
+    rkd_angle_loss,
+    rkd_distance_loss,
+    srd_loss,
+)
+from tutelage.outputs import Context, Head, Outputs, Sizes
+
+B, D, E = 5, 4, 7
+TOLERANCE = {"rel": 1e-9, "abs": 1e-12}
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(7)
+
+
+def pair(width=D, other=E):
+    return torch.randn(B, width, dtype=torch.float64), torch.randn(B, other, dtype=torch.float64)
+
+
+def huber(x):
+    return 0.5 * x * x if abs(x) < 1 else abs(x) - 0.5
+
+
+def norm(x):
+    return sum(v * v for v in x) ** 0.5
+
+
+def dot(x, y):
+    return sum(a * b for a, b in zip(x, y, strict=True))
+
+
+def cosine(x, y):
+    return dot(x, y) / norm(x) / norm(y)
+
+
+def test_rkd_distances():
+    def relative(x):
+        table = [[norm(a - b) for b in x] for a in x]
+        pairs = [table[i][j] for i in range(B) for j in range(B) if i != j]
+        return [[d / (sum(pairs) / len(pairs)) for d in row] for row in table]
+
+    s, t = pair()
+    ours, theirs = relative(s.numpy()), relative(t.numpy())
+    expected = sum(huber(ours[i][j] - theirs[i][j]) for i in range(B) for j in range(B)) / B**2
+    assert rkd_distance_loss(s, t).item() == pytest.approx(expected, **TOLERANCE)
+
+
+def test_rkd_angles():
+    def angle(x, i, j, k):
+        """Cosine of the angle at j, 0 where a side has no length."""
+        return 0.0 if j in (i, k) else cosine(x[i] - x[j], x[k] - x[j])
+
+    s, t = pair()
+    x, y = s.numpy(), t.numpy()
+    triples = [(i, j, k) for i in range(B) for j in range(B) for k in range(B)]
+    expected = sum(huber(angle(x, *triple) - angle(y, *triple)) for triple in triples) / B**3
+    assert rkd_angle_loss(s, t).item() == pytest.approx(expected, **TOLERANCE)
+
+
+def test_pkt():
+    def neighbours(x):
+        table = [[(cosine(a, b) + 1) / 2 for b in x] for a in x]
+        return [[k / sum(row) for k in row] for row in table]
+
+    s, t = pair()
+    q, p = neighbours(s.numpy()), neighbours(t.numpy())
+    expected = sum(p[i][j] * math.log(p[i][j] / q[i][j]) for i in range(B) for j in range(B)) / B**2
+    assert pkt_loss(s, t).item() == pytest.approx(expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize(("gamma", "order"), [(0.4, 2), (0.9, 1), (0.3, 6)])
+def test_cc(gamma, order):
+    def kernel(x, y):
+        series = sum((2 * gamma) ** p / math.factorial(p) * cosine(x, y) ** p for p in range(order + 1))
+        return math.exp(-2 * gamma) * series
+
+    s, t = pair()
+    x, y = s.numpy(), t.numpy()
+    expected = sum((kernel(x[i], x[j]) - kernel(y[i], y[j])) ** 2 for i in range(B) for j in range(B)) / B**2
+    assert cc_loss(s, t, gamma, order).item() == pytest.approx(expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("alpha", [1.01, 1.5])
+def test_itrd_correlation(alpha):
+    s, t = pair(E, E)
+    total = 0.0
+    for x, y in zip(s.numpy().T, t.numpy().T, strict=True):
+        standard = [(v - np.mean(v)) / np.std(v, ddof=1) for v in (x, y)]
+        total += abs(dot(*standard) / B - 1) ** (2 * alpha)
+    assert itrd_correlation_loss(s, t, alpha).item() == pytest.approx(math.log2(total), **TOLERANCE)
+
+
+def test_itrd_mutual():
+    s, t = pair()
+    x, y = s.numpy(), t.numpy()
+    own = joint = 0.0
+    for i in range(B):
+        for j in range(B):
+            g_s, g_t = cosine(x[i], x[j]), cosine(y[i], y[j])
+            own += (g_s / B) ** 2
+            joint += (g_s * g_t / B) ** 2
+    assert itrd_mutual_loss(s, t).item() == pytest.approx(own - joint, **TOLERANCE)
+
+
+@pytest.mark.parametrize("exponent", [4.0, 1.5])
+def test_srd(exponent):
+    s, t = pair(E, E)
+    x, y = (batch_norm(v.numpy(), np.ones(E), np.zeros(E), 1e-4) for v in (s, t))
+    expected = math.log(sum(abs(a - b) ** exponent for a, b in zip(x.flat, y.flat, strict=True)) + 1e-8)
+    assert srd_loss(s, t, exponent).item() == pytest.approx(expected, **TOLERANCE)
+
+
+def problem(features=()):
+    """Outputs and sizes of two networks with 3 classes, and a context."""
+    s, t = pair()
+    head = Head(torch.randn(3, E), torch.randn(3))
+    maps = tuple(torch.randn(B, *shape, dtype=torch.float64) for shape in features)
+    student = Outputs(torch.randn(B, 3, dtype=torch.float64), s, maps)
+    teacher = Outputs(torch.randn(B, 3, dtype=torch.float64), t)
+    context = Context(torch.tensor([0, 1, 2, 0, 1]), torch.tensor([3, 0, 8, 5, 6]), 1.5)
+    return student, teacher, context, Sizes(3, D, features), Sizes(3, E, head=head)
+
+
+def mean_square(x, y):
+    return sum((a - b) ** 2 for a, b in zip(x.flat, y.flat, strict=True)) / x.size
+
+
+def test_srrl():
+    student, teacher, context, ours, theirs = problem()
+    adapters = SRRL().adapters(ours, theirs, 9).double()
+    state = weights(adapters)
+    linear = np.array([[dot(h, w) for w in state["projection.0.weight"]] for h in student.embedding.numpy()])
+    projected = batch_norm(linear, state["projection.1.weight"], state["projection.1.bias"])
+    head, bias = theirs.head.weight.double().numpy(), theirs.head.bias.double().numpy()
+    read = np.array([[dot(h, w) + b for w, b in zip(head, bias, strict=True)] for h in projected])
+    found = SRRL(feature_weight=2.0, regression_weight=3.0).losses(student, teacher, context, adapters)
+    assert found["feature"].item() == pytest.approx(2 * mean_square(projected, teacher.embedding.numpy()), **TOLERANCE)
+    assert found["regression"].item() == pytest.approx(3 * mean_square(read, teacher.logits.numpy()), **TOLERANCE)
+
+
+@pytest.mark.parametrize("rectify", [True, False])
+def test_simkd(rectify):
+    student, teacher, context, ours, theirs = problem(((2, 4, 4), (3, 2, 2)))
+    method = SimKD(rectify=rectify, teacher_weight=0.5)
+    adapters = method.adapters(ours, theirs, 9).double()
+    state = weights(adapters)
+    x = relu(conv_bn(student.features[-1].numpy(), state, "projection.0"))
+    assert x.shape[1] == E // 2
+    x = conv_bn(relu(conv_bn(x, state, "projection.1", 3)), state, "projection.2")
+    x = relu(x) if rectify else x
+    pooled = np.array([[channel.sum() / channel.size for channel in image] for image in x])
+    found = method.losses(student, teacher, context, adapters)
+    assert found["teacher"].item() == pytest.approx(0.5 * mean_square(pooled, teacher.embedding.numpy()), **TOLERANCE)
+
+
+def test_nce_is_the_papers_estimator():
+    positive, negative = torch.randn(B, dtype=torch.float64), torch.randn(B, 4, dtype=torch.float64)
+    keep = torch.tensor([[True, True, False, True]] * B)
+    mean, k = 1.7, 4
+    expected = 0.0
+    for b in range(B):
+
+        def chance(score):
+            return math.exp(score) / (math.exp(score) + k * mean)
+
+        kept = [negative[b, j].item() for j in range(4) if keep[b, j]]
+        expected -= math.log(chance(positive[b].item()))
+        expected -= k * sum(math.log(1 - chance(s)) for s in kept) / len(kept)
+    found = nce_loss(positive, negative, keep, math.log(k * mean))
+    assert found.item() == pytest.approx(expected / B, **TOLERANCE)
+
+
+def splitmix(number):
+    """The finaliser of splitmix64 in Python's own integers."""
+    mask = 2**64 - 1
+    number = (number + 0x9E3779B97F4A7C15) & mask
+    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & mask
+    return number ^ (number >> 31)
+
+
+def draw(sample, epoch, position, samples):
+    bits = int(np.float64(epoch).view(np.uint64))
+    key = splitmix(splitmix(bits ^ 0x6372645F6E656773) ^ sample)
+    return (splitmix((key + position) % 2**64) >> 1) % samples
+
+
+def test_crd_over_two_steps():
+    """Two batches that overlap, each step computed twice: the loss reads the memory as the step found it."""
+    samples, k, temperature, momentum, width = 9, 6, 0.2, 0.25, 3
+    method = CRD(negatives=k, temperature=temperature, momentum=momentum, width=width, teacher_weight=0.5)
+    student, teacher, context, ours, theirs = problem()
+    adapters = method.adapters(ours, theirs, samples).double()
+    state = weights(adapters)
+    banks = {side: state[f"{side}s.rows"].copy() for side in ("student", "teacher")}
+    labels, offsets = {}, {}
+
+    def project(side, h):
+        rows = [[dot(x, w) + b for w, b in zip(state[f"{side}.weight"], state[f"{side}.bias"], strict=True)] for x in h]
+        return [np.array(row) / norm(row) for row in rows]
+
+    def chance(score, side):
+        return math.exp(score) / (math.exp(score) + k * offsets[side])
+
+    def expected(s, t, context):
+        own = {"student": project("student", s), "teacher": project("teacher", t)}
+        labels.update(zip(context.sample.tolist(), context.labels.tolist(), strict=True))
+        loss = 0.0
+        for side, other in (("student", "teacher"), ("teacher", "student")):
+            scores = []
+            for i, sample in enumerate(context.sample.tolist()):
+                drawn = [draw(sample, context.epoch, j, samples) for j in range(k)]
+                strangers = [n for n in drawn if labels.get(n, -1) != labels[sample]]
+                negative = [dot(own[side][i], banks[other][n]) / temperature for n in strangers]
+                scores.append((dot(own[side][i], banks[other][sample]) / temperature, negative))
+            everyone = [math.exp(v) for _, negative in scores for v in negative]
+            offsets.setdefault(side, sum(everyone) / len(everyone))
+            for positive, negative in scores:
+                loss -= math.log(chance(positive, side)) / B
+                loss -= k * sum(math.log(1 - chance(v, side)) for v in negative) / len(negative) / B
+        rows = {}
+        for side, bank in banks.items():
+            rows[side] = bank.copy()
+            for i, sample in enumerate(context.sample.tolist()):
+                mixed = momentum * bank[sample] + (1 - momentum) * own[side][i]
+                rows[side][sample] = mixed / norm(mixed)
+        return 0.5 * loss, rows
+
+    later = context._replace(labels=torch.tensor([1, 2, 0, 0, 2]), sample=torch.tensor([0, 1, 5, 2, 4]), epoch=1.75)
+    for now in (context, later):
+        loss, rows = expected(student.embedding.numpy(), teacher.embedding.numpy(), now)
+        for _ in range(2):  # a step computed twice reads and leaves the same memory
+            found = method.losses(student, teacher, now, adapters)["teacher"]
+            assert found.item() == pytest.approx(loss, **TOLERANCE)
+            for side, bank in (("student", adapters.students), ("teacher", adapters.teachers)):
+                np.testing.assert_allclose(bank.rows, rows[side], rtol=1e-9)
+        banks.update(rows)
