@@ -1,0 +1,143 @@
+"""What `tutelage explain NAME` prints: gathered from the methods' own files, written nowhere else.
+
+`python -m tutelage.methods.explain` prints the page of all methods.
+"""
+
+import ast
+import re
+from dataclasses import MISSING, fields
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent, fill
+
+from tutelage.methods import METHODS, method_class
+from tutelage.methods._base import Method, ranges
+
+WIDTH = 100
+"""Of the text, in characters."""
+PARTS = ("logits", "embedding", "features", "head")
+"""Of a network, that a method may read."""
+HEADINGS = ("Source", "Departures", "When")
+"""What the docstring of a method's file says after its title, each after "Heading:"."""
+
+
+def explain(name: str) -> str:
+    """All that is known of a method: formula, source, fields and their ranges, what it reads, when to use it.
+
+    The text is Markdown that can be read as it is.
+
+    Raises:
+        UserError: there is no such method.
+    """
+    cls = method_class(name)
+    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    return describe(name, cls, source, METHODS[name].functions)
+
+
+def describe(name: str, cls: type[Method], source: str, functions: tuple[str, ...] = ()) -> str:
+    """`explain` for any method, listed or not.
+
+    Args:
+        name: What it is called in a recipe.
+        cls: Its class.
+        source: The text of the file that holds the class.
+        functions: Public pure functions in the same file.
+    """
+    title, said = header(source)
+    facts = {
+        "Source": said.get("Source", ""),
+        "Departures": said.get("Departures", ""),
+        "When": said.get("When", ""),
+        "Reads of the teacher": _teacher(cls),
+        "Reads of the student": _and([part for part in PARTS if part in cls.student_needs]),
+        "Trained besides the student": _trained(cls),
+        "Mixed labels": "yes" if cls.mixable else "no: it singles out one true class",
+        "Functions": ", ".join(f"`{function}`" for function in functions),
+    }
+    parts = [f"## {name}", _filled(title), _indented(cls.__doc__ or "")]
+    parts.append("\n".join(_item(f"{key}: {value}") for key, value in facts.items() if value))
+    documented, allowed = field_texts(source, cls.__name__), ranges(cls)
+    lines = []
+    for field in fields(cls):
+        default = "" if field.default is MISSING else f" = {field.default!r}"
+        text = documented.get(field.name, "")
+        within = str(allowed.get(field.name, ""))
+        within = f", in {within}" if within and within not in text and ">" not in text else ""
+        lines.append(_item(f"`{field.name}`{default}{within}. {text}"))
+    if lines:
+        parts += ["Fields:", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def page() -> str:
+    """The reference page of all methods."""
+    top = "# Methods\n\n" + _filled(
+        "Made by `python -m tutelage.methods.explain` from the methods' own files; "
+        "`tutelage explain NAME` prints one of them. alpha is always the share of the teacher's term; "
+        "ranges are those that a recipe accepts."
+    )
+    return "\n".join([top + "\n", *map(explain, METHODS)])
+
+
+def header(source: str) -> tuple[str, dict[str, str]]:
+    """The title of a method's file, and what stands after each of HEADINGS, each on one line.
+
+    >>> header('"Two: things.\\\\n\\\\nSource: a book,\\\\n    page 3.\\\\nDepartures: none.\\\\n"')
+    ('Two: things.', {'Source': 'a book, page 3.', 'Departures': 'none.'})
+    """
+    title, *rest = re.split(
+        rf"^({'|'.join(HEADINGS)}):", ast.get_docstring(ast.parse(source)) or "", flags=re.MULTILINE
+    )
+    said = {key: " ".join(text.split()) for key, text in zip(rest[::2], rest[1::2], strict=True)}
+    return " ".join(title.split()), said
+
+
+def field_texts(source: str, name: str) -> dict[str, str]:
+    """The strings under the fields of the class `name`, each on one line."""
+    body = next(node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
+    found = {}
+    for statement, below in pairwise(body):
+        match statement, below:
+            case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[field] = " ".join(text.split())
+    return found
+
+
+def _teacher(cls: type[Method]) -> str:
+    if not cls.needs:
+        return "nothing, there is none"
+    read = _and([part for part in PARTS if part in cls.needs])
+    how = "it is asked at every step" if "features" in cls.needs else "its cached answers are enough"
+    return f"{read}; {how}"
+
+
+def _trained(cls: type[Method]) -> str:
+    if cls.adapters is Method.adapters:
+        return "nothing"
+    if cls.deployed is Method.deployed:
+        return "adapters, dropped at the end of training"
+    return "adapters, which stay in the network that is evaluated and exported"
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _filled(text: str, first: str = "", later: str = "") -> str:
+    # A line must not begin with an operator: Markdown would take it for a quotation or a list.
+    glued = re.sub(r" ([-+>]=?) ", "\0\\1 ", text)
+    return fill(glued, WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False).replace("\0", " ")
+
+
+def _item(text: str) -> str:
+    return _filled(text, "- ", "  ")
+
+
+def _indented(text: str) -> str:
+    first, _, rest = text.partition("\n")
+    lines = (first.strip() + "\n" + dedent(rest)).strip().splitlines()
+    return "\n".join(f"    {line}".rstrip() for line in lines)
+
+
+if __name__ == "__main__":
+    print(page(), end="")
