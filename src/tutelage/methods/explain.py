@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent, fill
 
-from tutelage.methods import METHODS, method_class
+from tutelage.methods import COMBINATIONS, METHODS, method_class
 from tutelage.methods._base import Method, ranges
 
 WIDTH = 100
@@ -30,8 +30,9 @@ def explain(name: str) -> str:
         UserError: there is no such method.
     """
     cls = method_class(name)
-    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
-    return describe(name, cls, source, METHODS[name].functions)
+    if name in COMBINATIONS:
+        return _sections(name, cls, _source("combine"), {})
+    return describe(name, cls, _source(name), METHODS[name].functions)
 
 
 def describe(name: str, cls: type[Method], source: str, functions: tuple[str, ...] = ()) -> str:
@@ -43,7 +44,7 @@ def describe(name: str, cls: type[Method], source: str, functions: tuple[str, ..
         source: The text of the file that holds the class.
         functions: Public pure functions in the same file.
     """
-    title, said = header(source)
+    said = header(source)[1]
     facts = {
         "Source": said.get("Source", ""),
         "Departures": said.get("Departures", ""),
@@ -54,19 +55,7 @@ def describe(name: str, cls: type[Method], source: str, functions: tuple[str, ..
         "Mixed labels": "yes" if cls.mixable else "no: it singles out one true class",
         "Functions": ", ".join(f"`{function}`" for function in functions),
     }
-    parts = [f"## {name}", _filled(title), _indented(cls.__doc__ or "")]
-    parts.append("\n".join(_item(f"{key}: {value}") for key, value in facts.items() if value))
-    documented, allowed = field_texts(source, cls.__name__), ranges(cls)
-    lines = []
-    for field in fields(cls):
-        default = "" if field.default is MISSING else f" = {field.default!r}"
-        text = documented.get(field.name, "")
-        within = str(allowed.get(field.name, ""))
-        within = f", in {within}" if within and within not in text and ">" not in text else ""
-        lines.append(_item(f"`{field.name}`{default}{within}. {text}"))
-    if lines:
-        parts += ["Fields:", "\n".join(lines)]
-    return "\n\n".join(parts) + "\n"
+    return _sections(name, cls, source, facts)
 
 
 def page() -> str:
@@ -76,7 +65,7 @@ def page() -> str:
         "`tutelage explain NAME` prints one of them. alpha is always the share of the teacher's term; "
         "ranges are those that a recipe accepts."
     )
-    return "\n".join([top + "\n", *map(explain, METHODS)])
+    return "\n".join([top + "\n", *map(explain, [*METHODS, *COMBINATIONS])])
 
 
 def header(source: str) -> tuple[str, dict[str, str]]:
@@ -101,6 +90,26 @@ def field_texts(source: str, name: str) -> dict[str, str]:
             case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
                 found[field] = " ".join(text.split())
     return found
+
+
+def _source(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+
+
+def _sections(name: str, cls: type[Method], source: str, facts: dict[str, str]) -> str:
+    parts = [f"## {name}", _filled(header(source)[0]), _indented(cls.__doc__ or "")]
+    items = [_item(f"{key}: {value}") for key, value in facts.items() if value]
+    documented, allowed = field_texts(source, cls.__name__), ranges(cls)
+    lines = []
+    for field in fields(cls):
+        default = "" if field.default is MISSING else f" = {field.default!r}"
+        text = documented.get(field.name, "")
+        within = str(allowed.get(field.name, ""))
+        within = f", in {within}" if within and within not in text and ">" not in text else ""
+        lines.append(_item(f"`{field.name}`{default}{within}. {text}"))
+    parts += ["\n".join(items)] if items else []
+    parts += ["Fields:", "\n".join(lines)] if lines else []
+    return "\n\n".join(parts) + "\n"
 
 
 def _teacher(cls: type[Method]) -> str:
