@@ -68,7 +68,7 @@ DATASETS: dict[str, Row] = {
 }
 
 
-def load(data: Data, root: Path | None = None) -> "DataSet":
+def load(data: Data, root: Path | str | None = None) -> "DataSet":
     """The training and validation images of a data set.
 
     Args:
@@ -80,4 +80,4 @@ def load(data: Data, root: Path | None = None) -> "DataSet":
     """
     from tutelage.data import splits
 
-    return splits.load(data, root)
+    return splits.load(data, Path(root) if root is not None else None)

@@ -1,0 +1,245 @@
+"""Which image belongs where, for ever; and the test split's turnstile."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tutelage.data import DATASETS, Data, load, sources, splits
+from tutelage.data.stratify import stratified_order
+from tutelage.errors import UserError
+
+CIFAR = Path(os.environ.get("TUTELAGE_DATA", "/nonexistent")) / "cifar-10-batches-py"
+needs_cifar = pytest.mark.skipif(not CIFAR.is_dir(), reason="set TUTELAGE_DATA to a folder with cifar-10-batches-py/")
+
+
+@settings(deadline=None, max_examples=100)
+@given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=200), share=st.floats(0, 1))
+def test_every_beginning_holds_the_classes_in_proportion(labels, share):
+    labels = torch.tensor(labels)
+    order = stratified_order(labels, "test")
+    assert torch.equal(order.sort().values, torch.arange(len(labels)))
+    size = round(share * len(labels))
+    counts, whole = labels[order[:size]].bincount(minlength=5), labels.bincount(minlength=5)
+    classes = len(labels.unique())
+    allowed = 0.5 + 0.5 * classes * whole / len(labels) + 1e-6
+    assert ((counts - size * whole / len(labels)).abs() <= allowed).all()
+
+
+def test_the_order_within_a_class_is_shuffled_by_purpose():
+    labels = torch.zeros(200, dtype=torch.long)
+    first, second = stratified_order(labels, "val"), stratified_order(labels, "other")
+    assert not torch.equal(first, second)
+    for order in (first, second):
+        correlation = torch.corrcoef(torch.stack([order.double(), torch.arange(200).double()]))[0, 1]
+        assert abs(correlation) < 0.25
+
+
+def test_train_val_and_test_are_disjoint_and_complete():
+    from sklearn.datasets import load_digits
+
+    data = load(Data("digits"))
+    test = sources.read("digits", None, train=False)[0]
+    assert not set(data.train_positions.tolist()) & set(data.val_positions.tolist())
+    assert len(data.train) + len(data.val) + len(test) == 1797
+    images = torch.cat([data.train.images, data.val.images, test])
+    rows = {tuple(image) for image in images.flatten(1).tolist()}
+    assert len(rows) == len({tuple(image) for image in load_digits().images.reshape(1797, -1).tolist()})
+
+
+def test_images_and_labels_are_those_of_the_positions():
+    data = load(Data("digits"))
+    images, labels, _ = sources.read("digits", None, train=True)
+    for split, positions in ((data.train, data.train_positions), (data.val, data.val_positions)):
+        assert torch.equal(split.images, images[positions])
+        assert torch.equal(split.labels, labels[positions])
+        assert torch.equal(positions, positions.sort().values)
+
+
+def test_every_class_has_its_share_of_every_split():
+    data = load(Data("digits", part=500))
+    whole = sources.read("digits", None, train=True)[1].bincount()
+    for split in (data.train, data.val):
+        expected = whole * (len(split) / 1438)
+        assert ((split.labels.bincount(minlength=10) - expected).abs() <= 1.5).all()
+
+
+def test_a_smaller_part_lies_within_a_larger():
+    parts = [set(load(Data("digits", part=part)).train_positions.tolist()) for part in (20, 300, 1000, 0)]
+    assert [len(part) for part in parts] == [20, 300, 1000, 1294]
+    assert parts[0] < parts[1] < parts[2] < parts[3]
+
+
+def test_part_leaves_val_alone():
+    whole, part = load(Data("digits")), load(Data("digits", part=100))
+    assert torch.equal(whole.val_positions, part.val_positions)
+    assert whole.val.digest == part.val.digest
+
+
+def test_the_split_is_fixed():
+    """A new release must not mix yesterday's validation images into training."""
+    data = load(Data("digits"))
+    assert data.train_positions[:8].tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert data.val_positions[:8].tolist() == [12, 21, 39, 50, 53, 54, 56, 82]
+    assert data.digest == "e7f5c5bf62d72853979524d77b0de2a439c0549c55e928433ecc868df65d77dc"
+    assert load(Data("digits")).digest == data.digest
+
+
+def test_the_digest_sees_what_is_trained_on():
+    digests = {load(data).digest for data in (Data("digits"), Data("digits", part=100), Data("digits", val_share=0.2))}
+    assert len(digests) == 3
+
+
+def test_constants_are_those_of_the_training_images():
+    images = sources.read("digits", None, train=True)[0].double() / 255
+    row = DATASETS["digits"]
+    assert row.mean == pytest.approx([images.mean().item()], abs=5e-5)
+    assert row.std == pytest.approx([images.std(correction=0).item()], abs=5e-5)
+    data = load(Data("digits"))
+    assert (data.mean, data.std, data.classes) == (row.mean, row.std, tuple("0123456789"))
+
+
+@needs_cifar
+def test_cifar10_as_published():
+    row = DATASETS["cifar10"]
+    images, labels, classes = sources.read("cifar10", CIFAR.parent, train=True)
+    assert (len(images), len(classes), tuple(images.shape[1:])) == (row.train, row.classes, (3, row.size, row.size))
+    value = np.arange(256) / 255
+    for channel in range(3):
+        weight = np.bincount(images[:, channel].numpy().ravel(), minlength=256) / images[:, channel].numel()
+        mean = (weight * value).sum()
+        assert row.mean[channel] == pytest.approx(mean, abs=5e-5)
+        assert row.std[channel] == pytest.approx((weight * (value - mean) ** 2).sum() ** 0.5, abs=5e-5)
+    data = load(Data("cifar10"), CIFAR.parent)
+    assert data.train.labels.bincount().tolist() == [4500] * 10
+    assert data.val.labels.bincount().tolist() == [500] * 10
+    assert classes[labels[0]] == "frog"  # the first training image, as on the data set's page
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"part": 1295}, "data.part is 1295, expected 10 to 1294 training images of digits"),
+        ({"part": 9}, "data.part is 9, expected 10 to 1294 training images of digits"),
+        (
+            {"val_share": 0.005},
+            "data.val_share is 0.005: 7 of 1438 images, but both splits need at least one of each of the 10 classes",
+        ),
+    ],
+)
+def test_sizes_the_set_does_not_allow(data, message):
+    with pytest.raises(UserError) as caught:
+        load(Data("digits", **data))
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("part", -1, "data.part is -1, expected a number of training images"),
+        ("val_share", 0.0, "data.val_share is 0, expected a share above 0 and below 1"),
+        ("val_share", 1.0, "data.val_share is 1, expected a share above 0 and below 1"),
+        ("val_share", float("nan"), "data.val_share is nan, expected a share above 0 and below 1"),
+    ],
+)
+def test_values_out_of_range_are_refused(field, value, message):
+    with pytest.raises(UserError) as caught:
+        Data(**{field: value})
+    assert caught.value.message == message
+
+
+# --- the turnstile
+
+
+def test_an_opening_is_on_record_before_the_images_are_read(tmp_path, monkeypatch):
+    ledger = tmp_path / "study" / "test_openings.jsonl"
+    data = load(Data("digits"))
+    read, seen = sources.read, []
+
+    def spy(name, root, *, train):
+        seen.append(splits.openings(ledger))
+        return read(name, root, train=train)
+
+    monkeypatch.setattr(sources, "read", spy)
+    test = splits.open_test(data, ledger, run="digits-kd-s1", reason="the study's report")
+    assert len(test) == DATASETS["digits"].test
+    assert [(o["run"], o["reason"]) for o in seen[0]] == [("digits-kd-s1", "the study's report")]
+    assert datetime.fromisoformat(seen[0][0]["time"]).utcoffset().total_seconds() == 0
+
+
+def test_an_opening_that_fails_is_on_record_too(tmp_path, monkeypatch):
+    ledger = tmp_path / "test_openings.jsonl"
+    data = load(Data("digits"))
+
+    def broken(*args, **kwargs):
+        raise UserError("the file is gone")
+
+    monkeypatch.setattr(sources, "read", broken)
+    with pytest.raises(UserError, match="gone"):
+        splits.open_test(data, ledger, run="a", reason="b")
+    assert len(splits.openings(ledger)) == 1
+
+
+def test_openings_are_kept_in_order(tmp_path):
+    ledger = tmp_path / "test_openings.jsonl"
+    assert splits.openings(ledger) == []
+    data = load(Data("digits"))
+    for i in range(3):
+        splits.open_test(data, ledger, run=f"run {i}", reason="report")
+    assert [o["run"] for o in splits.openings(ledger)] == ["run 0", "run 1", "run 2"]
+
+
+def test_no_reason_no_images(tmp_path):
+    ledger = tmp_path / "test_openings.jsonl"
+    with pytest.raises(UserError, match="reason is empty"):
+        splits.open_test(load(Data("digits")), ledger, run="a", reason=" ")
+    assert not ledger.exists()
+
+
+def test_no_record_no_images(tmp_path, monkeypatch):
+    data = load(Data("digits"))
+    monkeypatch.setattr(sources, "read", lambda *args, **kwargs: pytest.fail("read without a record"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot record the opening"):
+        splits.open_test(data, tmp_path / "file" / "test_openings.jsonl", run="a", reason="b")
+
+
+def test_two_processes_open_at_once(tmp_path):
+    ledger = tmp_path / "test_openings.jsonl"
+    data = load(Data("digits"))
+    script = (
+        "import sys; from pathlib import Path; from tutelage.data import Data, load, splits\n"
+        "data = load(Data('digits')); print('ready', flush=True)\n"
+        "for i in range(40): splits.open_test(data, Path(sys.argv[1]), run=f'child {i}', reason='r' * 5000)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(ledger)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        for i in range(40):
+            splits.open_test(data, ledger, run=f"parent {i}", reason="r" * 5000)
+    assert child.returncode == 0
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    for process in ("child", "parent"):
+        assert [line["run"] for line in lines if process in line["run"]] == [f"{process} {i}" for i in range(40)]
+    assert len(splits.openings(ledger)) == 80
+
+
+def test_a_data_set_holds_no_test_images():
+    data = load(Data("digits"))
+    test = sources.read("digits", None, train=False)[0]
+    assert not any("test" in field.name for field in dataclasses.fields(data))
+    for value in vars(data).values():
+        assert not (hasattr(value, "images") and len(value) == len(test))
+
+
+def test_importing_the_tables_imports_no_torch():
+    script = "import sys, tutelage.data, tutelage.data.augment; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
