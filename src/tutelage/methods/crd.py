@@ -171,6 +171,6 @@ def _gathered(x: Float[Tensor, "B *rest"] | Int64[Tensor, " B"]) -> Tensor:
     """The rows of all processes, in the order of their ranks; `x` itself where there is one process."""
     if not (dist.is_available() and dist.is_initialized()):
         return x
-    rows = x.new_empty(dist.get_world_size() * x.shape[0], *x.shape[1:])
-    dist.all_gather_into_tensor(rows, x.detach().contiguous())
-    return rows
+    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, x.detach().contiguous())
+    return torch.cat(parts)

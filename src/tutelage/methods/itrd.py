@@ -11,6 +11,7 @@ When: strong results from cached embeddings at the price of one linear layer. Me
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -35,9 +36,16 @@ def itrd_correlation_loss(
     """
     student, teacher = pairs_of(student), pairs_of(teacher.detach())
     # The unbiased standardisation is sqrt(B - 1) times the unit vector along the batch.
-    cosine = (unit(student - student.mean(dim=0), 0) * unit(teacher - teacher.mean(dim=0), 0)).sum(dim=0)
+    cosine = (_deviation(student) * _deviation(teacher)).sum(dim=0)
     rho = cosine * ((len(student) - 1) / len(student))
     return (1 - rho).pow(2 * alpha).sum().log2()
+
+
+def _deviation(x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+    """From the mean over the batch, each column of length 1, or 0 where only rounding tells it from a constant."""
+    centred = x - x.mean(dim=0)
+    varies = centred.square().sum(dim=0) > 1e-10 * x.square().sum(dim=0)
+    return unit(torch.where(varies, centred, 0), 0)
 
 
 def itrd_mutual_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"]) -> Float[Tensor, ""]:
