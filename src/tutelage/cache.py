@@ -33,7 +33,7 @@ SHARD = 8192
 FILL_BATCH = 256
 FIELDS = ("logits", "embedding")
 TOLERANCE = 2e-3
-"""Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ in the last few."""
+"""Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
 
 
 class Shard(NamedTuple):
@@ -173,11 +173,17 @@ class TeacherCache:
         Raises:
             UserError: a row was never filled, or a file's checksum does not fit.
         """
-        columns = {field: self._rows_of(field, sample.cpu(), view.cpu()).to(sample.device) for field in fields}
-        return Outputs(**columns)
+        position, number = sample.cpu(), view.cpu()
+        rows = {field: self._rows_of(field, position, number).to(sample.device) for field in fields}
+        return Outputs(rows["logits"], rows.get("embedding"))
 
     def verify(
-        self, network: Tapped, images: MemoryImages, augment: Augment, rows: int = 16, views: Iterable[int] | None = None
+        self,
+        network: Tapped,
+        images: MemoryImages,
+        augment: Augment,
+        rows: int = 16,
+        views: Iterable[int] | None = None,
     ) -> float:
         """Asks the teacher again for a few stored rows.
 
@@ -340,8 +346,7 @@ class CachedTeacher(Teacher):
         self.fields = tuple(dict.fromkeys(("logits", *fields)))
 
     def answer(self, pixels, sample, view):
-        answers = self.cache.answers(sample, view, self.fields)
-        return Outputs(*(None if t is None else t.to(pixels.device, non_blocking=True) for t in answers[:2]))
+        return self.cache.answers(sample, view, self.fields)
 
 
 def caches(root: Path) -> list[TeacherCache]:

@@ -13,12 +13,12 @@ from tutelage.outputs import Head, Sizes
 from tutelage.run import Run
 
 
-def save_student(run: Run, network: nn.Module, dataset: DataSet, teacher: Sizes) -> None:
+def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> None:
     """Writes student.safetensors and card.json.
 
     Args:
         run: The run that is ending.
-        network: What is deployed: the student, with what a method adds to it for good.
+        network: What is deployed, with `mean` and `std`: the student, and what a method adds to it for good.
         dataset: Its data.
         teacher: The teacher's shapes, from which a method's lasting parts are sized when it is loaded.
     """

@@ -8,7 +8,7 @@ from tutelage import __version__
 from tutelage.errors import UserError, unknown
 
 COMMANDS = {
-    "distill": ("distill RECIPE [FLAGS]", "teacher, cache, baseline and students on paired seeds, evaluation, export, report"),
+    "distill": ("distill RECIPE [FLAGS]", "teacher, cache, baseline and students on paired seeds, export, report"),
     "train": ("train RECIPE [METHOD] [FLAGS]", "one run; the same command goes on where it was stopped"),
     "check": ("check RECIPE [FLAGS]", "look at the teacher before any lesson: is it right, and worth it?"),
     "cache": ("cache list|fill|verify|prune", "teachers' answers on disk"),
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         print(f"error: cannot read or write{where}: {error.strerror or error}", file=sys.stderr)
-        print("\nhint: look at its permissions and the space left, or choose another folder with --runs", file=sys.stderr)
+        print("\nhint: look at its permissions and the space left, or choose another --runs", file=sys.stderr)
         sys.exit(2)
 
 

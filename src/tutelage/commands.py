@@ -191,7 +191,8 @@ def _cache_verify(arguments: list[str]) -> None:
     one = teaching.open_cache(flags.recipe, network, dataset, flags.runs)
     files_read = one.check_files()
     worst = one.verify(network, dataset.train, flags.recipe.augment)
-    print(f"{one.folder}: {files_read} files are as written; recomputed rows differ by {worst:.2e} of the largest logit")
+    print(f"{one.folder}: {files_read} files are as written")
+    print(f"rows asked again differ by {worst:.1e} of the largest logit")
 
 
 def _cache_prune(arguments: list[str]) -> None:

@@ -4,7 +4,7 @@ Every number is computed from the logits of all images, so it is exact whatever 
 devices: no padded sampler, no mean of means.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -50,7 +50,7 @@ def predict(
         logits[start : start + len(part)] = part
     if fabric and world > 1:
         # Every row is zero on all ranks but one.
-        logits = fabric.all_reduce(logits, reduce_op="sum")
+        logits = cast(Tensor, fabric.all_reduce(logits, reduce_op="sum"))
     return logits.cpu()
 
 

@@ -28,7 +28,7 @@ class Fit:
     weight_decay: float = 5e-4
     """Not applied to norms and biases (nor to any parameter of one axis)."""
     schedule: Literal["cosine", "step", "constant"] = "cosine"
-    """cosine: to zero; step: times 0.1 after 5/8, 6/8 and 7/8 of the steps (the CIFAR-100 benchmark's 150, 180, 210)."""
+    """cosine: to zero; step: times 0.1 after 5/8, 6/8 and 7/8 of the steps (CIFAR-100: 150, 180, 210)."""
     warm_up: float = 1.0
     """Epochs of linear warm-up; less where training is shorter than ten times this."""
     clip_norm: float = 0.0
@@ -88,7 +88,7 @@ def optimizer(fit: Fit, module: "nn.Module") -> "torch.optim.Optimizer":
 
 
 def averaged(module: "nn.Module", decay: float) -> "torch.optim.swa_utils.AveragedModel":
-    """A copy of a module that follows it as an exponential average (Polyak & Juditsky 1992), BatchNorm's buffers too."""
+    """A copy of a module that follows it as an exponential average (Polyak & Juditsky 1992), buffers too."""
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)

@@ -45,7 +45,7 @@ def before_training(
 
 
 def look(recipe: Recipe, dataset: DataSet, runs: Path) -> dict[str, Any]:
-    """The facts: both networks, the teacher's accuracy and calibration on val, how soft its answers are, what it costs."""
+    """The facts: both networks, the teacher's accuracy and calibration on val, how soft its answers are, the cost."""
     assert recipe.teacher is not None
     teacher = teaching.load_teacher(recipe, dataset, runs)
     student = teaching.build_for(recipe.student, dataset, recipe.seed)
@@ -120,7 +120,7 @@ def warnings(seen: dict[str, Any]) -> list[str]:
     if seen["softness"]["train"]["entropy"] < SATURATED:
         found.append(
             f"the teacher's answers on training views are almost one-hot at T = {seen['temperature']:g}: little is "
-            "left to teach beyond the label; a higher method.temperature, augment.mix, or images it was not trained on help"
+            "left to teach beyond the label; a higher method.temperature, augment.mix, or images new to it help"
         )
     if seen["teacher"]["parameters"] <= seen["student"]["parameters"]:
         found.append("the teacher has no more parameters than the student")

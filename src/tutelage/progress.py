@@ -1,7 +1,7 @@
 """What a waiting person sees: bars on a terminal, a line now and then elsewhere; always on stderr."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,7 +16,7 @@ LINE_EVERY_S = 15.0
 
 
 @contextmanager
-def advancing(what: str, total: int, unit: str = "images", done: int = 0) -> Iterator[Callable[[int], None]]:
+def advancing(what: str, total: int, unit: str = "images", done: int = 0) -> Generator[Callable[[int], None]]:
     """Yields `advance(count)`; shows what is done, per second, and the time left.
 
     Args:
@@ -31,7 +31,7 @@ def advancing(what: str, total: int, unit: str = "images", done: int = 0) -> Ite
 
 
 @contextmanager
-def _bar(what: str, total: int, unit: str, done: int) -> Iterator[Callable[[int], None]]:
+def _bar(what: str, total: int, unit: str, done: int) -> Generator[Callable[[int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -61,7 +61,7 @@ def _bar(what: str, total: int, unit: str, done: int) -> Iterator[Callable[[int]
 
 
 @contextmanager
-def _lines(what: str, total: int, unit: str, done: int) -> Iterator[Callable[[int], None]]:
+def _lines(what: str, total: int, unit: str, done: int) -> Generator[Callable[[int], None]]:
     begun = last = time.monotonic()
     here = 0
 
@@ -114,5 +114,3 @@ def size(count: float) -> str:
         if count < 1000:
             return f"{count:.3g} {unit}"
     return f"{count / 1000:.3g} TB"
-
-

@@ -102,7 +102,7 @@ class Recipe:
         Fields at their default are left out, so that a field added later renames no run; a default that changes
         raises `SCHEMA`.
         """
-        plain = {"schema": SCHEMA} | _without_defaults(self)
+        plain: dict[str, Any] = {"schema": SCHEMA} | _without_defaults(self)
         plain["method"]["name"] = _method_label(self.method)
         for spec in (plain["student"], plain.get("teacher", {}).get("model", {}), plain["method"]):
             if spec.get("weights", "pretrained") != "pretrained":
@@ -212,7 +212,8 @@ def user_object(name: str) -> Any:
     if not path.is_file():
         raise UserError(f"there is no file {file}", "write it as FILE.py:NAME")
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -231,7 +232,7 @@ def find_method(name: str) -> type[Method]:
     found = user_object(name)
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise UserError(f"{name} is not a method", "derive it from tutelage.methods.Method")
-    found.label = name  # ty: ignore[unresolved-attribute]
+    found.label = name
     return found
 
 

@@ -6,7 +6,7 @@ depends on an earlier one.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -79,7 +79,7 @@ def integer(seed: int, *parts: int | str) -> int:
 
 
 @contextmanager
-def seeded(seed: int, *parts: int | str) -> Iterator[None]:
+def seeded(seed: int, *parts: int | str) -> Generator[None]:
     """torch's own CPU generator, seeded by an address inside the block and restored after it."""
     state = torch.default_generator.get_state()
     torch.default_generator.manual_seed(integer(seed, *parts))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files, progress, teaching
+from tutelage import data, files, teaching
 from tutelage.card import load_student
 from tutelage.data.splits import DataSet, open_test, openings
 from tutelage.engine import Engine
@@ -154,7 +154,7 @@ class Study:
             )
         for row in rows[1:]:
             row["gain"] = {
-                split: paired_gain(*(_column(r["seeds"], split, "top1") for r in (row, rows[0])))
+                split: paired_gain(_column(row["seeds"], split, "top1"), _column(rows[0]["seeds"], split, "top1"))
                 for split in ("val", "test")
             }
         card = files.read_json(trained[0, self.seeds[0]].path / "card.json")
@@ -252,5 +252,3 @@ def _seed_result(run: Run, test: dict[str, Any]) -> dict[str, Any]:
 
 def _column(seeds: list[dict[str, Any]], split: str, name: str) -> list[float]:
     return [seed[split][name] for seed in seeds]
-
-

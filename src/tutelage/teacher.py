@@ -81,8 +81,5 @@ def mean_logits(logits: list[Float[Tensor, "B C"]], temperature: float) -> Float
 def frozen(network: Tapped) -> Tapped:
     """The network in evaluation mode with no parameter that wants a gradient."""
     network.eval()
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
+    network.requires_grad_(requires_grad=False)
     return network
-
-

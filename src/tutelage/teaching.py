@@ -104,7 +104,8 @@ def load_teacher(recipe: Recipe, dataset: DataSet, runs: Path) -> Tapped:
     classes = network.sizes().classes
     if classes != len(dataset.classes):
         raise UserError(
-            f"the teacher {recipe.teacher.model.name} knows {classes} classes, {dataset.name} has {len(dataset.classes)}",
+            f"the teacher {recipe.teacher.model.name} knows {classes} classes, "
+            f"{dataset.name} has {len(dataset.classes)}",
             'set teacher.tune = "head" (or last_stage, full) to train it for these classes',
         )
     return frozen(network)
@@ -123,7 +124,7 @@ def teacher_model(recipe: Recipe, runs: Path) -> Model:
     if not spec.model.weights:
         raise UserError(
             f"the teacher {spec.model.name} has no weights",
-            'set teacher.model.weights (a file, a run\'s folder, or "pretrained"), or teacher.tune = "full" to train it',
+            'give --teacher a file of weights or a run\'s folder, or set teacher.tune = "full" to train it first',
         )
     if Path(spec.model.weights).is_dir():
         run = Run.open(Path(spec.model.weights))
@@ -143,5 +144,3 @@ def build_for(model: Model, dataset: DataSet, seed: int) -> Tapped:
         std=dataset.std,
         seed=seed,
     )
-
-

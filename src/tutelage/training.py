@@ -2,10 +2,11 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -23,6 +24,7 @@ from tutelage.outputs import Context
 from tutelage.plan import Plan
 from tutelage.recipe import Recipe
 from tutelage.run import Run, environment
+from tutelage.teacher import Teacher
 
 LOG_EVERY = 50
 """Steps between two readings of the losses: only there does the host wait for the device."""
@@ -54,7 +56,7 @@ def train(
             raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
         fabric = engine.fabric()
         if engine.devices > 1:
-            fabric.launch(_train, recipe, engine, run, runs, data_root)
+            fabric.launch(cast(Any, _train), recipe, engine, run, runs, data_root)
         else:
             _train(fabric, recipe, engine, run, runs, data_root)
     return run
@@ -76,16 +78,19 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     set_trained(student, recipe.tune)
     average = optim.averaged(distiller, recipe.fit.ema).to(fabric.device) if recipe.fit.ema else None
     optimizer = optim.optimizer(recipe.fit, distiller)
-    module, optimizer = fabric.setup(torch.compile(distiller) if engine.compile else distiller, optimizer)
+    compiled = cast(Any, torch.compile(distiller)) if engine.compile else distiller
+    module, optimizer = fabric.setup(compiled, optimizer)
 
     kept: dict[str, Any] = {"student": student.network, "adapters": adapters}
     if average is not None:
         kept["average"] = average
-    state = {"seconds": 0.0, "paid": 0} | checkpoint.load_latest(run.path / "checkpoints", kept, optimizer)
+    state: dict[str, Any] = {"seconds": 0.0, "paid": 0} | checkpoint.load_latest(
+        run.path / "checkpoints", kept, optimizer
+    )
     state["paid"] += lesson.paid
     images = dataset.train.to(fabric.device)
     book = Book(run, plan, state, rank)
-    result = average.module if average is not None else distiller
+    result: Any = average.module if average is not None else distiller
 
     def save(step: int) -> None:
         book.read()
@@ -95,22 +100,11 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     if rank == 0:
         files.write_json(run.path / "environment.json", environment(engine))
         run.forget_after(state["step"])
+    take_step = Step(fabric, recipe, plan, images, lesson.teacher, module, optimizer)
     what = f"training {recipe.name}"
     with stopping() as stop, progress.advancing(what, plan.steps * recipe.fit.batch_size, done=book.images) as advance:
         for step in range(state["step"], plan.steps):
-            sample, view = (address.to(fabric.device) for address in plan.addresses(step, rank, world))
-            views = images.view(sample, view, recipe.augment)
-            context = context_of(images, sample, views.partner, views.partner_share, plan.epoch(step))
-            answer = lesson.teacher.answer(views.pixels, sample, view)
-            for group in optimizer.param_groups:
-                group["lr"] = plan.learning_rate(step)
-            torch.default_generator.manual_seed(rng.integer(recipe.seed, "step", step, rank))
-            terms = module(views.pixels, answer, context)
-            fabric.backward(sum(terms.values()))
-            if recipe.fit.clip_norm:
-                fabric.clip_gradients(module, optimizer, max_norm=recipe.fit.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad()
+            terms = take_step(step)
             if average is not None:
                 average.update_parameters(distiller)
             book.note(step, terms)
@@ -139,12 +133,38 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     fabric.barrier()
 
 
-def context_of(
-    images: MemoryImages, sample: Tensor, partner: Tensor | None, partner_share: Tensor | None, epoch: float
-) -> Context:
-    """What is known about a batch besides the two networks' outputs."""
-    partner_labels = None if partner is None else images.labels[partner]
-    return Context(images.labels[sample], sample, epoch, partner_labels, partner_share)
+@dataclass(frozen=True)
+class Step:
+    """One training step, from addresses to new weights; no element of it depends on what happened before."""
+
+    fabric: Fabric
+    recipe: Recipe
+    plan: Plan
+    images: MemoryImages
+    teacher: Teacher
+    module: Any
+    """The distiller as Fabric has set it up."""
+    optimizer: torch.optim.Optimizer
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        """The method's terms, before the weights moved."""
+        fabric, recipe, images = self.fabric, self.recipe, self.images
+        rank, world = fabric.global_rank, fabric.world_size
+        sample, view = (address.to(fabric.device) for address in self.plan.addresses(step, rank, world))
+        pixels, partner, partner_share = images.view(sample, view, recipe.augment)
+        partner_labels = None if partner is None else images.labels[partner]
+        context = Context(images.labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
+        answer = self.teacher.answer(pixels, sample, view)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate(step)
+        torch.default_generator.manual_seed(rng.integer(recipe.seed, "step", step, rank))
+        terms = self.module(pixels, answer, context)
+        fabric.backward(sum(terms.values()))
+        if recipe.fit.clip_norm:
+            fabric.clip_gradients(self.module, self.optimizer, max_norm=recipe.fit.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return terms
 
 
 class Book:
@@ -210,7 +230,7 @@ class Book:
 
 
 @contextmanager
-def stopping() -> Iterator[Any]:
+def stopping() -> Generator[Callable[[], bool]]:
     """Yields a function that says whether Ctrl-C was pressed; a second Ctrl-C stops at once."""
     asked = False
 

@@ -24,9 +24,9 @@ def set_trained(tapped: Tapped, tune: Literal["head", "last_stage", "full"]) -> 
         begun = begun or path == first
         if begun or any(name.startswith(first) for name, _ in module.named_modules(prefix=path)):
             continue
-        module.train(False)
+        module.train(mode=False)
         for parameter in module.parameters(recurse=False):
-            parameter.requires_grad_(False)
+            parameter.requires_grad_(requires_grad=False)
 
 
 def trained_parameters(module: nn.Module) -> int:

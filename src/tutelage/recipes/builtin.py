@@ -54,7 +54,5 @@ def tutorial() -> Recipe:
         cifar10(),
         student=Model("convnet"),
         method=KD(temperature=1.0, alpha=0.5),
-        fit=Fit(
-            epochs=20, optimizer="adam", learning_rate=1e-3, weight_decay=0.0, schedule="constant", warm_up=0.0
-        ),
+        fit=Fit(epochs=20, optimizer="adam", learning_rate=1e-3, weight_decay=0.0, schedule="constant", warm_up=0.0),
     )

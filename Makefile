@@ -1,0 +1,37 @@
+# Everything a newcomer or a machine runs. `make help` prints the targets.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+RUNS ?= runs
+
+.venv/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch .venv/ready
+
+.PHONY: help setup demo test check bench docs clean
+
+help: ## print the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/ready ## make .venv and install tutelage with its development tools
+
+demo: .venv/ready ## the main job on the embedded digits: teacher, cache, 3 paired seeds, export, report (under 3 minutes)
+	$(BIN)/tutelage distill digits --seeds 0 1 2 --runs $(RUNS)
+
+test: .venv/ready ## the whole test suite
+	$(BIN)/pytest
+
+check: .venv/ready ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ty check src
+
+docs: .venv/ready ## generate the pages that are generated
+	$(BIN)/python -m tutelage.methods.explain > docs/reference/methods.md
+
+bench: .venv/ready ## the measured comparisons that fit in minutes
+	$(BIN)/python benchmarks/step.py
+
+clean: ## remove .venv and what tools leave behind
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
