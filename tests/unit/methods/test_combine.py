@@ -9,7 +9,7 @@ from tutelage import methods
 from tutelage.errors import UserError
 from tutelage.methods import method_class, method_name
 from tutelage.methods.combine import Sum, Warmed, composed
-from tutelage.outputs import Context, Outputs, Sizes
+from tutelage.outputs import Context, Head, Outputs, Sizes
 
 KD, DIST, CTKD, DKD, BASELINE = (method_class(name)() for name in ("kd", "dist", "ctkd", "dkd", "baseline"))
 STUDENT, TEACHER = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0))
@@ -76,13 +76,21 @@ def test_adapters_of_both_are_there_and_are_trained():
     assert all(parameter.grad.abs() > 0 for parameter in adapters.parameters())
 
 
-def test_the_network_of_a_part_that_keeps_some_is_the_one_deployed():
-    simkd = method_class("simkd")()
-    sizes = Sizes(5, 6, ((4, 8, 8), (6, 4, 4), (8, 2, 2)), ("one", "two", "three"))
-    student = torch.nn.Linear(6, 5)
-    assert Warmed(KD).deployed(student, torch.nn.Identity()) is student
-    assert Sum(KD, DIST).deployed(student, Sum(KD, DIST).adapters(sizes, sizes, 4)) is student
-    assert simkd.deployed is not KD.deployed
+@pytest.mark.parametrize("order", [0, 1])
+def test_the_network_of_the_part_that_keeps_some_is_deployed(order):
+    simkd, student = method_class("simkd")(), torch.nn.Linear(6, 5)
+    head = Head(torch.randn(5, 10), torch.randn(5))
+    sizes = Sizes(5, 10, ((4, 8, 8), (6, 4, 4)), ("one", "two"), head)
+
+    def deployed(method):
+        return method.deployed(student, method.adapters(sizes, sizes, 4))
+
+    assert deployed(Warmed(KD)) is student
+    assert deployed(Sum(KD, DIST)) is student
+    alone = deployed(simkd)
+    assert alone is not student
+    assert type(deployed(Warmed(simkd))) is type(alone)
+    assert type(deployed(Sum(*[KD, simkd][:: 1 - 2 * order]))) is type(alone)
 
 
 def test_names_and_public_attributes():
