@@ -1,7 +1,7 @@
 """The methods: METHODS is the only list, one file each.
 
 `METHODS[name]` says what `list` prints without importing torch; `method_class(name)` imports the file of that name.
-The classes and pure functions are attributes of this package: `methods.KD`, `methods.kd_loss`.
+The classes and pure functions are attributes of this package: `methods.KD`, `methods.kd_loss`, `methods.Method`.
 """
 
 import importlib
@@ -66,6 +66,13 @@ METHODS: dict[str, Row] = {
 }
 
 
+_PUBLIC = {
+    "_base": ("Epochs", "Method", "Range", "Share", "Temperature", "Weight"),
+    "_common": ("label_cross_entropy", "ramp", "softened_kl", "standardized", "widened"),
+    "combine": ("Sum", "Warmed", "composed"),
+}
+"""By file: what a method of one's own is made of, and what puts methods together."""
+
 COMBINATIONS = {"warmed": "Warmed", "sum": "Sum"}
 """Methods made of methods, all in combine.py."""
 
@@ -85,16 +92,15 @@ def method_class(name: str) -> "type[Method]":
 
 def method_name(method: "Method") -> str:
     """The name under which METHODS or COMBINATIONS lists a method's class."""
-    for name, cls in COMBINATIONS.items():
-        if type(method).__name__ == cls:
-            return name
-    return type(method).__module__.rsplit(".", 1)[-1]
+    module = type(method).__module__
+    return type(method).__name__.lower() if module == "tutelage.methods.combine" else module.rsplit(".", 1)[-1]
 
 
 def __getattr__(name: str) -> Any:
     for file, row in METHODS.items():
         if name == row.cls or name in row.functions:
             return getattr(importlib.import_module(f"tutelage.methods.{file}"), name)
-    if name in COMBINATIONS.values():
-        return getattr(importlib.import_module("tutelage.methods.combine"), name)
+    for file, names in _PUBLIC.items():
+        if name in names:
+            return getattr(importlib.import_module(f"tutelage.methods.{file}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

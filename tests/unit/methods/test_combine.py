@@ -111,3 +111,25 @@ def test_fields_out_of_range_are_refused():
         Sum(KD, DIST, -1.0)
     with pytest.raises(UserError, match=r"method\.epochs"):
         Warmed(KD, -1.0)
+
+
+def test_what_a_method_of_ones_own_is_made_of_is_public():
+    from tutelage.methods import (
+        Epochs,
+        Method,
+        Range,
+        Share,
+        Temperature,
+        Weight,
+        label_cross_entropy,
+        ramp,
+        softened_kl,
+        standardized,
+        widened,
+    )
+
+    assert issubclass(methods.KD, Method)
+    assert all((Epochs, Range, Share, Temperature, Weight))
+    assert all(callable(f) for f in (label_cross_entropy, ramp, softened_kl, standardized, widened, composed))
+    with pytest.raises(AttributeError, match="nothing_of_that_name"):
+        methods.nothing_of_that_name  # noqa: B018
