@@ -1,6 +1,6 @@
 """Feature methods against loops written from the papers: equal to 1e-9 in float64.
 
-Seen to fail: other strides and no ReLU in FitNet, |f| for |f|^p in AT, columns for rows in SP, a sum over channels in
+Seen to fail: other strides and no ReLU in FitNet, |f| for |f|^p in AT, all pairs in SP, a sum over channels in
 NST, mean for max pooling in FSP, variances without 1e-5 in VID, the weights of the stages, the margin and the student
 below a silent teacher in OFD, the order of fusion and the pyramid's weights in ReviewKD, ascending similarities,
 another temperature and a softmax over the student's stages in SemCKD.

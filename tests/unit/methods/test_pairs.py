@@ -93,7 +93,11 @@ def test_fsp_needs_neighbours():
         FSP().adapters(sizes(32), sizes(32), 9)
 
 
-@pytest.mark.parametrize("method", [FSP(pairs=("1:1", "0:0")), ReviewKD(pairs=("0:1", "1:1"))], ids=["fsp", "review"])
+@pytest.mark.parametrize(
+    "method",
+    [FSP(pairs=("1:1", "0:0")), ReviewKD(pairs=("0:1", "1:1")), ReviewKD(pairs=("1:0", "0:1"))],
+    ids=["both", "teacher", "student"],
+)
 def test_pairs_out_of_order_are_refused_where_order_matters(method):
     with pytest.raises(UserError, match="from shallow to deep") as error:
         method.adapters(sizes(32, 16), sizes(32, 16), 9)
@@ -117,7 +121,8 @@ def test_maps_are_averaged_to_the_smaller_side_of_each_axis():
     torch.testing.assert_close(y, torch.stack([b[..., :3].mean(-1), b[..., 3:].mean(-1)], -1))
 
 
-@pytest.mark.parametrize("side", [1, 2, 3, 4, 5, 7])
-def test_shrinking_is_adaptive_average_pooling(side):
+@pytest.mark.parametrize("height", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("width", [3, 4, 8])
+def test_shrinking_is_adaptive_average_pooling(height, width):
     x = torch.randn(2, 3, 7, 8, dtype=torch.float64)
-    torch.testing.assert_close(shrink(x, side, 4), F.adaptive_avg_pool2d(x, (side, 4)))
+    torch.testing.assert_close(shrink(x, height, width), F.adaptive_avg_pool2d(x, (height, width)))
