@@ -89,7 +89,9 @@ def _make(model: Model, classes: int, channels: int) -> Network:
     row = MODELS[model.name]
     function = getattr(importlib.import_module(f"tutelage.models.{row.module}"), model.name)
     module = call(function, model, classes=classes, channels=channels)
-    return Network(module, row.head, row.stages, row.mean * channels, row.std * channels)
+    # Options may change how many stages there are: such a network says so itself.
+    stages = getattr(module, "stages", row.stages)
+    return Network(module, row.head, stages, row.mean * channels, row.std * channels)
 
 
 def _bare(name: str) -> str:

@@ -19,17 +19,17 @@ class ConvNet(nn.Module):
 
     def __init__(self, classes: int, channels: int, widths: Sequence[int], hidden: int):
         super().__init__()
-        self.blocks = len(widths)
-        for number, (inputs, width) in enumerate(zip([channels, *widths], widths), 1):
-            self.add_module(f"block{number}", _block(inputs, width))
+        self.stages = tuple(f"block{number}" for number in range(1, len(widths) + 1))
+        for stage, inputs, width in zip(self.stages, [channels, *widths], widths):
+            self.add_module(stage, _block(inputs, width))
         self.fc1 = nn.Linear(widths[-1], hidden)
         self.fc2 = nn.Linear(hidden, classes)
         he_normal(self, "fan_in")
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B classes"]:
         x = images
-        for number in range(1, self.blocks + 1):
-            x = self.get_submodule(f"block{number}")(x)
+        for stage in self.stages:
+            x = self.get_submodule(stage)(x)
         return self.fc2(F.relu(self.fc1(x.mean((2, 3)))))
 
 

@@ -67,12 +67,10 @@ def from_timm(model: Model, name: str, *, classes: int, channels: int) -> Networ
     if not hub and not timm.is_model(name):
         raise _unknown(name, "timm", timm.list_models())
     pretrained = model.weights == "pretrained"
-    published = None if hub else timm.models.get_pretrained_cfg(name)
-    if pretrained and published is not None and not published.has_weights:
-        raise UserError(
-            f"timm has no pretrained weights for {name}", 'leave out weights = "pretrained", or name a file'
-        )
     try:
+        published = None if hub else timm.models.get_pretrained_cfg(name)
+        if pretrained and published is not None and not published.has_weights:
+            raise UserError(f"timm has no pretrained weights for {name}", 'leave out weights = "pretrained"')
         module: Any = timm.create_model(
             name, pretrained=pretrained, num_classes=classes, in_chans=channels, **_options(model.options)
         )

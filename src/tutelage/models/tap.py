@@ -50,8 +50,8 @@ class Tapped(nn.Module):
         network: Any module from images [B, C, size, size] to logits [B, classes].
         mean: Per channel, of pixels in [0, 1].
         std: Per channel.
-        size: The side in pixels that the network sees. Images of another side are resized: interpolation without
-            corner alignment, antialiased when shrinking.
+        size: The side in pixels that the network sees. Images of another side are resized: interpolation as
+            in image libraries, antialiased when shrinking.
         head: Module path of the final layer. Its input is the embedding; where that is a map (a 1x1 convolution as
             the classifier), its mean over positions.
         stages: Module paths whose outputs are the features, shallow to deep.
@@ -116,11 +116,11 @@ class Tapped(nn.Module):
 
     def prepare(self, pixels: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C _ _"]:
         """Resized and normalised: what the network itself sees."""
-        side = pixels.shape[-1]
-        if side != self.size:
-            pixels = F.interpolate(
-                pixels, (self.size, self.size), mode=self.interpolation, antialias=self.size < side, align_corners=False
-            )
+        wanted = (self.size, self.size)
+        if pixels.shape[2:] != wanted:
+            # Bicubic is antialiased when enlarging too: only then is torch's kernel the one of image libraries.
+            smooth = self.interpolation == "bicubic" or self.size < max(pixels.shape[2:])
+            pixels = F.interpolate(pixels, wanted, mode=self.interpolation, antialias=smooth, align_corners=False)
             if self.interpolation == "bicubic":
                 pixels = pixels.clamp(0, 1)
         return torch.addcmul(self.shift, pixels, self.scale)

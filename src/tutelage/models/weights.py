@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import logging
-import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,14 +82,14 @@ def _read_pickle(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(allowed):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{path} was refused: it is not made of weights alone ({reason})",
-            "ask its author for .safetensors, or load it where you trust it and save model.state_dict()",
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}", "fetch it again") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
+        if wanted:
+            raise UserError(
+                f"{path} was refused: it is not made of weights alone but wants to call {wanted[1]}",
+                "ask its author for .safetensors, or load it where you trust it and save model.state_dict()",
+            ) from error
+        raise UserError(f"{path} cannot be read: it is damaged, or no file of torch.save", "fetch it again") from error
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,192 @@
+"""Every network of ours: the published size, the published stages, one step of training, one graph, the same in ONNX.
+
+Compiling and exporting take seconds a network. They run on six, which between them have every kind of layer of the
+others; TUTELAGE_EVERY_MODEL=1 runs them on all.
+"""
+
+import os
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tutelage.models import MODELS, Model, build
+from tutelage.models.count import macs, parameters
+from tutelage.models.mlperf_tiny import _padded
+from tutelage.models.resnet_cifar import Block
+from tutelage.models.shufflenet import shuffle
+from tutelage.models.tap import EVERYTHING
+
+SIX = ["convnet", "mlperf_tiny_resnet8", "resnet8", "wrn_16_2", "mobilenet_v2_05", "shufflenet_v1"]
+THOROUGH = list(MODELS) if os.environ.get("TUTELAGE_EVERY_MODEL") else SIX
+
+# Millions at 100 classes, as the papers' tables print them.
+PUBLISHED = {
+    "resnet20": 0.28,
+    "resnet56": 0.86,
+    "resnet32x4": 7.43,
+    "wrn_40_2": 2.26,
+    "vgg8": 3.97,
+    "vgg13": 9.46,
+    "mobilenet_v2_05": 0.81,
+    "shufflenet_v1": 0.95,
+    "shufflenet_v2": 1.36,
+    "resnet50_cifar": 23.71,
+}
+# Millions at 10 classes: He et al. 2015, table 6.
+HE_TABLE_6 = {"resnet20": 0.27, "resnet32": 0.46, "resnet44": 0.66, "resnet56": 0.85, "resnet110": 1.7}
+
+RESNET = [(16, 32, 32), (32, 16, 16), (64, 8, 8)]
+RESNET_X4 = [(64, 32, 32), (128, 16, 16), (256, 8, 8)]
+SHAPES = {
+    "convnet": (32, [(64, 16, 16), (128, 8, 8)]),
+    "mlperf_tiny_resnet8": (64, RESNET),
+    "resnet8": (64, RESNET),
+    "resnet110": (64, RESNET),
+    "resnet8x4": (256, RESNET_X4),
+    "resnet32x4": (256, RESNET_X4),
+    "resnet50_cifar": (2048, [(256, 32, 32), (512, 16, 16), (1024, 8, 8), (2048, 4, 4)]),
+    "wrn_16_2": (128, [(32, 32, 32), (64, 16, 16), (128, 8, 8)]),
+    "wrn_40_1": (64, RESNET),
+    "vgg8": (512, [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (512, 4, 4)]),
+    "mobilenet_v2_05": (1280, [(12, 16, 16), (16, 8, 8), (48, 4, 4), (160, 2, 2)]),
+    "shufflenet_v1": (960, [(240, 16, 16), (480, 8, 8), (960, 4, 4)]),
+    "shufflenet_v2": (1024, [(116, 16, 16), (232, 8, 8), (464, 4, 4)]),
+}
+
+
+def made(name, *, classes=10, channels=3, size=32, **fields):
+    return build(
+        Model(name, **fields),
+        classes=classes,
+        channels=channels,
+        size=size,
+        mean=(0.5,) * channels,
+        std=(0.25,) * channels,
+    )
+
+
+@pytest.mark.parametrize(("name", "millions"), PUBLISHED.items())
+def test_as_large_as_published(name, millions):
+    assert round(parameters(made(name, classes=100)) / 1e6, 2) == millions
+
+
+@pytest.mark.parametrize(("name", "millions"), HE_TABLE_6.items())
+def test_as_large_as_in_the_resnet_paper(name, millions):
+    digits = len(str(millions).partition(".")[2])
+    assert round(parameters(made(name)) / 1e6, digits) == millions
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_list_says_the_size_of_the_network(name):
+    with torch.device("meta"):
+        network = made(name, classes=100)
+    row = MODELS[name]
+    assert round(parameters(network) / 1e6, 2) == row.parameters
+    assert round(macs(network, (1, 3, 32, 32)) / 1e6, 1) == row.macs
+
+
+@pytest.mark.parametrize(("name", "shapes"), SHAPES.items())
+def test_stages_and_embedding_have_the_published_shapes(name, shapes):
+    sizes = made(name).sizes()
+    assert (sizes.embedding, list(sizes.features)) == shapes
+    assert sizes.classes == 10
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 8), (1, 28), (3, 32)])
+@pytest.mark.parametrize("name", MODELS)
+def test_digits_fashion_and_cifar_fit(name, channels, size):
+    with torch.device("meta"):
+        network = made(name, channels=channels, size=size)
+        said = network(torch.rand(4, channels, size, size), EVERYTHING)
+    assert said.logits.shape == (4, 10)
+    assert all(f.numel() for f in said.features)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_embedding_times_head_is_the_logits(name):
+    network = made(name).eval()
+    said = network(torch.rand(2, 3, 32, 32), EVERYTHING)
+    weight, bias = network.sizes().head
+    torch.testing.assert_close(said.embedding @ weight.T + bias, said.logits)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_step_lowers_the_loss_and_reaches_every_parameter(name):
+    network = made(name)
+    torch.manual_seed(0)
+    pixels, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
+    before = F.cross_entropy(network(pixels).logits, labels)
+    before.backward()
+    gradients = [p.grad for p in network.parameters()]
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+    norm = torch.stack([g.norm() for g in gradients]).norm()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter -= 1e-3 * parameter.grad / norm
+        after = F.cross_entropy(network(pixels).logits, labels)
+    assert after < before
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("name", THOROUGH)
+def test_compiles_into_one_graph(name):
+    torch._dynamo.reset()
+    network = made(name).eval()
+    pixels = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        compiled = torch.compile(network, fullgraph=True, backend="eager")(pixels, EVERYTHING)
+        torch.testing.assert_close(compiled, network(pixels, EVERYTHING))
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("name", THOROUGH)
+def test_exported_to_onnx_it_says_the_same(name):
+    network = made(name).eval()
+    pixels = torch.rand(2, 3, 32, 32)
+    program = torch.onnx.export(Logits(network).eval(), (pixels,), dynamo=True, optimize=False, verbose=False)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    with torch.no_grad():
+        said = network(pixels).logits.numpy()
+    (logits,) = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
+    np.testing.assert_allclose(logits, said, rtol=1e-4, atol=1e-4 * said.std())
+
+
+class Logits(nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels):
+        return self.network(pixels).logits
+
+
+def test_options_shape_the_convnet():
+    sizes = made("convnet", options={"widths": [8, 16, 32], "hidden": 7}).sizes()
+    assert sizes.embedding == 7
+    assert sizes.features == ((8, 16, 16), (16, 8, 8), (32, 4, 4))
+
+
+def test_a_shortcut_without_parameters_takes_every_second_pixel_and_pads_the_channels():
+    block = Block(2, 4, 2).eval()
+    nn.init.zeros_(block.bn2.weight)
+    image = torch.arange(1.0, 33.0).view(1, 2, 4, 4)
+    expected = torch.zeros(1, 4, 2, 2)
+    expected[0, 1] = torch.tensor([[1.0, 3.0], [9.0, 11.0]])
+    expected[0, 2] = torch.tensor([[17.0, 19.0], [25.0, 27.0]])
+    torch.testing.assert_close(block(image), expected)
+
+
+def test_a_shuffle_deals_the_groups_like_cards():
+    channels = torch.arange(6.0).view(1, 6, 1, 1)
+    assert shuffle(channels, 2).flatten().tolist() == [0, 3, 1, 4, 2, 5]
+    assert shuffle(channels, 3).flatten().tolist() == [0, 2, 4, 1, 3, 5]
+
+
+@pytest.mark.parametrize(("side", "above", "below"), [(32, 0, 1), (16, 0, 1), (7, 1, 1)])
+def test_tensorflow_pads_an_odd_zero_below(side, above, below):
+    padded = _padded(torch.ones(1, 1, side, side))[0, 0, :, side // 2].tolist()
+    assert padded == [0.0] * above + [1.0] * side + [0.0] * below

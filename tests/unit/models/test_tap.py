@@ -1,0 +1,188 @@
+"""What a tapped network says, and that saying it changes nothing."""
+
+import copy
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from tutelage.errors import UserError
+from tutelage.models import Model, build
+from tutelage.models.tap import EVERYTHING, LOGITS, Tapped, evaluating
+from tutelage.models.weights import weights_digest
+
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+
+
+def resnet8(size=32, **fields):
+    return build(Model("resnet8", **fields), classes=10, channels=3, size=size, mean=MEAN, std=STD)
+
+
+def by_hand(network, pixels):
+    """The stages, the embedding and the logits of a resnet8, from its parts."""
+    x = (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    x = F.relu(network.bn1(network.conv1(x)))
+    stages = [x := network.layer1(x), x := network.layer2(x), x := network.layer3(x)]
+    embedding = F.adaptive_avg_pool2d(x, 1).flatten(1)
+    return network.linear(embedding), embedding, tuple(stages)
+
+
+def test_says_what_the_parts_say():
+    tapped = resnet8().eval()
+    pixels = torch.rand(3, 3, 32, 32)
+    torch.testing.assert_close(tuple(tapped(pixels, EVERYTHING)), by_hand(tapped.network, pixels))
+
+
+def test_says_no_more_than_wanted():
+    tapped, pixels = resnet8(), torch.rand(2, 3, 32, 32)
+    assert tapped(pixels).embedding is None
+    assert tapped(pixels).features == ()
+    assert tapped(pixels, frozenset({"embedding"})).features == ()
+    assert tapped(pixels, frozenset({"features", "head"})).embedding is None
+
+
+def test_keeps_nothing_after_the_call():
+    tapped, pixels = resnet8(), torch.rand(2, 3, 32, 32)
+    tapped(pixels, EVERYTHING)
+    tapped(pixels, LOGITS)
+    assert all(catch.tensor is None for catch in [tapped._embedding, *tapped._features])
+
+
+def test_a_deep_copy_has_taps_of_its_own():
+    tapped, pixels = resnet8().eval(), torch.rand(2, 3, 32, 32)
+    twin = copy.deepcopy(tapped)
+    nn.init.zeros_(twin.network.linear.weight)
+    nn.init.zeros_(twin.network.conv1.weight)
+    assert not torch.equal(twin(pixels, EVERYTHING).embedding, tapped(pixels, EVERYTHING).embedding)
+
+
+def test_features_carry_gradient():
+    tapped = resnet8()
+    tapped(torch.rand(2, 3, 32, 32), EVERYTHING).features[1].sum().backward()
+    assert tapped.network.layer2[0].conv1.weight.grad.abs().sum() > 0
+    assert tapped.network.layer3[0].conv1.weight.grad is None
+
+
+def test_state_dicts_have_the_plain_names():
+    tapped = resnet8()
+    assert set(tapped.state_dict()) == {f"network.{name}" for name in tapped.network.state_dict()}
+
+
+def test_sizes_leave_no_trace():
+    tapped = resnet8()
+    tapped.network.layer2.eval()
+    digest, modes = weights_digest(tapped), [m.training for m in tapped.modules()]
+    sizes = tapped.sizes()
+    assert weights_digest(tapped) == digest
+    assert [m.training for m in tapped.modules()] == modes
+    assert sizes.stages == ("layer1", "layer2", "layer3")
+    sizes.head.weight.zero_()
+    assert weights_digest(tapped) == digest
+
+
+def test_evaluating_gives_every_part_its_mode_back_even_after_an_error():
+    tapped = resnet8()
+    tapped.network.bn1.eval()
+    with pytest.raises(ZeroDivisionError), evaluating(tapped):
+        1 / sum(m.training for m in tapped.modules())
+    assert tapped.network.layer1.training
+    assert not tapped.network.bn1.training
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_memory_format_and_autocast_pass_through(memory_format):
+    tapped = resnet8().to(memory_format=memory_format)
+    pixels = torch.rand(2, 3, 32, 32).contiguous(memory_format=memory_format)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        said = tapped(pixels, EVERYTHING)
+    assert said.logits.dtype == torch.bfloat16
+    assert all(f.is_contiguous(memory_format=memory_format) for f in said.features)
+
+
+@pytest.mark.parametrize("size", [16, 20, 48])
+@pytest.mark.parametrize(("interpolation", "filtering"), [("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)])
+def test_resizes_as_image_libraries_do(size, interpolation, filtering):
+    tapped = resnet8(size)
+    tapped.interpolation = interpolation
+    pixels = torch.rand(1, 3, 32, 32)
+    seen = tapped.prepare(pixels)[0] * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
+    for channel in range(3):
+        image = Image.fromarray(pixels[0, channel].numpy(), mode="F").resize((size, size), filtering)
+        np.testing.assert_allclose(seen[channel], np.asarray(image).clip(0, 1), atol=1e-4)
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("size", [16, 48])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_resizing_is_part_of_the_export(size, interpolation):
+    tapped = resnet8(size).eval()
+    tapped.interpolation = interpolation
+    pixels = torch.rand(2, 3, 32, 32)
+    program = torch.onnx.export(Prepare(tapped).eval(), (pixels,), dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    (seen,) = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
+    np.testing.assert_allclose(seen, tapped.prepare(pixels), atol=1e-4)
+
+
+class Prepare(nn.Module):
+    def __init__(self, tapped):
+        super().__init__()
+        self.tapped = tapped
+
+    def forward(self, pixels):
+        return self.tapped.prepare(pixels)
+
+
+@pytest.mark.compiles
+def test_each_wish_is_compiled_once():
+    torch._dynamo.reset()
+    tapped, pixels = resnet8().eval(), torch.rand(4, 3, 32, 32)
+    compiled = torch.compile(tapped, fullgraph=True, backend="eager")
+    for again in (False, True):
+        for wish in (LOGITS, EVERYTHING):
+            with torch._dynamo.config.patch(error_on_recompile=again):
+                torch.testing.assert_close(compiled(pixels, wish), tapped(pixels, wish))
+
+
+@pytest.mark.compiles
+def test_compiled_it_says_the_same_and_trains():
+    torch._dynamo.reset()
+    tapped = build(Model("convnet", size=16), classes=10, channels=3, size=32, mean=MEAN, std=STD)
+    pixels = torch.rand(4, 3, 32, 32)
+    # "aot_eager" traces forward and backward without the half minute that a C++ compiler takes after that.
+    compiled = torch.compile(tapped, fullgraph=True, backend="aot_eager")(pixels, EVERYTHING)
+    torch.testing.assert_close(compiled, tapped(pixels, EVERYTHING))
+    sum(f.sum() for f in compiled.features).backward()
+    assert tapped.network.block1[0].weight.grad.abs().sum() > 0
+
+
+def test_a_convolution_as_the_head_is_averaged_over_positions():
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    tapped = Tapped(network, mean=MEAN, std=STD, size=8, head="2", stages=("1",))
+    said = tapped(torch.rand(2, 3, 8, 8), EVERYTHING)
+    weight, bias = network[2].weight[:, :, 0, 0], network[2].bias
+    torch.testing.assert_close(said.embedding @ weight.T + bias, said.logits)
+    assert tapped.sizes().head is None
+
+
+def test_a_path_that_leads_nowhere_is_an_error_with_the_nearest():
+    with pytest.raises(UserError, match=r'unknown module path "layer4"') as error:
+        resnet8(stages=("layer4",))
+    assert "layer1" in error.value.hint or "layer2" in error.value.hint or "layer3" in error.value.hint
+
+
+def test_features_of_a_network_without_known_stages_are_an_error():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
+    tapped = Tapped(network, mean=MEAN, std=STD, size=8, head="1", stages=())
+    assert tapped.sizes().features == ()
+    with pytest.raises(UserError, match="stages"):
+        tapped(torch.rand(1, 3, 8, 8), EVERYTHING)
+
+
+def test_mean_and_std_are_as_long_as_each_other():
+    with pytest.raises(UserError, match="mean has 3 numbers, std 1"):
+        build(Model("resnet8", std=(0.5,)), classes=10, channels=3, size=32, mean=MEAN, std=STD)
