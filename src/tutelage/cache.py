@@ -5,18 +5,17 @@
 batch size and devices do not matter; files appear by rename and never change, so readers and writers need no lock.
 """
 
-import hashlib
-import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from tutelage import files
+from tutelage import files, shards
 from tutelage.data.augment import Augment
 from tutelage.data.memory import MemoryImages
 from tutelage.errors import UserError
@@ -25,28 +24,15 @@ from tutelage.models.weights import weights_digest
 from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing
 from tutelage.rng import RNG_VERSION
-from tutelage.teacher import Teacher, frozen
+from tutelage.shards import Shard
+from tutelage.teacher import Teacher, ask
 
 FORMAT = 1
 SHARD = 8192
 """Samples a file."""
 FILL_BATCH = 256
-FIELDS = ("logits", "embedding")
 TOLERANCE = 2e-3
 """Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
-
-
-class Shard(NamedTuple):
-    """One file of the cache."""
-
-    field: str
-    view: int
-    start: int
-
-    @property
-    def path(self) -> str:
-        """Relative to the cache's folder."""
-        return f"view_{self.view:04d}/{self.field}_{self.start:08d}.npy"
 
 
 def identity(
@@ -91,15 +77,12 @@ class TeacherCache:
     def __init__(self, root: Path, manifest: dict[str, Any]):
         self.manifest = manifest
         self.samples: int = manifest["images"]["samples"]
-        self.folder = Path(root) / f"v{FORMAT}-{files.digest(manifest)[:16]}"
+        self.folder = Path(root) / _folder_name(manifest)
         self._views: dict[tuple[str, int], list[np.ndarray]] = {}
-        written = self.folder / "manifest.json"
-        if not written.exists():
-            files.write_json(written, manifest)
-        elif files.read_json(written) != manifest:
-            raise UserError(
-                f"{written} does not hold what its folder's name says", "remove the folder with tutelage cache prune"
-            )
+        if not (self.folder / "manifest.json").exists():
+            files.write_json(self.folder / "manifest.json", manifest)
+        elif _manifest_in(self.folder) != manifest:
+            raise _tampered(self.folder)
 
     @staticmethod
     def open(folder: Path) -> "TeacherCache":
@@ -111,14 +94,15 @@ class TeacherCache:
         folder = Path(folder)
         if not (folder / "manifest.json").is_file():
             raise UserError(f"{folder} holds no teacher cache", "tutelage cache list shows those that exist")
-        cache = TeacherCache(folder.parent, files.read_json(folder / "manifest.json"))
-        if cache.folder != folder:
-            raise UserError(f"{folder}: the manifest was changed", "remove the folder with tutelage cache prune")
-        return cache
+        manifest = _manifest_in(folder)
+        if _folder_name(manifest) != folder.name:
+            raise _tampered(folder)
+        return TeacherCache(folder.parent, manifest)
 
     def missing(self, views: Iterable[int], fields: Iterable[str]) -> list[Shard]:
         """The files that are not there yet, in order."""
-        wanted = (Shard(f, v, s) for v in views for s in range(0, self.samples, SHARD) for f in fields)
+        fields = tuple(fields)
+        wanted = (Shard(field, view, start) for view in views for start in self._starts for field in fields)
         return [shard for shard in wanted if not (self.folder / shard.path).exists()]
 
     def bytes_needed(self, views: Iterable[int], widths: dict[str, int]) -> int:
@@ -144,22 +128,23 @@ class TeacherCache:
     ) -> int:
         """Asks the teacher for what is missing; what is there is never asked again.
 
-        Several processes may fill at once: each takes every world-th shard, and two that take the same write the same
-        bytes.
+        Several processes may fill at once: each takes every world-th shard of all, whatever the others have done, and
+        two that take the same write the same bytes.
 
         Returns:
             Teacher passes paid: images answered.
         """
-        fields = tuple(fields)
-        absent = self.missing(views, fields)
-        blocks = sorted({(shard.view, shard.start) for shard in absent})[rank::world]
+        views, fields = sorted(set(views)), tuple(fields)
+        absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
+        every = [(view, start) for view in views for start in self._starts]
+        blocks = [block for block in every[rank::world] if block in absent]
         if not self._head_path.exists():
             self._write_head(network)
         paid = 0
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
             for view, start in blocks:
-                answers = _ask(network, images, augment, view, range(start, self._end(start)), fields, advance)
+                answers = _ask_range(network, images, augment, view, range(start, self._end(start)), fields, advance)
                 for field in fields:
                     self._write(Shard(field, view, start), answers[field])
                 paid += self._end(start) - start
@@ -203,12 +188,11 @@ class TeacherCache:
         worst = 0.0
         sample = torch.linspace(0, self.samples - 1, min(rows, self.samples)).long()
         for view in self.views() if views is None else views:
-            number = torch.full_like(sample, view)
-            stored = self.answers(sample, number).logits
-            with torch.inference_mode():
-                fresh = frozen(network)(images.view(sample, number, augment).pixels).logits.float().cpu()
-            worst = max(worst, ((stored - fresh).abs().max() / fresh.abs().max()).item())
-        if not worst <= TOLERANCE:
+            stored = self.answers(sample, torch.full_like(sample, view)).logits
+            fresh = ask(network, images, augment, sample, view).logits.float().cpu()
+            difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
+            worst = max(worst, difference if math.isfinite(difference) else math.inf)
+        if worst > TOLERANCE:
             raise UserError(
                 f"{self.folder}: stored answers differ from the teacher's by {worst:.1%} of the largest logit "
                 f"({TOLERANCE:.1%} is allowed)",
@@ -223,10 +207,10 @@ class TeacherCache:
         Raises:
             UserError: one does not fit.
         """
-        shards = sorted(self.folder.glob("view_*/*.npy"))
-        for path in shards:
-            _load(path)
-        return len(shards)
+        paths = sorted(self.folder.glob("view_*/*.npy"))
+        for path in paths:
+            shards.load(path)
+        return len(paths)
 
     def views(self, field: str = "logits") -> list[int]:
         """View numbers that are stored whole."""
@@ -269,6 +253,10 @@ class TeacherCache:
         with files.appearing(self._head_path) as beside:
             save_file(tensors, beside)
 
+    @property
+    def _starts(self) -> range:
+        return range(0, self.samples, SHARD)
+
     def _end(self, start: int) -> int:
         return min(start + SHARD, self.samples)
 
@@ -276,48 +264,24 @@ class TeacherCache:
         return self._end(shard.start) - shard.start
 
     def _write(self, shard: Shard, rows: Tensor) -> None:
-        array = rows.numpy().astype(self.manifest["storage"])
-        if not np.isfinite(array).all():
+        rows = rows.to(getattr(torch, self.manifest["storage"]))
+        if not rows.isfinite().all():
             raise UserError(
                 f"the teacher's {shard.field} are not finite in {self.manifest['storage']} (view {shard.view})",
                 'look at its weights and normalisation, or set teacher.storage = "float32"',
             )
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False)
-        path = self.folder / shard.path
-        # Two writers of one shard may differ in the last bit (threads): the first one's pair of files stands.
-        with files.locked(self.folder / "lock", wait=True):
-            if path.exists():
-                return
-            # The checksum first: a shard that is there always has one.
-            with files.appearing(_checksum_path(path)) as beside:
-                beside.write_text(hashlib.sha256(buffer.getvalue()).hexdigest() + "\n")
-            with files.appearing(path) as beside:
-                beside.write_bytes(buffer.getvalue())
+        shards.write(self.folder, shard, rows.numpy())
 
     def _rows_of(self, field: str, sample: Tensor, view: Tensor) -> Tensor:
-        numbers = view.unique().tolist()
-        if len(numbers) == 1:
-            return self._rows_of_view(field, sample, numbers[0])
-        rows: Tensor | None = None
-        for number in numbers:
-            chosen = (view == number).nonzero().squeeze(1)
-            part = self._rows_of_view(field, sample[chosen], number)
-            rows = part.new_empty(len(sample), part.shape[1]) if rows is None else rows
-            rows[chosen] = part
-        assert rows is not None
-        return rows
-
-    def _rows_of_view(self, field: str, sample: Tensor, view: int) -> Tensor:
-        shards = self._mapped(field, view)
-        if len(shards) == 1:
-            return torch.from_numpy(shards[0][sample.numpy()].astype(np.float32))
-        position = sample.numpy()
-        rows = np.empty((len(position), shards[0].shape[1]), np.float32)
-        of_shard, within = np.divmod(position, SHARD)
-        for number in np.unique(of_shard):
-            chosen = of_shard == number
-            rows[chosen] = shards[number][within[chosen]]
+        of_shard, within = np.divmod(sample.numpy(), SHARD)
+        number = view.numpy() * len(self._starts) + of_shard
+        stored = {
+            n: self._mapped(field, n // len(self._starts))[n % len(self._starts)] for n in np.unique(number).tolist()
+        }
+        rows = np.empty((len(number), next(iter(stored.values())).shape[1]), np.float32)
+        for n, shard in stored.items():
+            chosen = number == n
+            rows[chosen] = shard[within[chosen]]
         return torch.from_numpy(rows)
 
     def _mapped(self, field: str, view: int) -> list[np.ndarray]:
@@ -328,8 +292,8 @@ class TeacherCache:
                 raise UserError(
                     f"{self.folder} has no {absent[0].path}", "fill it: tutelage cache fill RECIPE, or train with it"
                 )
-            paths = [self.folder / Shard(field, view, start).path for start in range(0, self.samples, SHARD)]
-            self._views[field, view] = [_load(path) for path in paths]
+            paths = [self.folder / Shard(field, view, start).path for start in self._starts]
+            self._views[field, view] = [shards.load(path) for path in paths]
         return self._views[field, view]
 
 
@@ -354,32 +318,32 @@ def caches(root: Path) -> list[TeacherCache]:
     return [TeacherCache.open(path.parent) for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json"))]
 
 
-def _ask(network, images, augment, view, samples, fields, advance) -> dict[str, Tensor]:
+def _ask_range(network, images, augment, view, samples, fields, advance) -> dict[str, Tensor]:
     """The teacher's answers about one view of a range of samples, on the CPU."""
-    want = frozenset(fields) - {"logits"}
     parts: dict[str, list[Tensor]] = {field: [] for field in fields}
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        for start in range(samples.start, samples.stop, FILL_BATCH):
-            sample = torch.arange(start, min(start + FILL_BATCH, samples.stop))
-            pixels = images.view(sample, torch.full_like(sample, view), augment).pixels
-            answer = frozen(network)(pixels.to(device, memory_format=torch.channels_last), want)
-            for field in fields:
-                parts[field].append(getattr(answer, field).float().cpu())
-            advance(len(sample))
+    # Always the same batches: kernels may round otherwise in others.
+    for start in range(samples.start, samples.stop, FILL_BATCH):
+        sample = torch.arange(start, min(start + FILL_BATCH, samples.stop))
+        answer = ask(network, images, augment, sample, view, frozenset(fields))
+        for field in fields:
+            parts[field].append(getattr(answer, field).float().cpu())
+        advance(len(sample))
     return {field: torch.cat(rows) for field, rows in parts.items()}
 
 
-def _checksum_path(path: Path) -> Path:
-    return path.with_suffix(".sha256")
+def _folder_name(manifest: Any) -> str:
+    return f"v{FORMAT}-{files.digest(manifest)[:16]}"
 
 
-def _load(path: Path) -> np.ndarray:
-    """A memory-mapped shard whose checksum fits."""
-    expected = _checksum_path(path).read_text().strip() if _checksum_path(path).exists() else "missing"
-    if files.file_digest(path) != expected:
-        raise UserError(
-            f"{path} is damaged: its checksum is not the one written beside it",
-            "remove that file; it will be filled again",
-        )
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+def _manifest_in(folder: Path) -> Any:
+    try:
+        return files.read_json(folder / "manifest.json")
+    except ValueError:
+        raise _tampered(folder) from None
+
+
+def _tampered(folder: Path) -> UserError:
+    return UserError(
+        f"{folder}: manifest.json does not hold what the folder's name says",
+        f"remove the folder: tutelage cache prune {folder.name}",
+    )

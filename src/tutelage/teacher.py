@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from tutelage.data.augment import Augment
+from tutelage.data.memory import MemoryImages
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs
@@ -76,6 +78,21 @@ def mean_logits(logits: list[Float[Tensor, "B C"]], temperature: float) -> Float
     """T log of the mean over the members of softmax(logits / T)."""
     log_p = torch.stack([z / temperature for z in logits]).log_softmax(dim=-1)
     return temperature * (log_p.logsumexp(dim=0) - torch.log(torch.tensor(float(len(logits)))))
+
+
+@torch.inference_mode()
+def ask(
+    network: Tapped,
+    images: MemoryImages,
+    augment: Augment,
+    sample: Int64[Tensor, " B"],
+    view: int,
+    want: frozenset[str] = frozenset(),
+) -> Outputs:
+    """What a network, frozen here, says about one view of some images; on its own device."""
+    pixels = images.view(sample, torch.full_like(sample, view), augment).pixels
+    device = next(network.parameters()).device
+    return frozen(network)(pixels.to(device, memory_format=torch.channels_last), want)
 
 
 def frozen(network: Tapped) -> Tapped:
