@@ -1,0 +1,75 @@
+"""What several tests share: the digits, networks of a few hundred parameters, recipes that take a second."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from tutelage import data
+from tutelage.data import Data
+from tutelage.data.augment import Augment
+from tutelage.data.splits import DataSet
+from tutelage.engine import Engine
+from tutelage.methods.kd import KD
+from tutelage.models import Model
+from tutelage.models.building import build
+from tutelage.models.tap import Tapped
+from tutelage.optim import Fit
+from tutelage.recipe import Recipe, TeacherSpec
+
+AUGMENT = Augment(crop_padding=1, flip="none")
+STUDENT = Model("convnet", options={"widths": [4, 8], "hidden": 8})
+TEACHER = Model("convnet", options={"widths": [16, 32], "hidden": 16})
+NORMED = Model("resnet8")
+"""A network with BatchNorm."""
+CPU = Engine(device="cpu", threads=1)
+
+
+@lru_cache(maxsize=4)
+def digits(part: int = 0) -> DataSet:
+    """The digits, read once; `part` of the training images."""
+    return data.load(Data("digits", part=part))
+
+
+def network(model: Model = TEACHER, seed: int = 0) -> Tapped:
+    """A network with random weights for the digits."""
+    dataset = digits()
+    return build(model, classes=10, channels=1, size=8, mean=dataset.mean, std=dataset.std, seed=seed).eval()
+
+
+def weights(path: Path, model: Model = TEACHER, seed: int = 0) -> Path:
+    """A file of random weights, made larger so that the answers are not nearly uniform."""
+    state = {name: tensor.clone() for name, tensor in network(model, seed).network.state_dict().items()}
+    for name in state:
+        if name.split(".")[0] in ("fc2", "linear"):
+            state[name] *= 5
+    save_file(state, path)
+    return path
+
+
+def taught(
+    folder: Path, *, teacher: Model = TEACHER, storage: str = "float16", live: bool = False, **changes
+) -> Recipe:
+    """A recipe with a teacher of random weights: 3 epochs of 10 steps unless `changes` say otherwise."""
+    file = weights(folder / "teacher.safetensors", teacher)
+    spec = TeacherSpec(
+        Model(teacher.name, weights=str(file), options=teacher.options),
+        live=live,
+        storage=storage,  # ty: ignore[invalid-argument-type]
+    )
+    values = {
+        "data": Data("digits"),
+        "student": STUDENT,
+        "teacher": spec,
+        "method": KD(temperature=4.0, alpha=0.9),
+        "augment": AUGMENT,
+        "fit": Fit(epochs=3, batch_size=128, learning_rate=0.05),
+        "views": 2,
+    }
+    return Recipe(**values | changes)
+
+
+def same_tensors(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Equal names, and equal bits under each."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
