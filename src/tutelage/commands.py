@@ -237,7 +237,7 @@ def _flags(kind: Any, verb: str, arguments: list[str]) -> Any:
 
 
 def _with_method(chosen: Recipe, name: str) -> Recipe:
-    method = recipe.find_method(name)()
+    method = recipe.method_at_defaults(name)
     if not method.needs:
         return dataclasses.replace(chosen, method=method, teacher=None)
     return dataclasses.replace(chosen, method=method)

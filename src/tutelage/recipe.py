@@ -78,9 +78,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, defaults included, as JSON values."""
-        plain = {"schema": SCHEMA} | _plain(self)
-        plain["method"] = {"name": _method_label(self.method)} | plain["method"]
-        return plain
+        return {"schema": SCHEMA} | _plain(self)
 
     @staticmethod
     def from_dict(plain: dict[str, Any]) -> "Recipe":
@@ -103,7 +101,6 @@ class Recipe:
         raises `SCHEMA`.
         """
         plain: dict[str, Any] = {"schema": SCHEMA} | _without_defaults(self)
-        plain["method"]["name"] = _method_label(self.method)
         for spec in (plain["student"], plain.get("teacher", {}).get("model", {}), plain["method"]):
             if spec.get("weights", "pretrained") != "pretrained":
                 spec["weights"] = files.file_digest(weights_file(spec["weights"]))
@@ -115,7 +112,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """The run's folder: readable, and ending in the recipe's hash."""
-        words = [self.data.name, _method_label(self.method), self.student.name, f"s{self.seed}"]
+        words = [self.data.name, method_words(self.method), self.student.name, f"s{self.seed}"]
         readable = "-".join(Path(word).name.replace(":", "_").replace("/", "_") for word in words)
         return f"{readable}-{files.digest(self.identity)[:8]}"
 
@@ -236,13 +233,28 @@ def find_method(name: str) -> type[Method]:
     return found
 
 
-def _method_label(method: Method) -> str:
+def method_at_defaults(name: str) -> Method:
+    """A method with its published numbers; "kd+at" adds the terms of the second to the first."""
+    from tutelage.methods.combine import composed
+
+    return composed(*(find_method(part)() for part in name.split("+")))
+
+
+def method_label(method: Method) -> str:
+    """The name under which a recipe knows a method's class."""
     return getattr(type(method), "label", method_name(method))
+
+
+def method_words(method: Method) -> str:
+    """A method in a word or two: "kd", or "kd+at" for a composition."""
+    values = (getattr(method, f.name) for f in dataclasses.fields(method))
+    return "+".join(method_words(value) for value in values if isinstance(value, Method)) or method_label(method)
 
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        name = {"name": method_label(value)} if isinstance(value, Method) else {}
+        return name | {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
@@ -251,7 +263,7 @@ def _plain(value: Any) -> Any:
 
 
 def _without_defaults(record: Any) -> dict[str, Any]:
-    values = {}
+    values: dict[str, Any] = {"name": method_label(record)} if isinstance(record, Method) else {}
     for f in dataclasses.fields(record):
         value = getattr(record, f.name)
         if dataclasses.is_dataclass(value):
@@ -301,6 +313,10 @@ def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
         if name not in known:
             raise unknown("field", f"{where}.{name}".lstrip("."), [f"{where}.{k}".lstrip(".") for k in known])
         values[name] = _parse(hints[name], value, f"{where}.{name}".lstrip("."))
+    for f in dataclasses.fields(kind):
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if required and f.name not in values:
+            raise UserError(f"{where} has no {f.name}", f"give {where}.{f.name} a value")
     return kind(**values)
 
 
