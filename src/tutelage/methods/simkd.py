@@ -7,7 +7,7 @@ counted and exported, and the student's own last layer is not used.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -47,13 +47,14 @@ class ReusedClassifier(nn.Module):
     """The deployed student: backbone, projector, the teacher's last layer. Shares every part: nothing is copied.
 
     Args:
-        student: forward(pixels, want) gives `Outputs`.
+        student: forward(pixels, want) gives `Outputs`; `mean` and `std` of its pixels.
         projector: As trained.
     """
 
-    def __init__(self, student: nn.Module, projector: Projector):
+    def __init__(self, student: Any, projector: Projector):
         super().__init__()
         self.student = student
+        self.mean, self.std = student.mean, student.std
         self.projection = projector.projection
         weight, bias = projector.head.get_buffer("weight"), projector.head.get_buffer("bias")
         self.head = nn.Linear(weight.shape[1], weight.shape[0], device="meta")

@@ -356,7 +356,9 @@ def test_a_network_without_embedding_is_refused(name):
 
 
 class Backbone(torch.nn.Module):
-    """What simkd deploys: forward(pixels, want) with one stage of 3 channels."""
+    """A student for simkd: forward(pixels, want) with one stage of 3 channels."""
+
+    mean, std = (0.1, 0.2, 0.3), (1.0, 2.0, 3.0)
 
     def __init__(self):
         super().__init__()
@@ -379,6 +381,7 @@ def test_the_deployed_simkd_student_ends_in_the_teachers_head():
     torch.testing.assert_close(outputs.logits, expected @ theirs.head.weight.T + theirs.head.bias)
     assert outputs.features[0].equal(backbone.stage(pixels))
     assert deployed(pixels).embedding is None
+    assert (deployed.mean, deployed.std) == (backbone.mean, backbone.std)
     counted = sum(p.numel() for p in deployed.parameters())
     projector = sum(p.numel() for p in adapters.projection.parameters())
     assert counted == sum(p.numel() for p in backbone.parameters()) + projector + 3 * 6 + 3
