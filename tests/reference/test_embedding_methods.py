@@ -203,7 +203,7 @@ def splitmix(number):
 
 
 def draw(sample, epoch, position, samples):
-    bits = int(np.float64(epoch).view(np.uint64))
+    bits = int(np.float32(epoch).view(np.uint32))
     key = splitmix(splitmix(bits ^ 0x6372645F6E656773) ^ sample)
     return (splitmix((key + position) % 2**64) >> 1) % samples
 

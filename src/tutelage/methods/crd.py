@@ -92,7 +92,7 @@ class Contrast(nn.Module):
         self.students = Bank(samples, width)
         self.teachers = Bank(samples, width)
         self.register_buffer("labels", torch.full((samples,), -1))
-        # The step of a row's last writing: the bits of a float64 epoch, in integers that no `.half()` rounds.
+        # The step of a row's last writing: the bits of a float32 epoch, in integers that no `.half()` rounds.
         self.register_buffer("written", torch.full((samples,), -1))
 
     @torch.no_grad()
@@ -133,7 +133,8 @@ class CRD(Method):
         s = unit(adapters.student(widened(student.embedding)))
         t = unit(adapters.teacher(widened(teacher.embedding.detach())))
         sample = context.sample
-        step = torch.as_tensor(context.epoch, dtype=torch.float64, device=sample.device).view(torch.int64)
+        # float32, as under torch.compile, where the epoch is a tensor: the draws are the same with and without.
+        step = torch.as_tensor(context.epoch, dtype=torch.float32, device=sample.device).view(torch.int32).long()
         with torch.no_grad():
             everyone = _gathered(sample)
             adapters.labels[everyone] = _gathered(context.labels)
