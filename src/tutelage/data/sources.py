@@ -113,7 +113,7 @@ def _fashion_mnist(root: Path | None, train: bool) -> Split:
     )
     _ensure("fashion_mnist", where, _FASHION, FashionMNIST, hint)
     split = FashionMNIST(where, train=train)
-    return split.data[:, None], split.targets.long(), tuple(split.classes)
+    return split.data[:, None], split.targets, tuple(split.classes)
 
 
 def _unpack_debian(where: Path) -> None:

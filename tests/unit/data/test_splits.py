@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tutelage.data import DATASETS, Data, load, sources, splits
@@ -24,6 +24,7 @@ needs_cifar = pytest.mark.skipif(not CIFAR.is_dir(), reason="set TUTELAGE_DATA t
 
 @settings(deadline=None, max_examples=100)
 @given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=200), share=st.floats(0, 1))
+@example(labels=[0] * 50 + [1], share=0.04)  # a rare class comes in the middle, not first
 def test_every_beginning_holds_the_classes_in_proportion(labels, share):
     labels = torch.tensor(labels)
     order = stratified_order(labels, "test")
@@ -92,6 +93,7 @@ def test_the_split_is_fixed():
     assert data.val_positions[:8].tolist() == [12, 21, 39, 50, 53, 54, 56, 82]
     assert data.digest == "e7f5c5bf62d72853979524d77b0de2a439c0549c55e928433ecc868df65d77dc"
     assert load(Data("digits")).digest == data.digest
+    assert load(Data("digits", part=20)).train_positions[:8].tolist() == [151, 157, 163, 340, 409, 446, 534, 586]
 
 
 def test_the_digest_sees_what_is_trained_on():
