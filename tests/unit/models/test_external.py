@@ -65,6 +65,12 @@ def test_every_documented_stage_is_where_the_side_shrinks(prefix):
         assert sides == ([28, 14, 7] if prefix == "shufflenet_v2" else [56, 28, 14, 7])
 
 
+def test_mobilenets_stages_are_the_bottlenecks_of_its_paper():
+    """Sandler et al. 2018, table 2: 24, 32, 96 and 320 channels end the four resolutions."""
+    with torch.device("meta"):
+        assert [f[0] for f in made("torchvision:mobilenet_v2").sizes().features] == [24, 32, 96, 320]
+
+
 @pytest.mark.parametrize("name", ["resnetv2_50", "densenet121", "vgg11_bn", "convnext_atto", "regnety_002", "dla34"])
 def test_timms_stages_are_chosen_by_reduction(name):
     with torch.device("meta"):

@@ -13,11 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tutelage.models import MODELS, Model, build
+from tutelage.models import (
+    MODELS,
+    Model,
+    build,
+    mobilenet_v2,
+    resnet50_cifar,
+    resnet_cifar,
+    resnet_x4,
+    shufflenet,
+    wide_resnet,
+)
 from tutelage.models.count import macs, parameters
 from tutelage.models.mlperf_tiny import _padded
-from tutelage.models.resnet_cifar import Block
-from tutelage.models.shufflenet import shuffle
 from tutelage.models.tap import EVERYTHING
 
 SIX = ["convnet", "mlperf_tiny_resnet8", "resnet8", "wrn_16_2", "mobilenet_v2_05", "shufflenet_v1"]
@@ -171,7 +179,7 @@ def test_options_shape_the_convnet():
 
 
 def test_a_shortcut_without_parameters_takes_every_second_pixel_and_pads_the_channels():
-    block = Block(2, 4, 2).eval()
+    block = resnet_cifar.Block(2, 4, 2).eval()
     nn.init.zeros_(block.bn2.weight)
     image = torch.arange(1.0, 33.0).view(1, 2, 4, 4)
     expected = torch.zeros(1, 4, 2, 2)
@@ -180,10 +188,61 @@ def test_a_shortcut_without_parameters_takes_every_second_pixel_and_pads_the_cha
     torch.testing.assert_close(block(image), expected)
 
 
+@pytest.mark.parametrize(
+    ("block", "last"),
+    [
+        (resnet_cifar.Block(12, 12, 1), "bn2"),
+        (resnet_x4.Block(12, 12, 1), "bn2"),
+        (resnet50_cifar.Bottleneck(12, 3, 1), "bn3"),
+        (shufflenet.UnitV1(12, 12, 1, 3), "bn3"),
+        (wide_resnet.Block(12, 12, 1), "conv2"),
+        (mobilenet_v2.InvertedResidual(12, 12, 1, 6), "conv.7"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{type(value).__module__}.{type(value).__name__}",
+)
+def test_a_block_that_adds_nothing_lets_its_input_pass(block, last):
+    nn.init.zeros_(block.get_submodule(last).weight)
+    x = torch.randn(2, 12, 4, 4)
+    rectified = not isinstance(block, wide_resnet.Block | mobilenet_v2.InvertedResidual)
+    torch.testing.assert_close(block(x), F.relu(x) if rectified else x)
+
+
+def test_a_wide_blocks_projection_reads_the_activated_input():
+    block = wide_resnet.Block(4, 8, 2)
+    nn.init.zeros_(block.conv2.weight)
+    x = torch.randn(2, 4, 6, 6)
+    expected = block.convShortcut(F.relu(F.batch_norm(x, None, None, training=True)))
+    torch.testing.assert_close(block(x), expected)
+
+
+def test_half_of_the_channels_wait():
+    unit = shufflenet.UnitV2(6)
+    nn.init.zeros_(unit.bn3.weight)
+    x = torch.randn(2, 6, 4, 4)
+    expected = torch.zeros_like(x)
+    expected[:, ::2] = x[:, :3]
+    torch.testing.assert_close(unit(x), expected)
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if not n.startswith(("wrn", "mobilenet"))])
+def test_stages_are_taken_after_the_activation(name):
+    features = made(name)(torch.rand(2, 3, 32, 32), EVERYTHING).features
+    assert all(f.min() == 0 for f in features)
+
+
+@pytest.mark.parametrize(("name", "side"), [("resnet20", 1), ("convnet", 1), ("vgg8", 0), ("wrn_16_2", 0)])
+def test_initial_weights_have_the_variance_of_he(name, side):
+    """2 / fan: of the inputs (weight.shape[1]) where the source says so, else of the outputs (weight.shape[0])."""
+    for module in made(name).modules():
+        if isinstance(module, nn.Conv2d) and module.weight.numel() > 9000:
+            fan = module.weight.shape[side] * module.kernel_size[0] * module.kernel_size[1]
+            assert module.weight.var().item() == pytest.approx(2 / fan, rel=0.06)
+
+
 def test_a_shuffle_deals_the_groups_like_cards():
     channels = torch.arange(6.0).view(1, 6, 1, 1)
-    assert shuffle(channels, 2).flatten().tolist() == [0, 3, 1, 4, 2, 5]
-    assert shuffle(channels, 3).flatten().tolist() == [0, 2, 4, 1, 3, 5]
+    assert shufflenet.shuffle(channels, 2).flatten().tolist() == [0, 3, 1, 4, 2, 5]
+    assert shufflenet.shuffle(channels, 3).flatten().tolist() == [0, 2, 4, 1, 3, 5]
 
 
 @pytest.mark.parametrize(("side", "above", "below"), [(32, 0, 1), (16, 0, 1), (7, 1, 1)])
