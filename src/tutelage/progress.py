@@ -85,7 +85,7 @@ def say(text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | int) -> str:
     """Seconds as people say them.
 
     >>> [duration(s) for s in (0.4, 59, 3 * 60 + 5, 2 * 3600 + 60)]
@@ -101,7 +101,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def size(count: float) -> str:
+def size(count: float | int) -> str:
     """Bytes as people say them, decimal.
 
     >>> [size(s) for s in (900, 312_000, 4.5e6, 2.56e9)]

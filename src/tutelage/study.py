@@ -174,6 +174,7 @@ class Study:
                 "all": len(ledger),
             },
             "machine": machine(),
+            "environment": files.read_json(shown.path / "environment.json"),
             "recipes": [row.to_dict() for row in self.rows],
             "seeds": list(self.seeds),
         }

@@ -1,0 +1,90 @@
+"""Numbers as people read them. Shares are in [0, 1], differences too; ASCII, so that a pipe and a file can take them."""
+
+import re
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+
+def decimals(images: int) -> int:
+    """How many decimals of a percentage a split of that many images can tell apart.
+
+    >>> decimals(359), decimals(10_000)
+    (1, 2)
+    """
+    return 1 if images < 2000 else 2
+
+
+def percent(share: float | None, places: int = 1) -> str:
+    """A share as a percentage, "-" where there is none.
+
+    >>> percent(0.76323), percent(None)
+    ('76.3 %', '-')
+    """
+    return "-" if share is None else f"{100 * share:.{places}f} %"
+
+
+def points(difference: float, places: int = 1) -> str:
+    """A difference of shares in percentage points, with its sign; what rounds to zero has none.
+
+    >>> points(0.0471), points(-0.039, 2), points(-0.0001)
+    ('+4.7', '-3.90', '0.0')
+    """
+    rounded = round(100 * difference, places)
+    return f"{rounded:+.{places}f}" if rounded else f"{0:.{places}f}"
+
+
+def interval(gain: dict[str, Any], places: int = 1) -> str:
+    """The interval of a paired gain in points; empty where there are too few pairs.
+
+    >>> interval({"low": 0.021, "high": 0.0734})
+    '2.1 to 7.3'
+    """
+    if gain["low"] is None:
+        return ""
+    low, high = (points(gain[end], places).lstrip("+") for end in ("low", "high"))
+    return f"{low} to {high}"
+
+
+def spread(shares: Sequence[float], places: int = 1) -> str:
+    """Mean and standard deviation (n - 1) of shares; of one share alone the share.
+
+    >>> spread([0.70, 0.72, 0.74]), spread([0.7])
+    ('72.0 +- 2.0 %', '70.0 %')
+    """
+    mean = statistics.mean(shares)
+    if len(shares) < 2:
+        return percent(mean, places)
+    return f"{100 * mean:.{places}f} +- {100 * statistics.stdev(shares):.{places}f} %"
+
+
+def count(number: int) -> str:
+    """A count, short from a million on.
+
+    >>> count(1230), count(853_018), count(25_557_032)
+    ('1,230', '853,018', '25.6 M')
+    """
+    for unit, size in (("G", 1e9), ("M", 1e6)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:,.0f}"
+
+
+def share_of(part: int, whole: int) -> str:
+    """A part of a whole in percent, with two digits.
+
+    >>> share_of(25_488, 1_497_728), share_of(3, 2)
+    ('1.7 %', '150 %')
+    """
+    ratio = 100 * part / whole
+    return f"{ratio:.0f} %" if ratio >= 10 else f"{ratio:.2g} %"
+
+
+def typeset(text: str) -> str:
+    """The same with a real plus-minus and minus sign, for paper and screen.
+
+    >>> typeset("70.0 +- 2.0, -3.9, resnet-18").encode("ascii", "namereplace").decode()
+    '70.0 \\\\N{PLUS-MINUS SIGN} 2.0, \\\\N{MINUS SIGN}3.9, resnet-18'
+    """
+    text = text.replace("+-", "\N{PLUS-MINUS SIGN}")
+    return re.sub(r"(?<![\w-])-(?=\d)", "\N{MINUS SIGN}", text)
