@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tutelage.report import text
 from tutelage.report.theme import TEACHER, Series, draw
 
-WIDE, NARROW, HALF = 860, 330, 420
+WIDE, NARROW, HALF = 920, 330, 370
 """Pixels: a desk, a phone, and half a desk."""
 
 
@@ -18,7 +18,7 @@ def gains(rows: list[dict[str, Any]], series: list[Series], places: dict[str, in
     """The paired gain of every method, test and val, with interval and single seeds."""
     order = [f"{row['label']}, {split}" for row in rows[1:] for split in ("test", "val")]
     axis = alt.Axis(labelColor="var(--ink)", labelFontSize=13, labelLimit=130 if width == NARROW else 260)
-    layers: list[Any] = [_chart([{"x": 0}]).mark_rule(color="var(--soft)", strokeWidth=1.5).encode(x="x:Q")]
+    layers: list[Any] = [_chart([{"x": 0}]).mark_rule(color="var(--soft)", strokeWidth=1.5, aria=False).encode(x="x:Q")]
     for row, one in zip(rows[1:], series[1:], strict=True):
         means, seeds = [], []
         for split in ("test", "val"):
@@ -56,7 +56,8 @@ def learning(points: list[list[dict[str, float]]], series: list[Series], teacher
             | {"epoch": point["epoch"], "told": f"{one.label}, epoch {point['epoch']:g}: {text.percent(point['mean'])}"}
             for point in of_row
         ]
-        layers += _band(values, one, alt.Y("mean:Q", title="top-1 on val (%)", scale=alt.Scale(zero=False)))
+        y = alt.Y("mean:Q", title="top-1 on val (%)", scale=alt.Scale(zero=False))
+        layers += _band(values, one, y, opacity=0.16 if len(series) < 4 else 0.09)
     if teacher is not None:
         value = [{"mean": 100 * teacher, "told": f"teacher: {text.percent(teacher)}"}]
         rule = _chart(value, TEACHER, "line").mark_rule(color=TEACHER.color, strokeDash=TEACHER.dash, strokeWidth=2)
@@ -90,19 +91,23 @@ def size(rows: list[dict[str, Any]], series: list[Series], teacher: dict[str, An
         scale=alt.Scale(type="log", domain=domain, nice=False),
         axis=alt.Axis(format="~s", values=powers, title="parameters"),
     )
-    y = alt.Y("top1:Q", title=f"top-1 on {split} (%)", scale=_shares([f[2] - f[3] for f in found] + [f[2] + f[3] for f in found]))
+    y = alt.Y(
+        "top1:Q",
+        title=f"top-1 on {split} (%)",
+        scale=_shares([f[2] - f[3] for f in found] + [f[2] + f[3] for f in found]),
+    )
     layers: list[Any] = []
     for one, parameters, top1, deviation in found:
         told = f"{one.label}: {text.percent(top1)} with {text.count(parameters)} parameters"
         value = {"parameters": parameters, "top1": 100 * top1, "told": told}
         value |= {"low": 100 * (top1 - deviation), "high": 100 * (top1 + deviation)}
-        bar = _chart([value], one, "deviation").mark_rule(color=one.color, strokeWidth=2, opacity=0.6)
+        bar = _chart([value], one, "deviation").mark_rule(color=one.color, strokeWidth=2, opacity=0.6, aria=False)
         layers.append(bar.encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"))
         point = _chart([value], one, "point").mark_point(
             shape=one.shape, filled=True, size=150, color=one.color, opacity=0.9
         )
         layers.append(point.encode(x=x, y=y, description="told:N"))
-    chart = alt.layer(*layers).properties(width=HALF, height=280, autosize=_fit(HALF))
+    chart = alt.layer(*layers).properties(width=HALF, height=240 + 36 * len(rows), autosize=_fit(HALF))
     return draw(chart, f"Accuracy on {split} against the number of parameters, for teacher, baseline and students")
 
 
@@ -115,7 +120,7 @@ def calibration(table: list[dict[str, Any]], series: list[Series]) -> Markup:
     for row, one in zip(table, series, strict=True):
         shared = {"label": row["label"]}
         gap = [shared | {"value": 100 * row["top1"], "end": 100 * row["confidence"]}]
-        bar = _chart(gap, one, "gap").mark_rule(color=one.color, strokeWidth=3, opacity=0.5)
+        bar = _chart(gap, one, "gap").mark_rule(color=one.color, strokeWidth=3, opacity=0.5, aria=False)
         layers.append(bar.encode(x=x, x2="end:Q", y=y))
         for name, fill in (("top1", one.color), ("confidence", "var(--paper)")):
             word = {"top1": "accuracy", "confidence": "mean confidence"}[name]
@@ -135,7 +140,7 @@ def by_class(classes: list[dict[str, Any]], shown: dict[str, Series], width: int
     axis = alt.Axis(labelColor="var(--ink)", labelFontSize=13, labelLimit=limit, grid=True, gridDash=[1, 3])
     reached = [one[column] for one in classes for column in shown if one[column] is not None]
     y = alt.Y("name:N", sort=order, title=None, axis=axis)
-    x = alt.X("value:Q", title="accuracy on test (%)", scale=_shares(reached))
+    x = alt.X("value:Q", title="accuracy on test (%)", scale=_shares(reached), axis=alt.Axis(tickCount=8))
     layers: list[Any] = []
     if "student" in shown:
         pairs = [
@@ -144,12 +149,16 @@ def by_class(classes: list[dict[str, Any]], shown: dict[str, Series], width: int
             if one["baseline"] is not None and one["student"] is not None
         ]
         bar = _chart(pairs, shown["student"], "change").mark_rule(
-            color=shown["student"].color, strokeWidth=6, opacity=0.25
+            color=shown["student"].color, strokeWidth=6, opacity=0.25, aria=False
         )
         layers.append(bar.encode(x=x, x2="end:Q", y=y))
     for column, one in shown.items():
         values = [
-            {"name": c["name"], "value": 100 * c[column], "told": f"{c['name']}, {one.label}: {text.percent(c[column])}"}
+            {
+                "name": c["name"],
+                "value": 100 * c[column],
+                "told": f"{c['name']}, {one.label}: {text.percent(c[column])}",
+            }
             for c in classes
             if c[column] is not None
         ]
@@ -161,16 +170,19 @@ def by_class(classes: list[dict[str, Any]], shown: dict[str, Series], width: int
     return draw(chart, "Accuracy on the test split by class, for baseline, student and teacher")
 
 
-def _chart(values: list[dict[str, Any]], one: Series | None = None, part: str = "") -> alt.Chart:
-    """Named "s1-part": the group of its marks gets the class "s1-part_marks"."""
-    chart = alt.Chart(alt.Data(values=values))
-    return chart.properties(name=f"{one.key}-{part}") if one else chart
+def _chart(values: list[dict[str, Any]], one: Series | None = None, part: str = "") -> Any:
+    """A chart whose marks get the class "s1_part_marks", by which the page shows and hides a series.
+
+    Typed Any: altair's decorated methods are beyond type checkers.
+    """
+    chart: Any = alt.Chart(alt.Data(values=values))
+    return chart.properties(name=f"{one.key}_{part}") if one else chart
 
 
-def _band(values: list[dict[str, Any]], one: Series, y: alt.Y) -> list[alt.Chart]:
+def _band(values: list[dict[str, Any]], one: Series, y: alt.Y, opacity: float = 0.16) -> list[Any]:
     x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(grid=False, tickCount=6))
-    band = _chart(values, one, "band").mark_area(color=one.color, opacity=0.16)
-    line = _chart(values, one, "line").mark_line(color=one.color, strokeWidth=2.2, strokeDash=one.dash)
+    band = _chart(values, one, "band").mark_area(color=one.color, opacity=opacity, aria=False)
+    line = _chart(values, one, "line").mark_line(color=one.color, strokeWidth=2.2, strokeDash=one.dash, aria=False)
     # Wider than what is seen, so that a finger finds them.
     touch = _chart(values, one, "touch").mark_point(size=220, filled=True, color=one.color, opacity=0)
     return [

@@ -65,7 +65,7 @@ def about_teacher(results: dict[str, Any]) -> str:
         return f"{named[0].upper()}{named[1:]} is no better than the student alone: there is no gap to close."
     if verdict(gain) != "gain":
         return (
-            f"That the gap of {text.points(gap, places).lstrip('+')} points to {named} became smaller is not shown; "
+            f"The gap of {text.points(gap, places).lstrip('+')} points to {named} is not shown to have shrunk; "
             f"the student costs {cost}."
         )
     if gain["mean"] > gap:

@@ -1,4 +1,4 @@
-"""report.html from results.json: one file that opens offline, reads without scripts, and holds every number it draws."""
+"""report.html from results.json: one file that opens offline, needs no scripts, and says every number it draws."""
 
 import statistics
 from importlib import resources
@@ -31,36 +31,44 @@ def page(results: dict[str, Any]) -> str:
     calibrated = _calibration(results, rows, lines)
     per_class = classes(results, row)
     drawn = _most_changed(per_class)
-    return _environment().from_string(_file("page.html")).render(
-        style=Markup(_file("style.css")),
-        script=Markup(_file("script.js")),
-        results=results,
-        title=f"{results['study']}: a report by tutelage",
-        claim=claim(results),
-        about_teacher=about_teacher(results),
-        verdict=verdict(row["gain"]["test"]) if row else "few",
-        cards=_cards(results, rows, row, places),
-        rows=rows,
-        places=places,
-        series=lines,
-        legend_series=lines + [TEACHER] * (results["teacher"] is not None),
-        teacher=results["teacher"],
-        teacher_series=TEACHER,
-        charts=_charts(results, rows, lines, places),
-        losses=[
-            (one, charts.loss(points, one))
-            for points, one in zip(curves(results, "train_loss"), lines, strict=True)
-            if points
-        ],
-        calibration=calibrated,
-        calibration_chart=charts.calibration(calibrated, [one["series"] for one in calibrated]),
-        classes=per_class,
-        classes_drawn=drawn,
-        classes_legend=list(_of_classes(rows, lines, row, results).values()),
-        classes_chart=_both(lambda width: charts.by_class(drawn, _of_classes(rows, lines, row, results), width)),
-        shown=row,
-        differing=differing,
-        shared=shared,
+    return (
+        _environment()
+        .from_string(_file("page.html"))
+        .render(
+            style=Markup(_file("style.css")),
+            script=Markup(_file("script.js")),
+            text=text,
+            duration=duration,
+            size=size,
+            verdict_of=verdict,
+            results=results,
+            title=f"{results['study']}: a report by tutelage",
+            claim=claim(results),
+            about_teacher=about_teacher(results),
+            verdict=verdict(row["gain"]["test"]) if row else "few",
+            cards=_cards(results, rows, row, places),
+            rows=rows,
+            places=places,
+            series=lines,
+            legend_series=lines + [TEACHER] * (results["teacher"] is not None),
+            teacher=results["teacher"],
+            teacher_series=TEACHER,
+            charts=_charts(results, rows, lines, places),
+            losses=[
+                (one, charts.loss(points, one))
+                for points, one in zip(curves(results, "train_loss"), lines, strict=True)
+                if points
+            ],
+            calibration=calibrated,
+            calibration_chart=charts.calibration(calibrated, [one["series"] for one in calibrated]),
+            classes=per_class,
+            classes_drawn=drawn,
+            classes_legend=list(_of_classes(rows, lines, row, results).values()),
+            classes_chart=_both(lambda width: charts.by_class(drawn, _of_classes(rows, lines, row, results), width)),
+            shown=row,
+            differing=differing,
+            shared=shared,
+        )
     )
 
 
@@ -69,8 +77,6 @@ def _environment() -> Environment:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     # Escaped first: typeset gets and gives plain text.
     environment.filters["n"] = lambda value: Markup(text.typeset(str(escape(value))))
-    environment.globals |= {"text": text, "duration": duration, "size": size, "mean": statistics.mean}
-    environment.globals |= {"verdict_of": verdict}
     return environment
 
 
@@ -101,8 +107,10 @@ def _cards(
 ) -> list[dict[str, str]]:
     """The key numbers: `name`, `number`, `more`."""
     best, teacher, cost = row or rows[0], results["teacher"], results["cost"]
-    alone = f"alone {text.spread(rows[0]['top1']['test'], places['test'])}"
-    cards = [_card(f"{best['label']} on test", text.percent(statistics.mean(best["top1"]["test"]), places["test"]), alone)]
+    alone = f"baseline {text.spread(rows[0]['top1']['test'], places['test'])}"
+    cards = [
+        _card(f"{best['label']} on test", text.percent(statistics.mean(best["top1"]["test"]), places["test"]), alone)
+    ]
     if row:
         gain = row["gain"]["test"]
         within = text.interval(gain, places["test"])
@@ -111,7 +119,7 @@ def _cards(
     if teacher:
         of_gap = closed(results)
         on = "test" if teacher["test"] else "val"
-        gap = "the gap closed is not shown" if of_gap is None else f"{100 * of_gap:.0f} % of the gap closed"
+        gap = "that the gap shrank is not shown" if of_gap is None else f"{100 * of_gap:.0f} % of the gap closed"
         cards.append(_card(f"teacher on {on}", text.percent(teacher[on]["top1"], places[on]), gap))
         ratio = text.share_of(results["student"]["macs"], teacher["macs"])
         weights = text.share_of(results["student"]["parameters"], teacher["parameters"])
@@ -163,4 +171,4 @@ def _most_changed(per_class: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files("tutelage.report").joinpath(name).read_text(encoding="utf-8")

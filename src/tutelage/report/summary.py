@@ -1,5 +1,6 @@
 """results.json as tables: lists of plain dicts, one a row, which the terminal, the page and its charts all show."""
 
+import json
 import statistics
 from pathlib import PurePath
 from typing import Any
@@ -14,7 +15,7 @@ def methods(results: dict[str, Any]) -> list[dict[str, Any]]:
         `label`; `top1` by split (one share a seed); `gain` by split (None for the baseline); the means over seeds on
         test of `MEASURES` (None where not measured) and of `per_class`; `parameters`, `macs`.
     """
-    labels = _labels([row["method"] for row in results["rows"]])
+    labels = _labels(results)
     return [
         {
             "label": label,
@@ -80,9 +81,11 @@ def classes(results: dict[str, Any], row: dict[str, Any] | None) -> list[dict[st
 
 
 def recipes(results: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Every field of every recipe: those that differ (`field`, `values` by row), then those all share (`field`, `value`).
+    """Every field of every recipe: those that differ, and those that all share.
 
-    The fields of the teacher are compared among the recipes that have one.
+    Returns:
+        `field` and `values`, one a row of the study, of the first; `field` and `value` of the second. The fields
+        of the teacher are compared among the recipes that have one.
     """
     flat = [_flat(recipe) for recipe in results["recipes"]]
     differing, shared = [], []
@@ -96,14 +99,19 @@ def recipes(results: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[st
     return differing, shared
 
 
-def _labels(of_methods: list[dict[str, Any]]) -> list[str]:
-    """Names; with the fields that differ where a method occurs more than once."""
+def _labels(results: dict[str, Any]) -> list[str]:
+    """Names; where a method occurs more than once, with the fields of its recipes that differ."""
+    names = [PurePath(row["method"]["name"]).name for row in results["rows"]]
+    flat = [_flat(recipe) for recipe in results["recipes"]]
     labels = []
-    for method in of_methods:
-        name = PurePath(method["name"]).name
-        same = [other for other in of_methods if other["name"] == method["name"]]
-        differing = [field for field in method if any(other.get(field) != method[field] for other in same)]
-        labels.append(", ".join([name, *(f"{field} {method[field]}" for field in differing)]))
+    for name, recipe in zip(names, flat, strict=True):
+        same = [other for other_name, other in zip(names, flat, strict=True) if other_name == name]
+        told = [
+            f"{field.removeprefix('method.')} {value}"
+            for field, value in recipe.items()
+            if any(other.get(field) != value for other in same)
+        ]
+        labels.append(", ".join([name, *told]).replace("teacher.model.name ", "from "))
     return labels
 
 
@@ -117,7 +125,7 @@ def _flat(value: Any, where: str = "") -> dict[str, str]:
         return found
     if value is None:
         return {}
-    return {where[:-1]: str(value) if value not in ("", [], {}) else "(default)"}
+    return {where[:-1]: value if isinstance(value, str) and value else json.dumps(value)}
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""Numbers as people read them. Shares are in [0, 1], differences too; ASCII, so that a pipe and a file can take them."""
+"""Numbers as people read them, in ASCII for pipes and files. Shares and differences of shares are in [-1, 1]."""
 
 import re
 import statistics
@@ -81,10 +81,11 @@ def share_of(part: int, whole: int) -> str:
 
 
 def typeset(text: str) -> str:
-    """The same with a real plus-minus and minus sign, for paper and screen.
+    """The same with real plus-minus and minus signs and numbers that stay with their units, for paper and screen.
 
-    >>> typeset("70.0 +- 2.0, -3.9, resnet-18").encode("ascii", "namereplace").decode()
-    '70.0 \\\\N{PLUS-MINUS SIGN} 2.0, \\\\N{MINUS SIGN}3.9, resnet-18'
+    >>> ascii(typeset("70.0 +- 2.0 %, -3.9, resnet-18"))
+    "'70.0 \\\\xb1 2.0\\\\xa0%, \\\\u22123.9, resnet-18'"
     """
-    text = text.replace("+-", "\N{PLUS-MINUS SIGN}")
+    text = text.replace("+-", "\N{PLUS-MINUS SIGN}").replace(" %", "\N{NO-BREAK SPACE}%")
+    text = text.replace("n = ", "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
     return re.sub(r"(?<![\w-])-(?=\d)", "\N{MINUS SIGN}", text)

@@ -45,8 +45,8 @@ class Series:
     def swatch(self) -> Markup:
         """A small drawing for legends."""
         dots = {"values": [{}]}
-        line = alt.Chart(dots).mark_rule(color=self.color, strokeWidth=2, strokeDash=self.dash)
-        point = alt.Chart(dots).mark_point(shape=self.shape, filled=True, size=70, color=self.color, opacity=1)
+        line: Any = alt.Chart(dots).mark_rule(color=self.color, strokeWidth=2, strokeDash=self.dash)
+        point: Any = alt.Chart(dots).mark_point(shape=self.shape, filled=True, size=70, color=self.color, opacity=1)
         layers = [line.encode(x=alt.value(0), x2=alt.value(34), y=alt.value(8))]
         layers += [point.encode(x=alt.value(17), y=alt.value(8))]
         return _svg(alt.layer(*layers).properties(width=34, height=16, padding=0), 'aria-hidden="true"')
@@ -69,12 +69,12 @@ def _config() -> dict[str, Any]:
     return {"axis": AXIS, "view": {"stroke": None}, "background": "transparent", "text": {"font": FONT}}
 
 
-def draw(chart: alt.Chart | alt.LayerChart, about: str) -> Markup:
+def draw(chart: Any, about: str) -> Markup:
     """The chart as an SVG element; `about` says to those who do not see it what it shows."""
     return _svg(chart, f'role="img" aria-label="{escape(about)}"')
 
 
-def _svg(chart: alt.Chart | alt.LayerChart, attributes: str) -> Markup:
+def _svg(chart: Any, attributes: str) -> Markup:
     svg = vl_convert.vegalite_to_svg(chart.configure(**_config()).to_dict())
     # Vega escapes what comes from data, both in texts and in attributes.
     return Markup(svg.replace("<svg ", f"<svg {attributes} ", 1))
