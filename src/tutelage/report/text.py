@@ -77,7 +77,7 @@ def share_of(part: int, whole: int) -> str:
     ('1.7 %', '150 %')
     """
     ratio = 100 * part / whole
-    return f"{ratio:.0f} %" if ratio >= 10 else f"{ratio:.2g} %"
+    return f"{ratio:.0f} %" if ratio >= 9.95 else f"{ratio:#.2g} %"
 
 
 def typeset(text: str) -> str:
