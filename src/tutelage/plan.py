@@ -57,7 +57,8 @@ class Plan:
         """The (sample, view) pairs of one step; a rank of several takes every world-th."""
         epoch, within = divmod(step, self.steps_per_epoch)
         first = within * self.fit.batch_size
-        sample = _order(self.seed, epoch, self.samples)[first + rank : first + self.fit.batch_size : world]
+        order = _order(self.seed, epoch, self.samples)
+        sample = order[first + rank : first + self.fit.batch_size : world].clone()  # the caller's own
         return sample, torch.full_like(sample, self.view(epoch))
 
     def epoch(self, step: int) -> float:
