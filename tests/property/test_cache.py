@@ -25,6 +25,7 @@ from tutelage.methods.srrl import SRRL
 from tutelage.models import Model
 from tutelage.models.building import build
 from tutelage.optim import Fit
+from tutelage.shards import Shard, load, write
 from tutelage.teacher import Ensemble, LiveTeacher
 from tutelage.teaching import open_cache
 from tutelage.training import train
@@ -218,6 +219,27 @@ def test_two_writers_at_once_and_a_reader_meanwhile(tmp_path, whole):
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert shards(race) == shards(filled(tmp_path / "alone", views=views))
     assert race.check_files() == 6 * 3 * 2
+
+
+def test_of_two_answers_to_one_address_the_first_stands(tmp_path):
+    """Two writers whose kernels differ in the last bit: a shard never changes, and its checksum is its own."""
+    shard = Shard("logits", 0, 0)
+    for rows in (np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32)):
+        write(tmp_path, shard, rows)
+    assert not load(tmp_path / shard.path).any()
+
+
+def test_no_other_process_writes_between_checksum_and_shard(tmp_path, monkeypatch):
+    free, appearing = [], files.appearing
+
+    def watched(path):
+        with files.locked(tmp_path / "lock") as alone:
+            free.append(alone)
+        return appearing(path)
+
+    monkeypatch.setattr(files, "appearing", watched)
+    write(tmp_path, Shard("logits", 0, 0), np.zeros((2, 3), np.float32))
+    assert free == [False, False]
 
 
 # --- damage is detected, never used
