@@ -1,6 +1,6 @@
 """The cache and a loss inside a plain PyTorch loop of your own: the teacher is asked once, whatever you do afterwards.
 
-    python examples/own_loop.py
+python examples/own_loop.py
 """
 
 import torch

@@ -115,7 +115,8 @@ def calibration(table: list[dict[str, Any]], series: list[Series]) -> Markup:
     """Accuracy beside the mean confidence of every row of the calibration table; equal is right."""
     order, ends = [row["label"] for row in table], ("top1", "confidence")
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelColor="var(--ink)", labelFontSize=13))
-    x = alt.X("value:Q", title="share of images (%)", scale=_shares([row[name] for row in table for name in ends]))
+    scale = _shares([row[name] for row in table for name in ends])
+    x = alt.X("value:Q", title="share of images (%)", scale=scale, axis=alt.Axis(tickCount=6))
     layers: list[Any] = []
     for row, one in zip(table, series, strict=True):
         shared = {"label": row["label"]}

@@ -28,6 +28,7 @@ def page(results: dict[str, Any]) -> str:
     row = shown(rows)
     places = {split: text.decimals(results["rows"][0]["seeds"][0][split]["images"]) for split in ("val", "test")}
     differing, shared = recipes(results)
+    drawings = _charts(results, rows, lines, places)
     calibrated = _calibration(results, rows, lines)
     per_class = classes(results, row)
     drawn = _most_changed(per_class)
@@ -50,10 +51,11 @@ def page(results: dict[str, Any]) -> str:
             rows=rows,
             places=places,
             series=lines,
-            legend_series=lines + [TEACHER] * (results["teacher"] is not None),
+            every_series=[*lines, TEACHER],
+            drawn_series={name: _in(drawing, [*lines, TEACHER]) for name, drawing in drawings.items()},
             teacher=results["teacher"],
             teacher_series=TEACHER,
-            charts=_charts(results, rows, lines, places),
+            charts=drawings,
             losses=[
                 (one, charts.loss(points, one))
                 for points, one in zip(curves(results, "train_loss"), lines, strict=True)
@@ -85,15 +87,22 @@ def _charts(
 ) -> dict[str, Markup]:
     teacher = results["teacher"]
     learnt = curves(results, "val_top1")
-    on_val = teacher["val"]["top1"] if teacher else None
-    split = "test" if teacher is None or teacher["test"] else "val"
+    # What a network reaches on images that it was trained on is no mark to reach.
+    on_val = teacher["val"]["top1"] if teacher and teacher["val_held_out"] else None
+    beside = teacher if teacher and (teacher["test"] or teacher["val_held_out"]) else None
+    split = "val" if beside and not beside["test"] else "test"
     drawn = {
         "learning": _both(lambda width: charts.learning(learnt, lines, on_val, width)),
-        "size": charts.size(rows, lines, teacher, split),
+        "size": charts.size(rows, lines, beside, split),
     }
     if len(rows) > 1:
         drawn["gains"] = _both(lambda width: charts.gains(rows, lines, places, width))
     return drawn
+
+
+def _in(drawing: Markup, of: list[Series]) -> list[Series]:
+    """The series that have marks in a drawing."""
+    return [one for one in of if f" {one.key}_" in drawing]
 
 
 def _both(draw: Any) -> Markup:
@@ -120,6 +129,8 @@ def _cards(
         of_gap = closed(results)
         on = "test" if teacher["test"] else "val"
         gap = "that the gap shrank is not shown" if of_gap is None else f"{100 * of_gap:.0f} % of the gap closed"
+        if on == "val" and not teacher["val_held_out"]:
+            gap = "trained on these images, not measured on test"
         cards.append(_card(f"teacher on {on}", text.percent(teacher[on]["top1"], places[on]), gap))
         ratio = text.share_of(results["student"]["macs"], teacher["macs"])
         weights = text.share_of(results["student"]["parameters"], teacher["parameters"])
