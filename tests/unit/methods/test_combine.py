@@ -79,6 +79,7 @@ def test_adapters_of_both_are_there_and_are_trained():
 @pytest.mark.parametrize("order", [0, 1])
 def test_the_network_of_the_part_that_keeps_some_is_deployed(order):
     simkd, student = method_class("simkd")(), torch.nn.Linear(6, 5)
+    student.mean, student.std = (0.5,), (0.5,)
     head = Head(torch.randn(5, 10), torch.randn(5))
     sizes = Sizes(5, 10, ((4, 8, 8), (6, 4, 4)), ("one", "two"), head)
 
