@@ -101,6 +101,8 @@ class Recipe:
         raises `SCHEMA`.
         """
         plain: dict[str, Any] = {"schema": SCHEMA} | _without_defaults(self)
+        if self.teacher is not None and self.teacher.tune == "none":
+            plain["teacher"] = {name: value for name, value in plain["teacher"].items() if name != "seed"} | {"fit": {}}
         for spec in (plain["student"], plain.get("teacher", {}).get("model", {}), plain["method"]):
             if spec.get("weights", "pretrained") != "pretrained":
                 spec["weights"] = files.file_digest(weights_file(spec["weights"]))

@@ -11,15 +11,16 @@ from tutelage.recipe import Recipe, TeacherSpec
 
 
 def digits() -> Recipe:
-    """Seconds on one core."""
-    adam = Fit(epochs=30, batch_size=64, optimizer="adam", learning_rate=3e-3, weight_decay=0.0)
+    """Seconds: three epochs, in which a student that is taught learns faster than one alone."""
     return Recipe(
         data=Data("digits"),
-        student=Model("convnet", options={"widths": [4, 8], "hidden": 8}),
-        teacher=TeacherSpec(Model("convnet", options={"widths": [32, 64], "hidden": 64}), tune="full", fit=adam),
+        student=Model("resnet8"),
+        teacher=TeacherSpec(
+            Model("resnet20"), tune="full", fit=Fit(epochs=15, batch_size=64, learning_rate=0.1, weight_decay=5e-4)
+        ),
         method=KD(temperature=4.0, alpha=0.9),
         augment=Augment(crop_padding=1, flip="none"),
-        fit=replace(adam, epochs=20, learning_rate=5e-3),
+        fit=Fit(epochs=3, batch_size=64, learning_rate=0.1, weight_decay=1e-4),
     )
 
 
