@@ -7,6 +7,7 @@ what its hash is made of: files of weights by their content, not by their path.
 import dataclasses
 import importlib.util
 import json
+import re
 import tomllib
 import types
 from dataclasses import dataclass, field
@@ -338,8 +339,15 @@ def _table(name: str, fields: dict[str, Any]) -> list[str]:
 
 
 def _toml(value: Any) -> str:
+    if value is None:
+        raise UserError("an option of this recipe is null, which TOML cannot say", "write the recipe as JSON")
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value)
+    # TOML's strings are JSON's, but for pairs of surrogates and an unescaped DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _toml(key)
