@@ -7,14 +7,13 @@ what its hash is made of: files of weights by their content, not by their path.
 import dataclasses
 import importlib.util
 import json
-import re
 import tomllib
 import types
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tutelage import files
+from tutelage import files, toml
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError, unknown
@@ -177,12 +176,7 @@ def from_file(path: Path) -> Recipe:
 
 def to_toml(recipe: Recipe) -> str:
     """A recipe as TOML, one table for each part."""
-    plain = recipe.to_dict()
-    lines = [f"{name} = {_toml(value)}" for name, value in plain.items() if not isinstance(value, dict | None)]
-    for name, value in plain.items():
-        if isinstance(value, dict):
-            lines += _table(name, value)
-    return "\n".join(lines) + "\n"
+    return toml.written(recipe.to_dict())
 
 
 def weights_file(weights: str) -> Path:
@@ -327,27 +321,3 @@ def _object(plain: Any, where: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise UserError(f"{where} = {plain!r} is not a table", f"write [{where}] with fields under it")
     return plain
-
-
-def _table(name: str, fields: dict[str, Any]) -> list[str]:
-    nested = {key: value for key, value in fields.items() if isinstance(value, dict) and key != "options"}
-    lines = ["", f"[{name}]"]
-    lines += [f"{key} = {_toml(v)}" for key, v in fields.items() if key not in nested and v is not None]
-    for key, value in nested.items():
-        lines += _table(f"{name}.{key}", value)
-    return lines
-
-
-def _toml(value: Any) -> str:
-    if value is None:
-        raise UserError("an option of this recipe is null, which TOML cannot say", "write the recipe as JSON")
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    # TOML's strings are JSON's, but for pairs of surrogates and an unescaped DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _toml(key)

@@ -1,0 +1,53 @@
+"""JSON values as TOML, which the standard library reads but does not write."""
+
+import json
+import re
+from typing import Any
+
+from tutelage.errors import UserError
+
+
+def written(plain: dict[str, Any]) -> str:
+    """A dictionary as TOML: its plain values first, then a table for each dictionary, "options" in one line.
+
+    A value that is None is left out, as TOML has no null.
+
+    >>> print(written({"seed": 1, "fit": {"epochs": 3, "options": {"widths": [4, 8]}}}), end="")
+    seed = 1
+    <BLANKLINE>
+    [fit]
+    epochs = 3
+    options = {widths = [4, 8]}
+
+    Raises:
+        UserError: a None within a list or in options, where leaving it out would change the meaning.
+    """
+    lines = [f"{name} = {_value(value)}" for name, value in plain.items() if not isinstance(value, dict | None)]
+    for name, value in plain.items():
+        if isinstance(value, dict):
+            lines += _table(name, value)
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, fields: dict[str, Any]) -> list[str]:
+    nested = {key: value for key, value in fields.items() if isinstance(value, dict) and key != "options"}
+    lines = ["", f"[{name}]"]
+    lines += [f"{key} = {_value(v)}" for key, v in fields.items() if key not in nested and v is not None]
+    for key, value in nested.items():
+        lines += _table(f"{name}.{key}", value)
+    return lines
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        raise UserError("an option of this recipe is null, which TOML cannot say", "write the recipe as JSON")
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    # TOML's strings are JSON's, but for pairs of surrogates and an unescaped DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _value(key)
