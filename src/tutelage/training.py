@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,10 +56,17 @@ def train(
             raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
         fabric = engine.fabric()
         if engine.devices > 1:
-            fabric.launch(cast(Any, _train), recipe, engine, run, runs, data_root)
+            # Fabric walks what it hands to a process and refuses frozen dataclasses: the run's folder says it all.
+            told = (str(run.path), asdict(engine), str(runs), None if data_root is None else str(data_root))
+            fabric.launch(cast(Any, _train_in_a_process), *told)
         else:
             _train(fabric, recipe, engine, run, runs, data_root)
     return run
+
+
+def _train_in_a_process(fabric: Fabric, path: str, engine: dict[str, Any], runs: str, data_root: str | None) -> None:
+    run = Run.open(Path(path))
+    _train(fabric, run.recipe, Engine(**engine), run, Path(runs), data_root)
 
 
 def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path, data_root: Path | str | None) -> None:
