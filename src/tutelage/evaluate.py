@@ -38,13 +38,13 @@ def predict(
     starts = range(0, len(images), BATCH)[rank::world]
     parts: list[tuple[int, Tensor]] = []
     with evaluating(network), torch.inference_mode(), advancing(what, len(images) // world) as advance:
+        # A rank may be left without a batch, but not without the number of classes.
+        classes = network(images.plain(torch.zeros(1, dtype=torch.long)).to(device)).logits.shape[1]
         for start in starts:
             position = torch.arange(start, min(start + BATCH, len(images)))
             pixels = images.plain(position).to(device, memory_format=torch.channels_last)
             parts.append((start, network(pixels).logits.float()))
             advance(len(position))
-    # A part a rank may be empty of images, but never of classes: the shape comes from one image.
-    classes = parts[0][1].shape[1] if parts else len(images.labels.unique())
     logits = torch.zeros(len(images), classes, device=device)
     for start, part in parts:
         logits[start : start + len(part)] = part
@@ -67,7 +67,8 @@ def measure(
     """
     logits = logits.double()
     log_p = logits.log_softmax(dim=1)
-    confidence, predicted = log_p.exp().max(dim=1)
+    confidence = log_p.exp().amax(dim=1)
+    predicted = logits.argmax(dim=1)
     right = predicted == labels
     measured: dict[str, Any] = {
         "images": len(labels),
@@ -83,7 +84,7 @@ def measure(
     measured["per_class"] = [h / n if n else None for h, n in zip(hits.tolist(), counts.tolist(), strict=True)]
     if teacher_logits is not None:
         log_t = teacher_logits.double().log_softmax(dim=1)
-        measured["agreement"] = (log_t.argmax(dim=1) == predicted).double().mean().item()
+        measured["agreement"] = (teacher_logits.argmax(dim=1) == predicted).double().mean().item()
         measured["kl_to_teacher"] = F.kl_div(log_p, log_t, reduction="batchmean", log_target=True).item()
     return measured
 
