@@ -47,11 +47,11 @@ def load_latest(folder: Path, modules: dict[str, nn.Module], optimizer: torch.op
     path = folder / f"step_{steps[-1]:08d}"
     for name, module in modules.items():
         module.load_state_dict(load_file(path / f"{name}.safetensors"))
-    flat = load_file(path / "optimizer.safetensors")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in flat.items():
-        parameter, name = key.split(".", 1)
-        moments.setdefault(int(parameter), {})[name] = tensor
+    for key, tensor in load_file(path / "optimizer.safetensors").items():
+        number, name = key.split(".", 1)
+        moments.setdefault(int(number), {})[name] = _in_format_of(parameters[int(number)], tensor)
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     return files.read_json(path / "state.json")
 
@@ -65,6 +65,13 @@ def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state = optimizer.state_dict()["state"]
     flat = {f"{parameter}.{name}": value for parameter, values in state.items() for name, value in values.items()}
     return _contiguous({key: value for key, value in flat.items() if value is not None})
+
+
+def _in_format_of(parameter: Tensor, moment: Tensor) -> Tensor:
+    """A moment laid out in memory like its parameter, as the optimiser itself would have made it."""
+    if moment.shape != parameter.shape:
+        return moment
+    return torch.empty_like(parameter, dtype=moment.dtype, requires_grad=False).copy_(moment)
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
