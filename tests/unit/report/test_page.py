@@ -1,6 +1,7 @@
 """report.html: whole, self-contained, safe."""
 
 import json
+import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -103,6 +104,21 @@ def test_numbers_that_are_drawn_are_also_written(read):
         "400,000",
     ):
         assert number in read.text, number
+
+
+def test_every_box_of_a_legend_hides_marks_of_its_figure():
+    results = study()
+    results["teacher"]["val_held_out"] = False
+    html = page(results)
+    found = 0
+    for figure in html.split("<figure>")[1:]:
+        figure = figure.split("</figure>")[0]
+        for key in re.findall('type="checkbox" class="show-([a-z0-9]+)"', figure):
+            found += 1
+            assert f'figure:has(.show-{key}:not(:checked)) [class*=" {key}_"]' in html
+            assert re.search(f'class="[^"]* {key}_[a-z]+_marks"', figure), key
+    # learning without the teacher; size and classes with it
+    assert found == 2 + 3 + 3
 
 
 def test_how_to_reproduce(read):
