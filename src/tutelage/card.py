@@ -1,5 +1,6 @@
 """A finished student on disk: its weights, and a card that says how to load and feed it."""
 
+import json
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from tutelage import files, teaching
 from tutelage.data.splits import DataSet
 from tutelage.models.count import macs, parameters
+from tutelage.models.weights import METADATA
 from tutelage.outputs import Head, Sizes
 from tutelage.run import Run
 
@@ -25,8 +27,10 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
     plain = _plain(network)
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in plain.state_dict().items()}
     mean, std = (",".join(map(repr, numbers)) for numbers in (network.mean, network.std))
+    said = {"mean": mean, "std": std, "recipe": files.digest(run.recipe.identity)}
     with files.appearing(run.weights) as beside:
-        save_file(tensors, beside, {"mean": mean, "std": std, "recipe": files.digest(run.recipe.identity)})
+        # One entry: safetensors writes several in no fixed order, and the same weights shall be the same bytes.
+        save_file(tensors, beside, {METADATA: json.dumps(said, sort_keys=True)})
     shape = dataset.train.shape
     files.write_json(
         run.path / "card.json",

@@ -65,6 +65,13 @@ def remove_folder(folder: Path) -> None:
     aside.rmdir()
 
 
+def sweep(folder: Path) -> None:
+    """Removes what a killed process left half-written or half-removed, in a folder that nobody else writes now."""
+    for path in sorted(folder.rglob(".*")):
+        if path.suffix in (".tmp", ".gone") and path.exists():
+            remove_folder(path) if path.is_dir() else path.unlink()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Indented JSON; NaN and infinity are refused."""
     with appearing(path) as beside:

@@ -1,5 +1,6 @@
 """The loop: one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Generator
@@ -28,6 +29,7 @@ from tutelage.teacher import Teacher
 
 LOG_EVERY = 50
 """Steps between two readings of the losses: only there does the host wait for the device."""
+LOWER = "lower fit.learning_rate or the term's weight, or set fit.clip_norm; the last good checkpoint is kept"
 
 
 def train(
@@ -46,6 +48,11 @@ def train(
         KeyboardInterrupt: after Ctrl-C, once the state is saved.
     """
     engine, runs = engine or Engine(), Path(runs)
+    if recipe.fit.batch_size % engine.devices:
+        raise UserError(
+            f"a batch of {recipe.fit.batch_size} images cannot be shared equally by {engine.devices} devices",
+            "choose a fit.batch_size that engine.devices divides: every image then counts the same",
+        )
     if recipe.of_teacher is not None:
         train(recipe.of_teacher, engine=engine, runs=runs, data_root=data_root)
     run = Run.of(recipe, runs)
@@ -54,6 +61,7 @@ def train(
     with files.locked(run.path / "lock") as alone:
         if not alone:
             raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
+        files.sweep(run.path)
         fabric = engine.fabric()
         if engine.devices > 1:
             # Fabric walks what it hands to a process and refuses frozen dataclasses: the run's folder says it all.
@@ -117,7 +125,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
             book.note(step, terms)
             advance(recipe.fit.batch_size)
             if (step + 1) % plan.steps_per_epoch == 0:
-                book.read()
+                book.write(step + 1)
                 deployed = recipe.method.deployed(result.student, result.adapters)
                 logits = predict(deployed, dataset.val, fabric=fabric, what="validation")
                 book.validated(step + 1, measure(logits, dataset.val.labels))
@@ -188,10 +196,20 @@ class Book:
         """Keeps the losses of a step until the next reading."""
         self._waiting.append((step, {name: term.detach() for name, term in terms.items()}))
         if (step + 1) % LOG_EVERY == 0:
-            self.read()
+            self.write(step + 1)
+
+    def write(self, step: int) -> None:
+        """Writes down the mean losses of the steps since the last writing, also of those before an interruption."""
+        self.read()
+        if "sums" not in self.state:
+            return
+        sums, steps = self.state.pop("sums"), self.state.pop("summed")
+        if self.rank == 0:
+            means = {name: total / steps for name, total in sums.items()}
+            self.run.log(step, "train", {"loss": sum(means.values()), **means})
 
     def read(self) -> None:
-        """Fetches the losses noted since the last reading and writes their mean.
+        """Fetches the losses noted since the last reading.
 
         Raises:
             UserError: one is not finite; names step and term.
@@ -207,16 +225,24 @@ class Book:
             row, column = (~values.isfinite()).nonzero()[0].tolist()
             raise UserError(
                 f"the loss is not finite: term {names[column]} at step {self._waiting[row][0]} of {self.run.path}",
-                "lower fit.learning_rate or the term's weight, or set fit.clip_norm; the last good checkpoint is kept",
+                LOWER,
             )
-        last = self._waiting[-1][0] + 1
         self._waiting.clear()
-        if self.rank == 0:
-            means = dict(zip(names, values.double().mean(0).tolist(), strict=True))
-            self.run.log(last, "train", {"loss": sum(means.values()), **means})
+        # One after the other, so that the sums do not depend on where the readings were.
+        sums = self.state.setdefault("sums", dict.fromkeys(names, 0.0))
+        for row in values.tolist():
+            for name, value in zip(names, row, strict=True):
+                sums[name] += value
+        self.state["summed"] = self.state.get("summed", 0) + len(values)
 
     def validated(self, step: int, measured: dict[str, Any]) -> None:
-        """Writes down the measures on the validation split after an epoch."""
+        """Writes down the measures on the validation split after an epoch.
+
+        Raises:
+            UserError: the last step before it broke the weights, though its own loss was finite.
+        """
+        if not math.isfinite(measured["nll"]):
+            raise UserError(f"the weights are not finite after step {step - 1} of {self.run.path}", LOWER)
         best = self.state.get("best")
         if best is None or measured["top1"] > best["top1"]:
             self.state["best"] = {"top1": measured["top1"], "epoch": round(self.plan.epoch(step))}

@@ -86,6 +86,16 @@ def test_removing_takes_the_name_first_and_follows_no_link(tmp_path):
     assert names(outside) == ["kept"]
 
 
+def test_what_a_kill_left_behind_is_swept_away(tmp_path):
+    for folder in (tmp_path / "sub" / ".a.1-2.tmp", tmp_path / ".b.3.gone"):
+        folder.mkdir(parents=True)
+        (folder / ".c.1-2.tmp").write_text("")
+    for kept in ("tmp", "sub/x.tmp", ".hidden"):
+        (tmp_path / kept).write_text("")
+    files.sweep(tmp_path)
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == [".hidden", "sub", "sub/x.tmp", "tmp"]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_json_that_is_not_json_is_refused(tmp_path, value):
     with pytest.raises(ValueError):

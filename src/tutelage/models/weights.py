@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Mapping
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 from tutelage.errors import UserError
 
 log = logging.getLogger("tutelage")
+
+METADATA = "tutelage"
+"""The one entry of a .safetensors file's metadata in which our own files keep all of theirs, as JSON."""
 
 _WRAPPERS = ("state_dict", "model", "net", "model_ema")
 _PREFIXES = ("module.", "_orig_mod.")
@@ -66,7 +70,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, framework="pt") as file:
-                return _plain({k: file.get_tensor(k) for k in file.keys()}), file.metadata() or {}  # noqa: SIM118
+                return _plain({k: file.get_tensor(k) for k in file.keys()}), _said(file.metadata() or {})  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path} is no safetensors file: {error}", "fetch or write it again") from error
     if path.suffix in (".pth", ".pt"):
@@ -74,6 +78,10 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     raise UserError(
         f'{path} ends in "{path.suffix}"; weights come as .safetensors, .pth or .pt', "convert it to .safetensors"
     )
+
+
+def _said(metadata: dict[str, str]) -> dict[str, str]:
+    return json.loads(metadata[METADATA]) if METADATA in metadata else metadata
 
 
 def _read_pickle(path: Path) -> Any:
