@@ -15,6 +15,8 @@ from small import CPU, NORMED, TEACHER, same_tensors, taught
 from tutelage import files, training
 from tutelage.errors import UserError
 from tutelage.methods import method_class
+from tutelage.methods.crd import CRD
+from tutelage.models import Model
 from tutelage.optim import Fit
 from tutelage.recipe import TeacherSpec, method_at_defaults
 from tutelage.run import Run
@@ -25,7 +27,7 @@ KINDS = {
     "sgd": {},
     "adam": {"fit": replace(FIT, optimizer="adam", learning_rate=3e-3)},
     "average": {"fit": replace(FIT, ema=0.9, clip_norm=1.0), "student": NORMED},
-    "memory bank": {"method": method_at_defaults("crd")},
+    "memory bank": {"method": CRD(negatives=64)},
     "deployed adapters": {
         "method": method_class("simkd")(),
         "fit": replace(FIT, optimizer="adamw", learning_rate=3e-3),
@@ -96,6 +98,26 @@ def test_ctrl_c_after_every_single_step(tmp_path, monkeypatch):
             steps_until(lambda: signal.raise_signal(signal.SIGINT), 1, patch)
             with pytest.raises(KeyboardInterrupt, match=f"stopped after step {number} of 20"):
                 train(recipe, engine=CPU, runs=tmp_path / "parts")
+    assert_same(train(recipe, engine=CPU, runs=tmp_path / "parts"), whole)
+
+
+DROPOUT = """
+from torch import nn
+
+def make(*, classes, channels):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, classes))
+"""
+
+
+def test_dropout_is_drawn_by_the_step(tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(DROPOUT)
+    recipe = taught(tmp_path, student=Model(f"{tmp_path}/net.py:make"))
+    whole = train(recipe, engine=CPU, runs=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        steps_until(lambda: signal.raise_signal(signal.SIGINT), 7, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, engine=CPU, runs=tmp_path / "parts")
+    torch.rand(3)
     assert_same(train(recipe, engine=CPU, runs=tmp_path / "parts"), whole)
 
 
