@@ -101,13 +101,6 @@ def load_teacher(recipe: Recipe, dataset: DataSet, runs: Path) -> Tapped:
     """
     assert recipe.teacher is not None
     network = build_for(teacher_model(recipe, runs), dataset, recipe.teacher.seed)
-    classes = network.sizes().classes
-    if classes != len(dataset.classes):
-        raise UserError(
-            f"the teacher {recipe.teacher.model.name} knows {classes} classes, "
-            f"{dataset.name} has {len(dataset.classes)}",
-            'set teacher.tune = "head" (or last_stage, full) to train it for these classes',
-        )
     return frozen(network)
 
 
@@ -133,9 +126,13 @@ def teacher_model(recipe: Recipe, runs: Path) -> Model:
 
 
 def build_for(model: Model, dataset: DataSet, seed: int) -> Tapped:
-    """A network for the images of a data set."""
+    """A network for the images of a data set.
+
+    Raises:
+        UserError: it cannot be built, or answers with another number of classes.
+    """
     channels, height, _ = dataset.train.shape
-    return build(
+    network = build(
         model,
         classes=len(dataset.classes),
         channels=channels,
@@ -144,3 +141,10 @@ def build_for(model: Model, dataset: DataSet, seed: int) -> Tapped:
         std=dataset.std,
         seed=seed,
     )
+    classes = network.sizes().classes
+    if classes != len(dataset.classes):
+        raise UserError(
+            f"{model.name} answers with {classes} classes, {dataset.name} has {len(dataset.classes)}",
+            "a network of your own takes `classes` as an argument; weights for other classes need their head replaced",
+        )
+    return network

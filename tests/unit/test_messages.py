@@ -1,0 +1,147 @@
+"""What a user reads after a mistake: one message and a hint, exit code 2, no traceback, nothing half-written.
+
+The texts are in messages.txt; `python tests/unit/test_messages.py` writes it anew: read what changed before you commit.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import small
+from tutelage.cli import main
+
+SNAPSHOT = Path(__file__).parent / "messages.txt"
+
+
+class Spy:
+    """A pickle that would run a command."""
+
+    def __reduce__(self):
+        return (os.system, ("echo broken into",))
+
+
+def prepare(folder: Path) -> None:
+    """The files the mistakes are made with."""
+    (folder / "misspelt.toml").write_text('[data]\nname = "digits"\n[fit]\nepoch = 3\n')
+    (folder / "typed.toml").write_text('[fit]\nepochs = "three"\n')
+    (folder / "broken.toml").write_text("[fit\n")
+    (folder / "a_file").write_text("not a folder")
+    small.weights(folder / "other.safetensors", small.NORMED)
+    small.weights(folder / "teacher.safetensors", small.TEACHER)
+    (folder / "cut.safetensors").write_bytes((folder / "other.safetensors").read_bytes()[:200])
+    torch.save({"state_dict": Spy()}, folder / "spy.pth")
+    batches = folder / "data" / "cifar-10-batches-py"
+    batches.mkdir(parents=True)
+    names = [f"data_batch_{number}" for number in range(1, 6)]
+    for name in [*names, "test_batch", "batches.meta"]:
+        (batches / name).write_bytes(b"damaged")
+    (folder / "ten_classes.py").write_text("from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), "
+                                           "nn.Linear(64, 7))\n")  # fmt: skip
+
+
+HERE = ["--teacher", "teacher.safetensors", "--runs", "runs"]
+MISTAKES = {
+    "unknown command": ["distil", "digits"],
+    "unknown recipe": ["train", "digit"],
+    "no recipe": ["train"],
+    "missing recipe file": ["train", "gone.toml"],
+    "misspelt field": ["train", "misspelt.toml"],
+    "value of another type": ["train", "typed.toml"],
+    "not TOML": ["train", "broken.toml"],
+    "unknown method": ["train", "digits", "dk"],
+    "unknown model": ["train", "digits", "baseline", "--student", "resnet57", "--runs", "runs"],
+    "unknown data set": ["train", "digits", "baseline", "--data.name", "cifar", "--runs", "runs"],
+    "unknown list": ["list", "model"],
+    "unknown cache verb": ["cache", "clean"],
+    "T = 0": ["train", "digits", "kd", "--method.temperature", "0"],
+    "alpha = 1.5": ["train", "digits", "kd", "--method.alpha", "1.5"],
+    "epochs = 0": ["train", "digits", "--fit.epochs", "0"],
+    "batch too large": ["train", "digits", "baseline", "--fit.batch-size", "5000", "--runs", "runs"],
+    "padding too large": ["train", "digits", "baseline", "--augment.crop-padding", "9", "--runs", "runs"],
+    "mixup with dkd": ["train", "digits", "dkd", "--augment.mix", "mixup"],
+    "missing data folder": ["train", "cifar10", "baseline", "--data-root", "gone", "--runs", "runs"],
+    "corrupt data": ["train", "cifar10", "baseline", "--data-root", "data", "--runs", "runs"],
+    "weights of another network": ["check", "digits", "--teacher", "other.safetensors", "--runs", "runs"],
+    "missing weights": ["check", "digits", "--teacher.tune", "none", "--teacher.model.weights", "gone.pth"],
+    "cut weights": ["check", "digits", "--teacher", "cut.safetensors", "--runs", "runs"],
+    "a pickle that runs code": ["check", "digits", "--teacher", "spy.pth", "--runs", "runs"],
+    "no weights": ["check", "digits", "--teacher.tune", "none", "--runs", "runs"],
+    "another number of classes": [
+        *("check", "digits", "--teacher", "ten_classes.py:net", "--teacher.fit.epochs", "1", "--runs", "runs")
+    ],
+    "output in a file": ["train", "digits", "baseline", "--runs", "a_file"],
+    "no run": ["evaluate", "gone"],
+    "no study": ["report", "gone"],
+    "stages that are not there": ["train", "digits", "baseline", "--student.stages", "layer9", "--runs", "runs"],
+    "device that is not there": ["train", "digits", "baseline", "--engine.device", "mps", "--runs", "runs"],
+    "seeds twice": ["distill", "digits", "--seeds", "1", "1"],
+}
+
+
+def message(words: list[str], folder: Path, capture) -> str:
+    """What a mistake prints on stderr; everything else that must hold of it is asserted."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+    finally:
+        os.chdir(before)
+    out, err = capture()
+    assert stopped.value.code == 2, (words, err)
+    assert "Traceback" not in err
+    assert out == ""
+    return err.replace(str(folder), "FOLDER").strip()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("mistakes")
+    prepare(made)
+    return made
+
+
+def recorded() -> dict[str, str]:
+    """The snapshot by mistake."""
+    parts = SNAPSHOT.read_text().split("== ")[1:]
+    return {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_as_recorded(mistake, folder, capfd, monkeypatch):
+    monkeypatch.setenv("TUTELAGE_DATA", str(folder / "data"))
+    text = message(MISTAKES[mistake], folder, lambda: tuple(capfd.readouterr()))
+    assert text == recorded()[mistake]
+    assert "hint: " in text
+    left = [path for path in (folder / "runs").rglob("*") if path.is_file()] if (folder / "runs").exists() else []
+    assert not [path for path in left if path.name.endswith(".tmp") or path.name in ("DONE", "student.safetensors")]
+
+
+def test_every_recorded_mistake_is_still_made():
+    assert list(recorded()) == list(MISTAKES)
+
+
+if __name__ == "__main__":
+    import contextlib
+    import io
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        prepare(Path(name))
+        os.environ["TUTELAGE_DATA"] = f"{name}/data"
+        texts = []
+        for mistake, words in MISTAKES.items():
+            from tutelage import progress
+
+            out, err = io.StringIO(), io.StringIO()
+            progress.console.file = err
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                text = message(words, Path(name), lambda out=out, err=err: (out.getvalue(), err.getvalue()))
+            texts.append(f"== {mistake}\n{text}\n")
+    SNAPSHOT.write_text("\n".join(texts))
