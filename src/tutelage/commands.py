@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from tutelage import data, files, preflight, progress, recipe, teaching
+from tutelage import data, files, preflight, progress, recipe, recipes, teaching
 from tutelage.cache import TeacherCache, caches
 from tutelage.data.splits import open_test
 from tutelage.engine import Engine
@@ -227,7 +227,7 @@ def _flags(kind: Any, verb: str, arguments: list[str]) -> Any:
     named = list(arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))])
     if not 1 <= len(named) <= 2:
         raise UserError(f"usage: tutelage {verb} RECIPE [METHOD] [FLAGS]", "tutelage list recipes shows built-in ones")
-    chosen = recipe.read(named[0])
+    chosen = recipes.read(named[0])
     if len(named) == 2:
         chosen = _with_method(chosen, named[1])
     rest, chosen = _shortcuts(arguments[len(named) :], chosen)

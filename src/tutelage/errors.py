@@ -31,7 +31,7 @@ def unknown(kind: str, name: str, known: Iterable[str], listing: str = "") -> Us
         listing: A command that prints them.
 
     >>> print(unknown("method", "dk", ["kd", "dkd", "rkd"]).hint)
-    did you mean "dkd" or "kd"?
+    did you mean "dkd"?
     """
     known = sorted(known)
     near = get_close_matches(name.lower(), known, n=2, cutoff=0.6)

@@ -28,10 +28,10 @@ def explain_(arguments: list[str]) -> None:
 
 def recipe_(arguments: list[str]) -> None:
     """`tutelage recipe NAME`: as TOML on stdout."""
-    from tutelage import recipe
+    from tutelage import recipe, recipes
 
     name = _one(arguments, "recipe NAME", "tutelage list recipes shows their names")
-    print(recipe.to_toml(recipe.read(name)), end="")
+    print(recipe.to_toml(recipes.read(name)), end="")
 
 
 Rows = list[tuple[str, ...]]

@@ -139,22 +139,6 @@ class Recipe:
         )
 
 
-def read(name: str) -> Recipe:
-    """A recipe by the name of a built-in one, a TOML or JSON file, or a run's folder.
-
-    Raises:
-        UserError: there is none of that name, or the file does not hold a recipe.
-    """
-    from tutelage.recipes import built_in
-
-    path = Path(name)
-    if path.is_dir() and (path / "recipe.json").is_file():
-        path = path / "recipe.json"
-    if path.suffix in (".json", ".toml") or path.is_file():
-        return from_file(path)
-    return built_in(name)
-
-
 def from_file(path: Path) -> Recipe:
     """The recipe in a TOML or JSON file.
 

@@ -1,6 +1,7 @@
 """The built-in recipes: RECIPES is the only list; each is a function of `builtin` that returns a complete Recipe."""
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tutelage.errors import unknown
@@ -26,3 +27,19 @@ def built_in(name: str) -> "Recipe":
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES, "tutelage list recipes")
     return getattr(importlib.import_module("tutelage.recipes.builtin"), name)()
+
+
+def read(name: str) -> "Recipe":
+    """A recipe by the name of a built-in one, a TOML or JSON file, or a run's folder.
+
+    Raises:
+        UserError: there is none of that name, or the file does not hold a recipe.
+    """
+    from tutelage.recipe import from_file
+
+    path = Path(name)
+    if path.is_dir() and (path / "recipe.json").is_file():
+        path = path / "recipe.json"
+    if path.suffix in (".json", ".toml") or path.is_file():
+        return from_file(path)
+    return built_in(name)

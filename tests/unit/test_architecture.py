@@ -1,0 +1,147 @@
+"""ARCHITECTURE.md says it, this test executes it."""
+
+import ast
+import doctest
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tutelage.models import MODELS
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCE = ROOT / "src" / "tutelage"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def layers() -> dict[str, tuple[int, int]]:
+    """(layer, place in its line) of every unit of the table in ARCHITECTURE.md."""
+    table = re.search(r"## 2\. Layers.*?```\n(.*?)```", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
+    assert table is not None
+    places = {}
+    for line in table[1].splitlines():
+        layer, units = re.match(r"L(\d)  (.*?)(?:  {3,}.*|\s+[a-z]+ [a-z].*)?$", line).groups()
+        for place, unit in enumerate(re.findall(r"[a-z_]+(?=/|\s|$)", re.split(r" {3,}", units)[0])):
+            places[unit] = (int(layer), place)
+    return places
+
+
+def imported(file: Path) -> set[str]:
+    """The units of the project that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tutelage":
+            parts = (node.module or "").split(".")[1:]
+            found |= {parts[0]} if parts else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("tutelage.")}
+    return found - {"__version__"}
+
+
+def unit(file: Path) -> str:
+    """What a file belongs to: its package below tutelage, or itself."""
+    return file.relative_to(SOURCE).with_suffix("").parts[0]
+
+
+def test_the_table_names_every_unit():
+    units = {unit(file) for file in FILES} - {"__init__"}
+    assert set(layers()) == units
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if unit(file) != "__init__"], ids=lambda f: f.stem)
+def test_imports_point_down_or_left(file):
+    places, own = layers(), unit(file)
+    for other in imported(file) - {own}:
+        assert places[other] < (places[own] if places[own][0] != 1 else (1, 0)), f"{own} imports {other}"
+
+
+def test_training_cannot_reach_the_test_split():
+    for name in ("training", "teaching", "teacher", "cache", "preflight", "plan"):
+        text = (SOURCE / f"{name}.py").read_text()
+        assert "open_test" not in text
+        assert "train=False" not in text
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}.{f.stem}")
+def test_a_module_is_short_ascii_and_documented(file):
+    text = file.read_text()
+    assert text.isascii()
+    assert len(text.splitlines()) <= 350
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree)
+    in_methods = file.parent.name == "methods"
+    for node in tree.body:
+        # A network's function is documented by its row in MODELS.
+        if (
+            isinstance(node, ast.FunctionDef | ast.ClassDef)
+            and not node.name.startswith("_")
+            and node.name not in MODELS
+        ):
+            assert ast.get_docstring(node), node.name
+        if isinstance(node, ast.ClassDef) and not in_methods and not node.name.startswith("_"):
+            for part in node.body:
+                inherited = {"forward", "answer", "losses", "adapters"}
+                if isinstance(part, ast.FunctionDef) and not part.name.startswith("_") and part.name not in inherited:
+                    assert ast.get_docstring(part), f"{node.name}.{part.name}"
+
+
+def test_the_body_of_the_loop_fits_a_screen():
+    for node in ast.walk(ast.parse((SOURCE / "training.py").read_text())):
+        if isinstance(node, ast.For | ast.FunctionDef) and (isinstance(node, ast.For) or node.name == "__call__"):
+            assert node.end_lineno - node.lineno <= 25
+
+
+def test_examples_in_docstrings_print_what_they_say():
+    run = 0
+    for file in FILES:
+        if ">>>" in file.read_text():
+            name = ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+            result = doctest.testmod(importlib.import_module(name))
+            assert result.failed == 0, name
+            run += result.attempted
+    assert run >= 10
+
+
+def test_importing_the_package_imports_no_torch():
+    units = ("cli", "data", "methods", "models", "recipes", "listing")
+    code = "import sys; " + "; ".join(f"import tutelage.{u}" for u in units) + "; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
+def test_public_names_are_there():
+    import tutelage
+
+    for name in tutelage.__all__:
+        assert getattr(tutelage, name) is not None
+    from tutelage import train
+
+    assert callable(train)
+    with pytest.raises(AttributeError):
+        _ = tutelage.nothing
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda f: f.stem)
+def test_examples_run(example, tmp_path):
+    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_markdown_link_leads_somewhere():
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_a_recipe_has_few_fields():
+    from tutelage.recipes import built_in
+
+    def leaves(value):
+        return sum(map(leaves, value.values())) if isinstance(value, dict) else 1
+
+    plain = built_in("cifar10").to_dict()
+    plain["student"]["options"] = plain["teacher"]["model"]["options"] = 0
+    assert leaves(plain) <= 62
