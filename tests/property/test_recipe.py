@@ -24,6 +24,7 @@ from tutelage.methods.kd import KD
 from tutelage.models import Model
 from tutelage.optim import Fit
 from tutelage.recipe import Recipe, TeacherSpec
+from tutelage.recipes import read
 
 # --- recipes that nobody would write, as dictionaries: the type checker draws random numbers, hypothesis minds
 
@@ -148,7 +149,7 @@ def test_files_and_folders_are_read_like_the_recipe_itself(tmp_path):
     (tmp_path / "recipe.json").write_text(json.dumps(recipe.to_dict()))
     (tmp_path / "mine.toml").write_text(recipes.to_toml(recipe), encoding="utf-8")
     for name in ("mine.toml", "recipe.json", ""):
-        assert recipes.read(str(tmp_path / name)) == recipe
+        assert read(str(tmp_path / name)) == recipe
 
 
 def test_toml_has_no_null(tmp_path):
@@ -233,10 +234,10 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path):
     for text, expected in (("views = 'x'", "views = 'x'"), ("views = ", "is not valid TOML")):
         path.write_text(text)
         with pytest.raises(UserError, match=re.escape(expected)) as told:
-            recipes.read(str(path))
+            read(str(path))
         assert str(path) in told.value.message
     with pytest.raises(UserError, match="no recipe file"):
-        recipes.read(str(tmp_path / "absent.toml"))
+        read(str(tmp_path / "absent.toml"))
 
 
 # --- the hash
