@@ -1,5 +1,6 @@
 """The command line: finds the command, and turns a user's mistake into two lines. Importing it imports no torch."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -50,6 +51,8 @@ def _dispatch(arguments: list[str]) -> None:
     elif arguments[0] not in COMMANDS:
         raise unknown("command", arguments[0], COMMANDS, "tutelage --help")
     else:
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        logging.getLogger("tutelage").setLevel(logging.INFO)
         command(arguments[0])(arguments[1:])
 
 

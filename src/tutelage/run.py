@@ -1,11 +1,14 @@
 """One run on disk: recipe, environment, metrics, results. The folder's name ends in the recipe's hash."""
 
+import logging
 import os
 import platform
 import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,6 +85,20 @@ class Run:
         """A JSON result of the run ("evaluation", "export", "cost"), or None where it is not there yet."""
         path = self.path / f"{name}.json"
         return files.read_json(path) if path.exists() else None
+
+
+@contextmanager
+def logged(run: Run) -> Generator[None]:
+    """What the package logs inside the block also goes to the run's log.txt, with the time."""
+    handler = logging.FileHandler(run.path / "log.txt", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log = logging.getLogger("tutelage")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def environment(engine: Engine) -> dict[str, Any]:

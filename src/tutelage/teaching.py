@@ -1,6 +1,7 @@
 """From a recipe's teacher to something that answers: weights found, checked, and its answers paid once."""
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,12 +12,15 @@ from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.models import Model
 from tutelage.models.building import build
+from tutelage.models.count import macs
 from tutelage.models.tap import Tapped
 from tutelage.outputs import Sizes
 from tutelage.plan import Plan
 from tutelage.recipe import Recipe, TeacherSpec, weights_file
 from tutelage.run import Run
 from tutelage.teacher import LiveTeacher, NoTeacher, Teacher, frozen
+
+log = logging.getLogger(__name__)
 
 CACHEABLE = frozenset({"logits", "embedding", "head"})
 """What a cache can hold; feature maps would be too large."""
@@ -64,6 +68,15 @@ def prepare(
     sizes = network.sizes()
     needs = recipe.method.needs
     if recipe.teacher.live or not needs <= CACHEABLE:
+        if rank == 0:
+            passes = plan.steps_per_epoch * recipe.fit.batch_size
+            each = macs(network, (1, *dataset.train.shape))
+            log.info(
+                "live teacher %s: %s passes an epoch of %s MACs each",
+                recipe.teacher.model.name,
+                f"{passes:,}",
+                f"{each:,}",
+            )
         return Lesson(LiveTeacher(network, needs), sizes)
     cache = open_cache(recipe, network, dataset, runs)
     fields = fields_of(recipe)

@@ -1,5 +1,6 @@
 """The loop: one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
+import logging
 import math
 import signal
 import time
@@ -20,12 +21,15 @@ from tutelage.distiller import Distiller
 from tutelage.engine import Engine
 from tutelage.errors import UserError
 from tutelage.evaluate import measure, predict
+from tutelage.methods._adapters import pairs_in_words
 from tutelage.models.tune import set_trained
 from tutelage.outputs import Context
 from tutelage.plan import Plan
 from tutelage.recipe import Recipe
-from tutelage.run import Run, environment
+from tutelage.run import Run, environment, logged
 from tutelage.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 LOG_EVERY = 50
 """Steps between two readings of the losses: only there does the host wait for the device."""
@@ -62,14 +66,19 @@ def train(
         if not alone:
             raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
         files.sweep(run.path)
-        fabric = engine.fabric()
-        if engine.devices > 1:
-            # Fabric walks what it hands to a process and refuses frozen dataclasses: the run's folder says it all.
-            told = (str(run.path), asdict(engine), str(runs), None if data_root is None else str(data_root))
-            fabric.launch(cast(Any, _train_in_a_process), *told)
-        else:
-            _train(fabric, recipe, engine, run, runs, data_root)
+        with logged(run):
+            _launch(recipe, engine, run, runs, data_root)
     return run
+
+
+def _launch(recipe: Recipe, engine: Engine, run: Run, runs: Path, data_root: Path | str | None) -> None:
+    fabric = engine.fabric()
+    if engine.devices > 1:
+        # Fabric walks what it hands to a process and refuses frozen dataclasses: the run's folder says it all.
+        told = (str(run.path), asdict(engine), str(runs), None if data_root is None else str(data_root))
+        fabric.launch(cast(Any, _train_in_a_process), *told)
+    else:
+        _train(fabric, recipe, engine, run, runs, data_root)
 
 
 def _train_in_a_process(fabric: Fabric, path: str, engine: dict[str, Any], runs: str, data_root: str | None) -> None:
@@ -89,6 +98,9 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     student = teaching.build_for(recipe.student, dataset, recipe.seed)
     with rng.seeded(recipe.seed, "adapters"):
         adapters = recipe.method.adapters(student.sizes(), lesson.sizes, len(dataset.train))
+    if rank == 0:
+        for line in pairs_in_words(adapters, student.sizes(), lesson.sizes):
+            log.info(line)
     distiller = Distiller(student, recipe.method, adapters).to(memory_format=torch.channels_last)
     set_trained(student, recipe.tune)
     average = optim.averaged(distiller, recipe.fit.ema).to(fabric.device) if recipe.fit.ema else None
@@ -105,6 +117,8 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     state["paid"] += lesson.paid
     images = dataset.train.to(fabric.device)
     book = Book(run, plan, state, rank)
+    if rank == 0:
+        log.info("%s: step %d of %d on %s", recipe.name, state["step"], plan.steps, fabric.device)
     result: Any = average.module if average is not None else distiller
 
     def save(step: int) -> None:
@@ -139,6 +153,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
         lesson.teacher.check_frozen()
     fabric.barrier()
     if rank == 0:
+        log.info("%s: done, val %.2f %%, best epoch %.2f %%", recipe.name, *(100 * top1 for top1 in book.val_top1))
         save_student(run, recipe.method.deployed(result.student, result.adapters), dataset, lesson.sizes)
         saved = plan.steps * recipe.fit.batch_size if lesson.cache else 0
         files.write_json(run.path / "cost.json", book.cost(lesson, saved))
@@ -192,6 +207,11 @@ class Book:
         self._waiting: list[tuple[int, dict[str, Tensor]]] = []
         self._since = time.monotonic()
 
+    @property
+    def val_top1(self) -> tuple[float, float]:
+        """After the last epoch, and after the best."""
+        return self.state["last"], self.state["best"]["top1"]
+
     def note(self, step: int, terms: dict[str, Tensor]) -> None:
         """Keeps the losses of a step until the next reading."""
         self._waiting.append((step, {name: term.detach() for name, term in terms.items()}))
@@ -244,6 +264,7 @@ class Book:
         if not math.isfinite(measured["nll"]):
             raise UserError(f"the weights are not finite after step {step - 1} of {self.run.path}", LOWER)
         best = self.state.get("best")
+        self.state["last"] = measured["top1"]
         if best is None or measured["top1"] > best["top1"]:
             self.state["best"] = {"top1": measured["top1"], "epoch": round(self.plan.epoch(step))}
         if self.rank == 0:

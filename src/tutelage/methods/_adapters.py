@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tutelage.errors import UserError
 from tutelage.methods._common import widened
-from tutelage.methods._pairs import Pair
+from tutelage.methods._pairs import Pair, describe_pairs
 from tutelage.outputs import Sizes
 
 
@@ -23,6 +23,12 @@ class StagePairs(nn.Module):
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """(student's map, teacher's map) of each pair: at least float32, the teacher's without gradient."""
         return [(widened(student[i]), widened(teacher[j].detach())) for i, j in self.pairs]
+
+
+def pairs_in_words(adapters: nn.Module, student: Sizes, teacher: Sizes) -> list[str]:
+    """One line for each pair of stages that the adapters compare, for the log; none where none are compared."""
+    found = [getattr(part, "pairs", ()) for part in adapters.modules()]
+    return [line for pairs in found for line in describe_pairs(student, teacher, pairs)]
 
 
 class FrozenHead(nn.Module):
