@@ -10,7 +10,7 @@ from torch import Tensor
 from tutelage import data, progress, rng, teaching
 from tutelage.data.splits import DataSet
 from tutelage.engine import Engine
-from tutelage.evaluate import measure, predict
+from tutelage.evaluate import measure
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.plan import Plan
@@ -21,6 +21,33 @@ SAMPLE = 1000
 """Training images that are looked at, in their first view."""
 SATURATED = 0.01
 """Nats of entropy at the method's temperature below which a teacher's answers teach little beyond the label."""
+
+
+def trial(*recipes: Recipe, engine: Engine, runs: Path, data_root: Path | None = None) -> None:
+    """Tries what a mistake in a recipe can break before the first file is written: images, views, networks, weights.
+
+    Args:
+        recipes: Of the same images.
+        engine: Where they would run.
+        runs: The folder of all runs.
+        data_root: Where the data sets are.
+
+    Raises:
+        UserError: one of them cannot be trained.
+    """
+    engine.fabric()
+    dataset = data.load(recipes[0].data, data_root)
+    for recipe in recipes:
+        own = recipe.of_teacher
+        for run in (recipe, own):
+            if run is not None:
+                plan = Plan(len(dataset.train), run.views, run.seed, run.fit)
+                dataset.train.view(*plan.addresses(0), run.augment)
+        student = teaching.build_for(recipe.student, dataset, recipe.seed)
+        if recipe.teacher is not None:
+            model = own.student if own is not None else teaching.teacher_model(recipe, runs)
+            teacher = teaching.build_for(model, dataset, recipe.teacher.seed)
+            recipe.method.adapters(student.sizes(), teacher.sizes(), len(dataset.train))
 
 
 def before_training(
@@ -51,7 +78,7 @@ def look(recipe: Recipe, dataset: DataSet, runs: Path) -> dict[str, Any]:
     student = teaching.build_for(recipe.student, dataset, recipe.seed)
     shape = (1, *dataset.train.shape)
     temperature = float(getattr(recipe.method, "temperature", 1.0))
-    on_val = predict(teacher, dataset.val, what="teacher on val")
+    on_val = teaching.on_val(recipe, teacher, dataset, runs)
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
     cache = teaching.open_cache(recipe, teacher, dataset, runs)
     cacheable = recipe.method.needs <= teaching.CACHEABLE and not recipe.teacher.live

@@ -221,16 +221,12 @@ def evaluate_run(run: Run, dataset: DataSet, runs: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"teacher": None}
     teacher_logits = None
     if run.recipe.teacher is not None:
-        teacher_logits = teacher_on_val(run.recipe, dataset, runs)
+        network = teaching.load_teacher(run.recipe, dataset, runs)
+        teacher_logits = teaching.on_val(run.recipe, network, dataset, runs)
         told["teacher"] = measure(teacher_logits, dataset.val.labels)
     told["val"] = measure(logits, dataset.val.labels, teacher_logits)
     files.write_json(run.path / "evaluation.json", told)
     return told
-
-
-def teacher_on_val(recipe: Recipe, dataset: DataSet, runs: Path) -> Any:
-    """The teacher's logits on val."""
-    return predict(teaching.load_teacher(recipe, dataset, runs), dataset.val, what="teacher on val")
 
 
 def _seed_result(run: Run, test: dict[str, Any]) -> dict[str, Any]:

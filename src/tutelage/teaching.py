@@ -6,8 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
 from tutelage import progress
 from tutelage.cache import CachedTeacher, TeacherCache, identity
+from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.models import Model
@@ -91,6 +96,19 @@ def prepare(
     barrier()
     cache.verify(network, dataset.train, recipe.augment, rows=8, views=plan.views_used[:2])
     return Lesson(CachedTeacher(cache, fields), sizes, paid, cache)
+
+
+def on_val(recipe: Recipe, network: Tapped, dataset: DataSet, runs: Path) -> Float32[Tensor, "M C"]:
+    """The teacher's logits on the validation images, cached like every other answer: views that nothing changes."""
+    assert recipe.teacher is not None
+    plain = Augment(crop_padding=0, flip="none")
+    manifest = identity(network, recipe.teacher.model.name, dataset.val, plain, "fp32", "float32")
+    cache = TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": f"{recipe.data.name} (val)"})
+    cache.fill(network, dataset.val, plain, [0])
+    if (Path(runs) / recipe.name).exists():
+        cache.used(recipe.name, len(dataset.val))
+    position = torch.arange(len(dataset.val))
+    return cache.answers(position, torch.zeros_like(position)).logits
 
 
 def fields_of(recipe: Recipe) -> tuple[str, ...]:
