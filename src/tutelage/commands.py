@@ -14,7 +14,7 @@ from tutelage import data, files, preflight, progress, recipe, recipes, teaching
 from tutelage.cache import TeacherCache, caches
 from tutelage.data.splits import open_test
 from tutelage.engine import Engine
-from tutelage.errors import UserError
+from tutelage.errors import UserError, unknown
 from tutelage.evaluate import measure, predict
 from tutelage.plan import Plan
 from tutelage.recipe import Recipe
@@ -23,11 +23,12 @@ from tutelage.study import SEEDS, Study, evaluate_run
 
 RUNS = Path("runs")
 CACHES = "teacher-cache"
+WEIGHTS = (".safetensors", ".pth", ".pt")
 
 
 @dataclass(frozen=True)
 class TrainFlags:
-    """Flags of a command that takes a recipe: every field of it, the engine, and where things are."""
+    """Every field of the recipe, with its values as defaults; the engine; and where things are."""
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     engine: Engine = field(default_factory=Engine)
@@ -39,7 +40,7 @@ class TrainFlags:
 
 @dataclass(frozen=True)
 class DistillFlags(TrainFlags):
-    """Flags of a study."""
+    """Seeds and methods of the study; every field of the recipe; the engine; and where things are."""
 
     seeds: tuple[int, ...] = SEEDS
     """Every recipe is trained once with each; below 3 no interval is printed."""
@@ -54,6 +55,7 @@ def distill(arguments: list[str]) -> None:
     flags = _flags(DistillFlags, "distill", arguments)
     recipes = tuple(_with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
+    preflight.trial(*recipes, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     preflight.before_training(recipes[-1], engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     folder = study.run(engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     report([str(folder)])
@@ -64,8 +66,9 @@ def train(arguments: list[str]) -> None:
     flags = _flags(TrainFlags, "train", arguments)
     from tutelage.training import train as train_run
 
-    run = Run.of(flags.recipe, flags.runs)
-    was_done = run.done
+    was_done = Run(flags.runs / flags.recipe.name).done
+    if not was_done:
+        preflight.trial(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     run = train_run(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     told = evaluate_run(run, data.load(flags.recipe.data, flags.data_root), flags.runs)
     cost = run.result("cost")
@@ -77,6 +80,7 @@ def train(arguments: list[str]) -> None:
 def check(arguments: list[str]) -> None:
     """The pre-flight alone."""
     flags = _flags(TrainFlags, "check", arguments)
+    preflight.trial(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     preflight.before_training(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
 
 
@@ -140,8 +144,14 @@ def report(arguments: list[str]) -> None:
 def cache(arguments: list[str]) -> None:
     """Teachers' answers on disk: list, fill, verify, prune."""
     verbs = {"list": _cache_list, "fill": _cache_fill, "verify": _cache_verify, "prune": _cache_prune}
-    if not arguments or arguments[0] not in verbs:
+    if arguments and arguments[0] in ("-h", "--help"):
+        print("usage: tutelage cache list|fill|verify|prune ...\n")
+        print("Teachers' answers on disk. Each of the four has a --help of its own.")
+        return
+    if not arguments:
         raise UserError("usage: tutelage cache list|fill|verify|prune", "list shows what there is, fill asks a teacher")
+    if arguments[0] not in verbs:
+        raise unknown("cache command", arguments[0], verbs)
     verbs[arguments[0]](arguments[1:])
 
 
@@ -164,9 +174,7 @@ def _cache_list(arguments: list[str]) -> None:
 
 
 def _cache_fill(arguments: list[str]) -> None:
-    flags = _flags(TrainFlags, "cache fill", arguments)
-    if flags.recipe.teacher is None:
-        raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
+    flags = _teaching_flags("cache fill", arguments)
     dataset = data.load(flags.recipe.data, flags.data_root)
     plan = Plan(len(dataset.train), flags.recipe.views, flags.recipe.seed, flags.recipe.fit)
     device = flags.engine.fabric().device
@@ -180,16 +188,19 @@ def _cache_verify(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         parser = _parser("cache verify", "Compares every file with its checksum; with RECIPE asks the teacher again.")
         parser.add_argument("--runs", type=Path, default=RUNS)
-        for one in caches(parser.parse_args(arguments).runs / CACHES):
+        root = parser.parse_args(arguments).runs / CACHES
+        for one in caches(root):
             print(f"{one.folder}: {one.check_files()} files are as written")
+        if not caches(root):
+            print(f"no teacher's answers in {root}")
         return
-    flags = _flags(TrainFlags, "cache verify", arguments)
-    if flags.recipe.teacher is None:
-        raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
+    flags = _teaching_flags("cache verify", arguments)
     dataset = data.load(flags.recipe.data, flags.data_root)
     network = teaching.load_teacher(flags.recipe, dataset, flags.runs)
     one = teaching.open_cache(flags.recipe, network, dataset, flags.runs)
     files_read = one.check_files()
+    if not files_read:
+        raise UserError(f"no answers of this recipe's teacher in {flags.runs / CACHES}", "tutelage cache fill asks it")
     worst = one.verify(network, dataset.train, flags.recipe.augment)
     print(f"{one.folder}: {files_read} files are as written")
     print(f"rows asked again differ by {worst:.1e} of the largest logit")
@@ -236,6 +247,17 @@ def _flags(kind: Any, verb: str, arguments: list[str]) -> Any:
     return tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
 
 
+def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
+    """Those of a command that asks a teacher, which must be there."""
+    flags = _flags(TrainFlags, verb, arguments)
+    if flags.recipe.teacher is None:
+        raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
+    own = flags.recipe.of_teacher
+    if own is not None and not Run(flags.runs / own.name).done:
+        raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
+    return flags
+
+
 def _with_method(chosen: Recipe, name: str) -> Recipe:
     method = recipe.method_at_defaults(name)
     if not method.needs:
@@ -269,6 +291,10 @@ def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]
 
 def _teacher(value: str, chosen: Recipe) -> recipe.TeacherSpec:
     spec = chosen.teacher or recipe.TeacherSpec()
+    if not Path(value).exists() and ":" not in value and ("/" in value or Path(value).suffix in WEIGHTS):
+        raise UserError(
+            f"there is no file or run {value}", "--teacher takes a network's name, a file of weights or a run's folder"
+        )
     if Path(value).exists() and ":" not in value:
         return dataclasses.replace(spec, model=dataclasses.replace(spec.model, weights=value), tune="none")
     if value.startswith(("timm:", "torchvision:", "hf-hub:")):

@@ -37,6 +37,8 @@ def unknown(kind: str, name: str, known: Iterable[str], listing: str = "") -> Us
     near = get_close_matches(name.lower(), known, n=2, cutoff=0.6)
     if near:
         hint = "did you mean " + " or ".join(f'"{n}"' for n in near) + "?"
+    elif not known:
+        hint = "there is none to choose from"
     elif len(known) <= 12:
         hint = "known: " + ", ".join(known)
     else:

@@ -2,19 +2,20 @@
 
 import argparse
 
-from tutelage.errors import UserError
+from tutelage.errors import UserError, unknown
 
 
 def list_(arguments: list[str]) -> None:
     """`tutelage list KIND [--filter TEXT]`: one line for each thing there is to choose from."""
     kinds = {"methods": _methods, "models": _models, "datasets": _datasets, "recipes": _recipes}
-    parser = argparse.ArgumentParser("tutelage list", description="What there is to choose from.", exit_on_error=False)
-    parser.add_argument("kind", choices=kinds)
-    parser.add_argument("--filter", default="", help="only lines that contain this text")
-    try:
-        chosen = parser.parse_args(arguments)
-    except argparse.ArgumentError as error:
-        raise UserError(str(error), "tutelage list " + "|".join(kinds)) from None
+    parser = argparse.ArgumentParser("tutelage list", description="What there is to choose from.")
+    parser.add_argument("kind", metavar="KIND", nargs="?", help=" | ".join(kinds))
+    parser.add_argument("--filter", default="", metavar="TEXT", help="only lines that contain this text")
+    chosen = parser.parse_args(arguments)
+    if chosen.kind is None:
+        raise UserError("usage: tutelage list " + "|".join(kinds), "tutelage list methods, for example")
+    if chosen.kind not in kinds:
+        raise unknown("list", chosen.kind, kinds)
     rows = kinds[chosen.kind]()
     _print([rows[0], *(row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower())])
 

@@ -3,18 +3,24 @@
 The texts are in messages.txt; `python tests/unit/test_messages.py` writes it anew: read what changed before you commit.
 """
 
+import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import small
+from tutelage import shards
+from tutelage.cache import TeacherCache
 from tutelage.cli import main
+from tutelage.recipe import Recipe
 
 SNAPSHOT = Path(__file__).parent / "messages.txt"
 
@@ -43,9 +49,19 @@ def prepare(folder: Path) -> None:
         (batches / name).write_bytes(b"damaged")
     (folder / "ten_classes.py").write_text("from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), "
                                            "nn.Linear(64, 7))\n")  # fmt: skip
+    (folder / "unfinished").mkdir()
+    (folder / "unfinished" / "recipe.json").write_text(json.dumps(Recipe().to_dict()))
+    (folder / "no_results").mkdir()
+    (folder / "no_results" / "study.json").write_text(json.dumps({"name": "", "seeds": [0], "recipes": [{}]}))
+    manifest = {"images": {"samples": 3}, "storage": "float16", "teacher": {"name": "resnet20"}, "data": "digits"}
+    cache = TeacherCache(folder / "spoilt" / "teacher-cache", manifest)
+    shard = shards.Shard("logits", 0, 0)
+    shards.write(cache.folder, shard, np.zeros((3, 10), np.float16))
+    spoilt = bytearray((cache.folder / shard.path).read_bytes())
+    spoilt[-1] ^= 1
+    (cache.folder / shard.path).write_bytes(spoilt)
 
 
-HERE = ["--teacher", "teacher.safetensors", "--runs", "runs"]
 MISTAKES = {
     "unknown command": ["distil", "digits"],
     "unknown recipe": ["train", "digit"],
@@ -58,7 +74,9 @@ MISTAKES = {
     "unknown model": ["train", "digits", "baseline", "--student", "resnet57", "--runs", "runs"],
     "unknown data set": ["train", "digits", "baseline", "--data.name", "cifar", "--runs", "runs"],
     "unknown list": ["list", "model"],
-    "unknown cache verb": ["cache", "clean"],
+    "no list": ["list"],
+    "unknown cache command": ["cache", "verfy"],
+    "no method to explain": ["explain"],
     "T = 0": ["train", "digits", "kd", "--method.temperature", "0"],
     "alpha = 1.5": ["train", "digits", "kd", "--method.alpha", "1.5"],
     "epochs = 0": ["train", "digits", "--fit.epochs", "0"],
@@ -68,6 +86,13 @@ MISTAKES = {
     "missing data folder": ["train", "cifar10", "baseline", "--data-root", "gone", "--runs", "runs"],
     "corrupt data": ["train", "cifar10", "baseline", "--data-root", "data", "--runs", "runs"],
     "weights of another network": ["check", "digits", "--teacher", "other.safetensors", "--runs", "runs"],
+    "an option that is not there": [
+        *("train", "digits", "--student", "convnet", "--student.options", '{"width": 3}', "--runs", "runs")
+    ],
+    "options that are no JSON": ["train", "digits", "--student.options", "widths=3"],
+    "a mistake that only the student shows": ["distill", "digits", "--student", "resnet57", "--runs", "runs"],
+    "batch too large for the teacher": ["train", "digits", "--teacher.fit.batch-size", "5000", "--runs", "runs"],
+    "no file of that name": ["check", "digits", "--teacher", "gone.safetensors", "--runs", "runs"],
     "missing weights": ["check", "digits", "--teacher.tune", "none", "--teacher.model.weights", "gone.pth"],
     "cut weights": ["check", "digits", "--teacher", "cut.safetensors", "--runs", "runs"],
     "a pickle that runs code": ["check", "digits", "--teacher", "spy.pth", "--runs", "runs"],
@@ -77,7 +102,14 @@ MISTAKES = {
     ],
     "output in a file": ["train", "digits", "baseline", "--runs", "a_file"],
     "no run": ["evaluate", "gone"],
+    "an unfinished run": ["evaluate", "unfinished"],
+    "an unfinished run exported": ["export", "unfinished"],
     "no study": ["report", "gone"],
+    "a study without results": ["report", "no_results"],
+    "a damaged answer": ["cache", "verify", "--runs", "spoilt"],
+    "a recipe without a teacher": ["cache", "verify", "digits", "baseline", "--runs", "runs"],
+    "a teacher that is not trained": ["cache", "fill", "digits", "--runs", "runs"],
+    "a cache that is not there": ["cache", "prune", "v1-0", "--runs", "runs"],
     "stages that are not there": ["train", "digits", "baseline", "--student.stages", "layer9", "--runs", "runs"],
     "device that is not there": ["train", "digits", "baseline", "--engine.device", "mps", "--runs", "runs"],
     "seeds twice": ["distill", "digits", "--seeds", "1", "1"],
@@ -97,7 +129,8 @@ def message(words: list[str], folder: Path, capture) -> str:
     assert stopped.value.code == 2, (words, err)
     assert "Traceback" not in err
     assert out == ""
-    return err.replace(str(folder), "FOLDER").strip()
+    err = re.sub(r"v1-[0-9a-f]{16}", "v1-DIGEST", err.replace(str(folder), "FOLDER"))
+    return re.sub(r"-[0-9a-f]{8}\b", "-HASH", err).strip()
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +152,17 @@ def test_a_mistake_is_told_as_recorded(mistake, folder, capfd, monkeypatch):
     text = message(MISTAKES[mistake], folder, lambda: tuple(capfd.readouterr()))
     assert text == recorded()[mistake]
     assert "hint: " in text
-    left = [path for path in (folder / "runs").rglob("*") if path.is_file()] if (folder / "runs").exists() else []
-    assert not [path for path in left if path.name.endswith(".tmp") or path.name in ("DONE", "student.safetensors")]
+    assert not list((folder / "runs").rglob("*")), "nothing is written before everything was tried"
+
+
+def test_a_misspelt_flag_is_told_its_neighbour(capfd):
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "digits", "--method.temprature", "2"])
+    out, err = capfd.readouterr()
+    assert stopped.value.code == 2
+    assert out == ""
+    assert "--method.temprature" in err
+    assert "--method.temperature FLOAT" in err
 
 
 def test_every_recorded_mistake_is_still_made():
