@@ -81,6 +81,17 @@ def told(*words: str, cwd: Path) -> str:
     return out
 
 
+def told_together(*commands: tuple[str, ...], cwd: Path) -> list[str]:
+    """What each of several commands prints on stdout; one process for all, since starting is most of what they cost."""
+    code = "from tutelage.cli import main\n"
+    code += "".join(f"main({list(words)!r})\nprint(chr(0))\n" for words in commands)
+    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    return done.stdout.split("\0\n")[:-1]
+
+
 def test_help_and_lists_need_no_torch(tmp_path):
     code = "import sys; from tutelage.cli import main\n"
     for words in (["--help"], *(["list", kind] for kind in ("methods", "models", "datasets", "recipes"))):
@@ -119,19 +130,39 @@ def test_one_run_and_what_can_be_asked_of_it(studied):
     first = told("train", "small.toml", "kd", "--method.temperature", "2", "--seed", "1", cwd=studied)
     run = first.splitlines()[0]
     assert f"{run} (was done already)" in told("train", f"{run}/recipe.json", cwd=studied)
-    assert "agreement with the teacher" in told("evaluate", run, cwd=studied)
-    assert "val" in json.loads(told("evaluate", run, "--json", cwd=studied))
-    opened = told("evaluate", run, "--open-test", "because a test asks", cwd=studied)
+    evaluated, as_json, opened, exported = told_together(
+        ("evaluate", run),
+        ("evaluate", run, "--json"),
+        ("evaluate", run, "--open-test", "because a test asks"),
+        ("export", run),
+        cwd=studied,
+    )
+    assert "agreement with the teacher" in evaluated
+    assert "val" in json.loads(as_json)
     assert "\ntest: top-1" in opened
     ledger = (studied / "runs" / "test_openings.jsonl").read_text().splitlines()
     assert json.loads(ledger[-1])["reason"] == "because a test asks"
-    assert "student.onnx" in told("export", run, cwd=studied)
-    assert "2 views of 1,294 images" in told("cache", "list", cwd=studied)
-    assert "4 files are as written" not in told("cache", "verify", cwd=studied)
-    assert "rows asked again differ by" in told("cache", "verify", "small.toml", cwd=studied)
-    assert told("cache", "prune", cwd=studied) == "", "runs have read it"
-    assert "removed" in told("cache", "prune", "--all", cwd=studied)
-    assert "teacher passes now" in told("cache", "fill", "small.toml", cwd=studied)
+    assert "student.onnx" in exported
+
+
+def test_the_teachers_answers_from_the_command_line(studied):
+    listed, verified, asked, pruned, removed, empty, filled = told_together(
+        ("cache", "list"),
+        ("cache", "verify"),
+        ("cache", "verify", "small.toml"),
+        ("cache", "prune"),
+        ("cache", "prune", "--all"),
+        ("cache", "list"),
+        ("cache", "fill", "small.toml"),
+        cwd=studied,
+    )
+    assert "2 views of 1,294 images" in listed
+    assert "2 files are as written" in verified
+    assert "rows asked again differ by" in asked
+    assert pruned == "", "runs have read it"
+    assert "removed" in removed
+    assert empty == "no teacher's answers in runs/teacher-cache\n"
+    assert "2,588 teacher passes now" in filled
 
 
 def test_methods_and_networks_of_ones_own(studied):
