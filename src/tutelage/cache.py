@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from tutelage import files, shards
@@ -138,7 +138,7 @@ class TeacherCache:
         absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
         every = [(view, start) for view in views for start in self._starts]
         blocks = [block for block in every[rank::world] if block in absent]
-        if not self._head_path.exists():
+        if "logits" in fields and not self._head_path.exists():
             self._write_head(network)
         paid = 0
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
@@ -150,17 +150,20 @@ class TeacherCache:
                 paid += self._end(start) - start
         return paid
 
-    def answers(
-        self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], fields: Iterable[str] = ("logits",)
-    ) -> Outputs:
-        """The stored rows of these addresses, float32.
+    def rows(self, field: str, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"]) -> Float32[Tensor, "B _"]:
+        """The stored rows of one field under these addresses, on their device.
 
         Raises:
             UserError: a row was never filled, or a file's checksum does not fit.
         """
-        position, number = sample.cpu(), view.cpu()
-        rows = {field: self._rows_of(field, position, number).to(sample.device) for field in fields}
-        return Outputs(rows["logits"], rows.get("embedding"))
+        return self._rows_of(field, sample.cpu(), view.cpu()).to(sample.device)
+
+    def answers(
+        self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], fields: Iterable[str] = ("logits",)
+    ) -> Outputs:
+        """The stored rows of several fields as the teacher would say them; raises what `rows` raises."""
+        found = {field: self.rows(field, sample, view) for field in fields}
+        return Outputs(found["logits"], found.get("embedding"))
 
     def verify(
         self,

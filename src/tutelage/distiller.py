@@ -5,7 +5,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tutelage.methods._base import Method
-from tutelage.models.tap import Tapped
 from tutelage.outputs import Context, Outputs
 
 
@@ -13,12 +12,12 @@ class Distiller(nn.Module):
     """Pixels, the teacher's answer and the context in; the method's weighted terms out.
 
     Args:
-        student: The network that learns.
+        student: The network that learns: pixels and what is wanted in, `Outputs` out.
         method: The formula.
         adapters: The method's own trainable parts.
     """
 
-    def __init__(self, student: Tapped, method: Method, adapters: nn.Module):
+    def __init__(self, student: nn.Module, method: Method, adapters: nn.Module):
         super().__init__()
         self.student = student
         self.adapters = adapters

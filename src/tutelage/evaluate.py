@@ -11,19 +11,24 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
-from tutelage.data.memory import MemoryImages
+from tutelage.data.images import Images
 from tutelage.models.tap import evaluating
 from tutelage.progress import advancing
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+
 BATCH = 250
 ECE_BINS = 15
 
 
 def predict(
-    network: nn.Module, images: MemoryImages, *, fabric: "Fabric | None" = None, what: str = "evaluating"
+    network: nn.Module,
+    images: Images,
+    *,
+    fabric: "Fabric | None" = None,
+    what: str = "evaluating",
 ) -> Float32[Tensor, "N C"]:
     """The network's logits on every image, unaugmented, on the CPU.
 

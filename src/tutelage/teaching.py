@@ -141,7 +141,7 @@ def teacher_model(recipe: Recipe, runs: Path) -> Model:
     spec: TeacherSpec = recipe.teacher
     own = recipe.of_teacher
     if own is not None:
-        run = Run.of(own, runs)
+        run = Run(Path(runs) / own.name)
         if not run.done:
             raise UserError(f"the teacher's run {run.path} is not finished", "tutelage distill trains it first")
         return dataclasses.replace(spec.model, weights=str(run.weights))

@@ -14,9 +14,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from tutelage import checkpoint, data, files, optim, progress, rng, teaching
+from tutelage import checkpoint, data, embedded, files, optim, progress, rng, teaching
 from tutelage.card import save_student
-from tutelage.data.memory import MemoryImages
+from tutelage.data.images import Images
 from tutelage.distiller import Distiller
 from tutelage.engine import Engine
 from tutelage.errors import UserError
@@ -101,7 +101,21 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     if rank == 0:
         for line in pairs_in_words(adapters, student.sizes(), lesson.sizes):
             log.info(line)
-    distiller = Distiller(student, recipe.method, adapters).to(memory_format=torch.channels_last)
+    images: Images = dataset.train.to(fabric.device)
+    val: Images = dataset.val
+    paid = lesson.paid
+    learner: Any = student
+    if embedded.possible(recipe):
+        # The backbone is frozen: its embeddings are looked up, and only the head is in the loop.
+        learner = embedded.HeadOnly(student.to(fabric.device))
+        name = recipe.student.name
+        images, passes = embedded.embed(
+            student, name, dataset.train, recipe.augment, plan.views_used, runs, rank=rank, world=world
+        )
+        val, val_passes = embedded.embed(student, name, dataset.val, embedded.PLAIN, (0,), runs, rank=rank, world=world)
+        paid += passes + val_passes
+        fabric.barrier()
+    distiller = Distiller(learner, recipe.method, adapters).to(memory_format=torch.channels_last)
     set_trained(student, recipe.tune)
     average = optim.averaged(distiller, recipe.fit.ema).to(fabric.device) if recipe.fit.ema else None
     optimizer = optim.optimizer(recipe.fit, distiller)
@@ -114,8 +128,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     state: dict[str, Any] = {"seconds": 0.0, "paid": 0} | checkpoint.load_latest(
         run.path / "checkpoints", kept, optimizer
     )
-    state["paid"] += lesson.paid
-    images = dataset.train.to(fabric.device)
+    state["paid"] += paid
     book = Book(run, plan, state, rank)
     if rank == 0:
         log.info("%s: step %d of %d on %s", recipe.name, state["step"], plan.steps, fabric.device)
@@ -141,8 +154,8 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
             if (step + 1) % plan.steps_per_epoch == 0:
                 book.write(step + 1)
                 deployed = recipe.method.deployed(result.student, result.adapters)
-                logits = predict(deployed, dataset.val, fabric=fabric, what="validation")
-                book.validated(step + 1, measure(logits, dataset.val.labels))
+                logits = predict(deployed, val, fabric=fabric, what="validation")
+                book.validated(step + 1, measure(logits, val.labels))
                 set_trained(student, recipe.tune)
                 save(step + 1)
             if stop():
@@ -154,6 +167,9 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     fabric.barrier()
     if rank == 0:
         log.info("%s: done, val %.2f %%, best epoch %.2f %%", recipe.name, *(100 * top1 for top1 in book.val_top1))
+        if isinstance(learner, embedded.HeadOnly):
+            learner.load_state_dict(result.student.state_dict())
+            result.student = student
         save_student(run, recipe.method.deployed(result.student, result.adapters), dataset, lesson.sizes)
         saved = plan.steps * recipe.fit.batch_size if lesson.cache else 0
         files.write_json(run.path / "cost.json", book.cost(lesson, saved))
@@ -170,7 +186,7 @@ class Step:
     fabric: Fabric
     recipe: Recipe
     plan: Plan
-    images: MemoryImages
+    images: Images
     teacher: Teacher
     module: Any
     """The distiller as Fabric has set it up."""

@@ -13,7 +13,6 @@ box or square of odd side keeps its last row and column, which the authors' code
 import hashlib
 from copy import copy
 from functools import cached_property, lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,32 +21,20 @@ from torch import Tensor
 
 from tutelage import rng
 from tutelage.data.augment import Augment
+from tutelage.data.images import Images, Views
 from tutelage.errors import UserError
 
 _SCALE = 1 / 255  # multiplied, not divided by: CUDA divides by a number through its reciprocal, a CPU does not
 _ROW, _COLUMN, _FLIP, _CUT_ROW, _CUT_COLUMN, _SHARE, _BOX_ROW, _BOX_COLUMN = range(8)  # the draws of one view
 
 
-class Views(NamedTuple):
-    """A batch of views, and what was mixed into them."""
-
-    pixels: Float32[Tensor, "B C H W"]
-    """In [0, 1]; stored channels last."""
-    partner: Int64[Tensor, " B"] | None
-    """Positions, in the same images, of what was mixed in; None without mixing."""
-    partner_share: Float32[Tensor, " B"] | None
-    """The partner's share of the pixels, in [0, 1)."""
-
-
-class MemoryImages:
+class MemoryImages(Images):
     """uint8 images and their labels, kept whole in memory.
 
     Args:
         images: Any memory layout; copied.
         labels: Class numbers.
     """
-
-    labels: Int64[Tensor, " N"]
 
     def __init__(self, images: UInt8[Tensor, "N C H W"], labels: Int64[Tensor, " N"]):
         samples, channels, height, width = images.shape
@@ -66,9 +53,6 @@ class MemoryImages:
         """A view into the store (channels last), not a copy."""
         channels, height, width = self.shape
         return self._store[: self._black].view(len(self), height, width, channels).permute(0, 3, 1, 2)
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def to(self, device: torch.device | str) -> "MemoryImages":
         """The same images on another device."""

@@ -146,10 +146,17 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f", ... ({len(names) - 3} more)" if len(names) > 3 else "")
 
 
-def weights_digest(module: nn.Module) -> str:
-    """SHA-256 over names, dtypes, shapes and bytes of all parameters and persistent buffers, in order of names."""
+def weights_digest(module: nn.Module, *, without: str = "") -> str:
+    """SHA-256 over names, dtypes, shapes and bytes of all parameters and persistent buffers, in order of names.
+
+    Args:
+        module: Any network.
+        without: Path of a submodule to leave out; empty: none.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
+        if without and name.startswith(f"{without}."):
+            continue
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

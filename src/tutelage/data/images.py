@@ -1,0 +1,37 @@
+"""What a split is to everybody else: labelled images that can be seen plain or under an address."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from tutelage.data.augment import Augment
+
+
+class Views(NamedTuple):
+    """A batch of views, and what was mixed into them."""
+
+    pixels: Float32[Tensor, "B C H W"]
+    """In [0, 1]; stored channels last."""
+    partner: Int64[Tensor, " B"] | None
+    """Positions, in the same images, of what was mixed in; None without mixing."""
+    partner_share: Float32[Tensor, " B"] | None
+    """The partner's share of the pixels, in [0, 1)."""
+
+
+class Images(ABC):
+    """A split's images and their labels."""
+
+    labels: Int64[Tensor, " N"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def plain(self, position: Int64[Tensor, " B"]) -> Float32[Tensor, "B C H W"]:
+        """The images as they are, in [0, 1]."""
+
+    @abstractmethod
+    def view(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], augment: Augment) -> Views:
+        """Each image under its address (augment.seed, sample, view)."""

@@ -1,0 +1,104 @@
+"""Head-only training pays the backbone once: its embeddings are cached by address, and the head learns from them.
+
+A frozen backbone says the same about the same view, whatever the head has learnt; so ten epochs over views that exist
+cost one backbone pass over each view, forward only.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+
+from tutelage.cache import TeacherCache, identity
+from tutelage.data.augment import Augment
+from tutelage.data.images import Images, Views
+from tutelage.data.memory import MemoryImages
+from tutelage.models.tap import LOGITS, Tapped, evaluating
+from tutelage.models.weights import weights_digest
+from tutelage.outputs import Outputs
+from tutelage.recipe import Recipe
+from tutelage.teaching import CACHEABLE
+
+PLAIN = Augment(crop_padding=0, flip="none")
+"""Views that are the images themselves."""
+
+
+class HeadOnly(nn.Module):
+    """A network's final layer on ready embeddings, in place of the network on pixels.
+
+    Args:
+        network: Whose final layer it is: the very same parameters.
+    """
+
+    def __init__(self, network: Tapped):
+        super().__init__()
+        self.layer = network.network.get_submodule(network.head)
+
+    def forward(self, embedding: Float32[Tensor, "B D 1 1"], want: frozenset[str] = LOGITS) -> Outputs:
+        """Logits, and the embedding as it came."""
+        flat = embedding.flatten(1)
+        return Outputs(self.layer(flat), flat)
+
+
+class EmbeddedImages(Images):
+    """Images seen through a frozen backbone: what `MemoryImages` shows as pixels, this shows as [B, D, 1, 1].
+
+    Args:
+        cache: Filled with the embeddings of every view that will be asked for.
+        images: The images themselves: their labels.
+    """
+
+    def __init__(self, cache: TeacherCache, images: MemoryImages):
+        self.cache = cache
+        self.labels = images.labels
+
+    def view(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], augment: Augment) -> Views:
+        """The backbone's embeddings of these views; nothing is mixed in."""
+        return Views(self.cache.rows("embedding", sample, view)[:, :, None, None], None, None)
+
+    def plain(self, position: Int64[Tensor, " B"]) -> Float32[Tensor, "B D 1 1"]:
+        """The backbone's embeddings of the images as they are."""
+        return self.view(position, torch.zeros_like(position), PLAIN).pixels
+
+
+def possible(recipe: Recipe) -> bool:
+    """Whether nothing of a run but its head looks at pixels, so that embeddings will do."""
+    teacher_is_there = recipe.teacher is None or (not recipe.teacher.live and recipe.method.needs <= CACHEABLE)
+    student_is_simple = recipe.method.student_needs <= {"logits", "embedding"}
+    return recipe.tune == "head" and recipe.augment.mix == "none" and teacher_is_there and student_is_simple
+
+
+def embed(
+    network: Tapped,
+    name: str,
+    images: MemoryImages,
+    augment: Augment,
+    views: tuple[int, ...],
+    runs: Path,
+    *,
+    rank: int = 0,
+    world: int = 1,
+) -> tuple[EmbeddedImages, int]:
+    """The images through the backbone, every view once; and the passes that were paid for it now.
+
+    Args:
+        network: Its final layer does not matter, and is not part of the cache's identity.
+        name: For people.
+        images: A split.
+        augment: Which views exist.
+        views: Those that will be asked for.
+        runs: The folder of all runs; the cache is in `teacher-cache` there.
+        rank: This process ...
+        world: ... of so many, which share the filling.
+    """
+    manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
+    manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
+    cache = TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": "embeddings"})
+    wanted = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    with evaluating(network):
+        paid = cache.fill(network, images, augment, views, ("embedding",), rank=rank, world=world)
+    for parameter, wants in wanted:
+        parameter.requires_grad = wants
+    return EmbeddedImages(cache, images), paid
