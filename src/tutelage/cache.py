@@ -156,7 +156,16 @@ class TeacherCache:
         Raises:
             UserError: a row was never filled, or a file's checksum does not fit.
         """
-        return self._rows_of(field, sample.cpu(), view.cpu()).to(sample.device)
+        of_shard, within = np.divmod(sample.cpu().numpy(), SHARD)
+        number = view.cpu().numpy() * len(self._starts) + of_shard
+        stored = {
+            n: self._mapped(field, n // len(self._starts))[n % len(self._starts)] for n in np.unique(number).tolist()
+        }
+        rows = np.empty((len(number), next(iter(stored.values())).shape[1]), np.float32)
+        for n, shard in stored.items():
+            chosen = number == n
+            rows[chosen] = shard[within[chosen]]
+        return torch.from_numpy(rows).to(sample.device)
 
     def answers(
         self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], fields: Iterable[str] = ("logits",)
@@ -274,18 +283,6 @@ class TeacherCache:
                 'look at its weights and normalisation, or set teacher.storage = "float32"',
             )
         shards.write(self.folder, shard, rows.numpy())
-
-    def _rows_of(self, field: str, sample: Tensor, view: Tensor) -> Tensor:
-        of_shard, within = np.divmod(sample.numpy(), SHARD)
-        number = view.numpy() * len(self._starts) + of_shard
-        stored = {
-            n: self._mapped(field, n // len(self._starts))[n % len(self._starts)] for n in np.unique(number).tolist()
-        }
-        rows = np.empty((len(number), next(iter(stored.values())).shape[1]), np.float32)
-        for n, shard in stored.items():
-            chosen = number == n
-            rows[chosen] = shard[within[chosen]]
-        return torch.from_numpy(rows)
 
     def _mapped(self, field: str, view: int) -> list[np.ndarray]:
         """The memory-mapped shards of a view, checked when first mapped."""
