@@ -22,7 +22,7 @@ from tutelage.methods.baseline import Baseline
 from tutelage.models.count import macs, parameters
 from tutelage.recipe import Recipe
 from tutelage.report import write_report
-from tutelage.run import Run, machine
+from tutelage.run import Run, environment, machine
 from tutelage.statistics import paired_gain
 from tutelage.training import train
 
@@ -80,6 +80,7 @@ class Study:
         runs, engine = Path(runs), engine or Engine()
         folder = runs / self.folder_name
         files.write_json(folder / "study.json", self.to_dict())
+        files.write_json(folder / "environment.json", environment(engine))
         begun = time.monotonic()
         trained = self._train(engine, runs, data_root)
         dataset = data.load(self.rows[0].data, data_root)
@@ -149,6 +150,7 @@ class Study:
             rows.append(
                 {
                     "method": row.to_dict()["method"],
+                    **{size: of_row[0].result("card")[size] for size in ("parameters", "macs")},
                     "seeds": [_seed_result(run, test["runs"][run.path.name]) for run in of_row],
                 }
             )
@@ -157,7 +159,7 @@ class Study:
                 split: paired_gain(_column(row["seeds"], split, "top1"), _column(rows[0]["seeds"], split, "top1"))
                 for split in ("val", "test")
             }
-        card = files.read_json(trained[0, self.seeds[0]].path / "card.json")
+        card = trained[0, self.seeds[0]].result("card")
         shown = trained[len(self.rows) - 1, self.seeds[0]]
         ledger = openings(runs / "test_openings.jsonl")
         return {
@@ -174,7 +176,7 @@ class Study:
                 "all": len(ledger),
             },
             "machine": machine(),
-            "environment": files.read_json(shown.path / "environment.json"),
+            "environment": files.read_json(folder / "environment.json"),
             "recipes": [row.to_dict() for row in self.rows],
             "seeds": list(self.seeds),
         }

@@ -22,8 +22,8 @@ def methods(results: dict[str, Any]) -> list[dict[str, Any]]:
             "top1": {split: [seed[split]["top1"] for seed in row["seeds"]] for split in ("val", "test")},
             "gain": row.get("gain"),
             "per_class": _by_class([seed["test"]["per_class"] for seed in row["seeds"]]),
-            "parameters": results["student"]["parameters"],
-            "macs": results["student"]["macs"],
+            "parameters": row.get("parameters", results["student"]["parameters"]),
+            "macs": row.get("macs", results["student"]["macs"]),
         }
         | {name: _mean([seed["test"].get(name) for seed in row["seeds"]]) for name in MEASURES}
         for label, row in zip(labels, results["rows"], strict=True)
