@@ -5,7 +5,6 @@ what its hash is made of: files of weights by their content, not by their path.
 """
 
 import dataclasses
-import importlib.util
 import json
 import tomllib
 import types
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tutelage import files, toml
+from tutelage import files, toml, userfile
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError, unknown
@@ -179,35 +178,11 @@ def weights_file(weights: str) -> Path:
     return path
 
 
-def user_object(name: str) -> Any:
-    """What `FILE.py:NAME` names in a user's own file.
-
-    Raises:
-        UserError: no such file, the file fails to run, or it does not define NAME.
-    """
-    file, _, attribute = name.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise UserError(f"there is no file {file}", "write it as FILE.py:NAME")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"{file} fails when imported: {type(error).__name__}: {error}", "mend the file") from error
-    if not hasattr(module, attribute):
-        known = [n for n in vars(module) if not n.startswith("_")]
-        raise unknown(f"name in {file}:", attribute, known)
-    return getattr(module, attribute)
-
-
 def find_method(name: str) -> type[Method]:
     """A method's class: by its name in METHODS, or `FILE.py:CLASS`."""
     if ":" not in name:
         return method_class(name)
-    found = user_object(name)
+    found = userfile.load(name)
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise UserError(f"{name} is not a method", "derive it from tutelage.methods.Method")
     found.label = name

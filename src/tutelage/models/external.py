@@ -1,13 +1,12 @@
 """Networks that are not ours: of timm, of torchvision, of a file of the user's own."""
 
-import importlib.util
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import nn
 
+from tutelage import userfile
 from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS, Model
 
@@ -146,18 +145,9 @@ def from_file(model: Model, *, classes: int, channels: int) -> Network:
     It is called with `classes`, `channels` and the model's options, as far as it names them. Its head is its last
     linear layer; it has no stages until `stages` names some.
     """
-    file, _, name = model.name.rpartition(":")
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise UserError(f"there is no file {path} for the model {model.name}", "write it as FILE.py:function")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    python = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(python)
-    function = getattr(python, name, None)
+    function = userfile.load(model.name)
     if not callable(function):
-        raise unknown(f"function of {path}", name, [k for k, v in vars(python).items() if callable(v)])
+        raise UserError(f"{model.name} is no function", "it has to return a torch.nn.Module")
     module = call(function, model, classes=classes, channels=channels)
     if not isinstance(module, nn.Module):
         raise UserError(f"{model.name} returned {type(module).__name__}", "it has to return a torch.nn.Module")
