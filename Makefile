@@ -28,10 +28,12 @@ check: .venv/ready ## format, lint, types
 	$(BIN)/ty check src
 
 docs: .venv/ready ## generate the pages that are generated
+	$(BIN)/python benchmarks/curves.py
 	$(BIN)/python -m tutelage.methods.explain > docs/reference/methods.md
 
 bench: .venv/ready ## the measured comparisons that fit in minutes
-	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/views.py
+	$(BIN)/python benchmarks/step.py --methods kd dkd rkd
 
 clean: ## remove .venv and what tools leave behind
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -63,9 +63,13 @@ def page() -> str:
     top = "# Methods\n\n" + _filled(
         "Made by `python -m tutelage.methods.explain` from the methods' own files; "
         "`tutelage explain NAME` prints one of them. alpha is always the share of the teacher's term; "
-        "ranges are those that a recipe accepts."
+        "ranges are those that a recipe accepts. The curves are the sum of a method's terms over 100 steps "
+        "of a fixed small problem (`python benchmarks/curves.py`)."
     )
-    return "\n".join([top + "\n", *map(explain, [*METHODS, *COMBINATIONS])])
+    curve = "\n![loss on a fixed small problem](curves/{}.svg)\n"
+    return "\n".join(
+        [top + "\n", *(explain(name) + curve.format(name) for name in METHODS), *map(explain, COMBINATIONS)]
+    )
 
 
 def header(source: str) -> tuple[str, dict[str, str]]:

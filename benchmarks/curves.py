@@ -1,0 +1,68 @@
+"""The loss of every method on one fixed small problem: the digits, resnet20 -> resnet8, 100 steps of 64 images,
+seed 0, gradients clipped at norm 1 (fsp and sem_ckd at their published weights diverge here without).
+
+    python benchmarks/curves.py [--methods kd dkd]
+
+Writes docs/reference/curves/NAME.svg: the sum of the method's terms at each step, its own scale.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import altair as alt
+import torch
+
+from tutelage import Engine, data, optim, rng, teaching, train
+from tutelage.distiller import Distiller
+from tutelage.methods import METHODS, method_class
+from tutelage.models.tune import set_trained
+from tutelage.plan import Plan
+from tutelage.recipes import built_in
+from tutelage.training import Step
+
+STEPS = 100
+FOLDER = Path(__file__).parent.parent / "docs" / "reference" / "curves"
+
+
+def losses(name: str, runs: Path) -> list[float]:
+    """The loss at every step."""
+    recipe = built_in("digits")
+    recipe = replace(
+        recipe, method=method_class(name)(), fit=replace(recipe.fit, epochs=5, learning_rate=0.05, clip_norm=1.0)
+    )
+    engine = Engine(device="cpu", threads=1)
+    train(recipe.of_teacher, engine=engine, runs=runs)
+    recipe = recipe if recipe.method.needs else replace(recipe, teacher=None)
+    dataset = data.load(recipe.data)
+    plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
+    lesson = teaching.prepare(recipe, plan, dataset, runs)
+    student = teaching.build_for(recipe.student, dataset, recipe.seed)
+    with rng.seeded(recipe.seed, "adapters"):
+        adapters = recipe.method.adapters(student.sizes(), lesson.sizes, len(dataset.train))
+    set_trained(student, recipe.tune)
+    distiller = Distiller(student, recipe.method, adapters).to(memory_format=torch.channels_last)
+    fabric = engine.fabric()
+    module, optimizer = fabric.setup(distiller, optim.optimizer(recipe.fit, distiller))
+    step = Step(fabric, recipe, plan, dataset.train, lesson.teacher, module, optimizer)
+    return [sum(term.item() for term in step(number).values()) for number in range(STEPS)]
+
+
+def main() -> None:
+    """Draws the curves that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--runs", type=Path, default=Path("runs/curves"))
+    chosen = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in chosen.methods:
+        values = [{"step": step, "loss": round(loss, 4)} for step, loss in enumerate(losses(name, chosen.runs))]
+        chart = alt.Chart(alt.Data(values=values), width=420, height=90).mark_line(strokeWidth=1.5, color="#0072b2")
+        axis = alt.Axis(tickCount=4, grid=False)
+        chart = chart.encode(x=alt.X("step:Q", axis=axis), y=alt.Y("loss:Q", axis=axis, scale=alt.Scale(zero=False)))
+        chart.save(FOLDER / f"{name}.svg")
+        print(f"{name}: {values[0]['loss']} -> {values[-1]['loss']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
