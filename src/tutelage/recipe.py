@@ -25,6 +25,9 @@ from tutelage.optim import Fit
 SCHEMA = 1
 """Of the file form; a recipe with another number is refused."""
 
+WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list", dict: "a table"}
+"""Types as people say them."""
+
 Tune = Literal["none", "head", "last_stage", "full"]
 
 
@@ -257,8 +260,8 @@ def _parse(kind: Any, plain: Any, where: str) -> Any:
         return plain
     if kind is float and type(plain) is int:
         return float(plain)
-    expected = getattr(kind, "__name__", str(kind))
-    raise UserError(f"{where} = {plain!r} is not of type {expected}", f"write a value of type {expected}")
+    expected = WORDS.get(origin or kind, str(kind))
+    raise UserError(f"{where} = {plain!r} is not {expected}", f"write {expected} for {where}")
 
 
 def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
