@@ -1,5 +1,6 @@
 """A finished student on disk: its weights, and a card that says how to load and feed it."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -27,7 +28,12 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
     plain = _plain(network)
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in plain.state_dict().items()}
     mean, std = (",".join(map(repr, numbers)) for numbers in (network.mean, network.std))
-    said = {"mean": mean, "std": std, "recipe": files.digest(run.recipe.identity)}
+    said = {
+        "mean": mean,
+        "std": std,
+        "interpolation": _interpolation(network),
+        "recipe": files.digest(run.recipe.identity),
+    }
     with files.appearing(run.weights) as beside:
         # One entry: safetensors writes several in no fixed order, and the same weights shall be the same bytes.
         save_file(tensors, beside, {METADATA: json.dumps(said, sort_keys=True)})
@@ -38,7 +44,13 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
             "model": run.recipe.to_dict()["student"],
             "data": run.recipe.data.name,
             "classes": list(dataset.classes),
-            "input": {"shape": list(shape), "range": [0, 1], "mean": list(network.mean), "std": list(network.std)},
+            "input": {
+                "shape": list(shape),
+                "range": [0, 1],
+                "mean": list(network.mean),
+                "std": list(network.std),
+                "interpolation": _interpolation(network),
+            },
             "parameters": parameters(plain),
             "macs": macs(network, (1, *shape)),
             "weights_sha256": files.file_digest(run.weights),
@@ -54,10 +66,16 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
 
 
 def load_student(run: Run, dataset: DataSet) -> Any:
-    """The network of a finished run, in eval mode: pixels in [0, 1] to `Outputs`."""
-    recipe = run.recipe
-    student = teaching.build_for(recipe.student, dataset, recipe.seed)
-    told = files.read_json(run.path / "card.json")["teacher_sizes"]
+    """The network of a finished run, in eval mode: pixels in [0, 1] to `Outputs`.
+
+    Only the run's folder is read: the weights that the student may have begun with need not be there any more.
+    """
+    recipe, card = run.recipe, files.read_json(run.path / "card.json")
+    mean, std = tuple(card["input"]["mean"]), tuple(card["input"]["std"])
+    model = dataclasses.replace(recipe.student, weights="", mean=mean, std=std)
+    student = teaching.build_for(model, dataset, recipe.seed)
+    student.interpolation = card["input"].get("interpolation", student.interpolation)
+    told = card["teacher_sizes"]
     width = told["embedding"]
     head = None if width is None else Head(torch.zeros(told["classes"], width), torch.zeros(told["classes"]))
     teacher = Sizes(
@@ -67,6 +85,11 @@ def load_student(run: Run, dataset: DataSet) -> Any:
     network = recipe.method.deployed(student, adapters)
     _plain(network).load_state_dict(load_file(run.weights))
     return network.eval()
+
+
+def _interpolation(network: Any) -> str:
+    """How a network resizes; a composite asks its student."""
+    return getattr(network, "interpolation", None) or network.student.interpolation
 
 
 def _plain(network: nn.Module) -> nn.Module:

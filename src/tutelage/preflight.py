@@ -43,10 +43,10 @@ def trial(*recipes: Recipe, engine: Engine, runs: Path, data_root: Path | None =
             if run is not None:
                 plan = Plan(len(dataset.train), run.views, run.seed, run.fit)
                 dataset.train.view(*plan.addresses(0), run.augment)
-        student = teaching.build_for(recipe.student, dataset, recipe.seed)
+        student = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
         if recipe.teacher is not None:
             model = own.student if own is not None else teaching.teacher_model(recipe, runs)
-            teacher = teaching.build_for(model, dataset, recipe.teacher.seed)
+            teacher = teaching.build_for(model, dataset, recipe.teacher.seed, learns=own is not None)
             recipe.method.adapters(student.sizes(), teacher.sizes(), len(dataset.train))
 
 
@@ -75,7 +75,7 @@ def look(recipe: Recipe, dataset: DataSet, runs: Path) -> dict[str, Any]:
     """The facts: both networks, the teacher's accuracy and calibration on val, how soft its answers are, the cost."""
     assert recipe.teacher is not None
     teacher = teaching.load_teacher(recipe, dataset, runs)
-    student = teaching.build_for(recipe.student, dataset, recipe.seed)
+    student = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
     shape = (1, *dataset.train.shape)
     temperature = float(getattr(recipe.method, "temperature", 1.0))
     on_val = teaching.on_val(recipe, teacher, dataset, runs)

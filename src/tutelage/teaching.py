@@ -156,8 +156,14 @@ def teacher_model(recipe: Recipe, runs: Path) -> Model:
     return spec.model
 
 
-def build_for(model: Model, dataset: DataSet, seed: int) -> Tapped:
+def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False) -> Tapped:
     """A network for the images of a data set.
+
+    Args:
+        model: What the recipe says.
+        dataset: Its images and classes.
+        seed: Of the initial weights.
+        learns: It is going to be trained: a final layer of its weights for other classes may start anew.
 
     Raises:
         UserError: it cannot be built, or answers with another number of classes.
@@ -171,6 +177,7 @@ def build_for(model: Model, dataset: DataSet, seed: int) -> Tapped:
         mean=dataset.mean,
         std=dataset.std,
         seed=seed,
+        replace_head=learns,
     )
     classes = network.sizes().classes
     if classes != len(dataset.classes):

@@ -95,7 +95,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     lesson = teaching.prepare(
         recipe, plan, dataset, runs, fabric.device, rank=rank, world=world, barrier=fabric.barrier
     )
-    student = teaching.build_for(recipe.student, dataset, recipe.seed)
+    student = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
     with rng.seeded(recipe.seed, "adapters"):
         adapters = recipe.method.adapters(student.sizes(), lesson.sizes, len(dataset.train))
     if rank == 0:
