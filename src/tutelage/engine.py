@@ -31,7 +31,7 @@ class Engine:
         """The Fabric these settings describe, and torch's threads set.
 
         Raises:
-            UserError: the device is not there.
+            UserError: the device is not there, or cannot compute in that precision.
         """
         import torch
         from lightning_fabric import Fabric
@@ -45,6 +45,11 @@ class Engine:
             )
         if accelerator == "mps" and not torch.backends.mps.is_available():
             raise UserError("engine.device = mps, but torch sees none", "use --engine.device cpu")
+        if accelerator == "cpu" and self.precision == "fp16":
+            # Fabric would compute in bfloat16 instead and only warn.
+            raise UserError(
+                "engine.precision = fp16 needs a GPU", "on a CPU use fp32, or bf16 where it has instructions for it"
+            )
         if self.threads:
             torch.set_num_threads(self.threads)
         # A launcher (torchrun, fabric run) has started the processes already; else we start them.
