@@ -112,7 +112,17 @@ MISTAKES = {
     "a cache that is not there": ["cache", "prune", "v1-0", "--runs", "runs"],
     "stages that are not there": ["train", "digits", "baseline", "--student.stages", "layer9", "--runs", "runs"],
     "device that is not there": ["train", "digits", "baseline", "--engine.device", "mps", "--runs", "runs"],
-    "half precision on a CPU": ["train", "digits", "baseline", "--engine.precision", "fp16", "--runs", "runs"],
+    "half precision on a CPU": [
+        "train",
+        "digits",
+        "baseline",
+        "--engine.precision",
+        "fp16",
+        "--engine.device",
+        "cpu",
+        "--runs",
+        "runs",
+    ],
     "seeds twice": ["distill", "digits", "--seeds", "1", "1"],
 }
 
