@@ -17,10 +17,9 @@ from tutelage.engine import Engine
 from tutelage.errors import UserError
 from tutelage.evaluate import measure, predict
 from tutelage.export import export
-from tutelage.methods import method_name
 from tutelage.methods.baseline import Baseline
 from tutelage.models.count import macs, parameters
-from tutelage.recipe import Recipe
+from tutelage.recipe import Recipe, method_words
 from tutelage.report import write_report
 from tutelage.run import Run, environment, machine
 from tutelage.statistics import paired_gain
@@ -66,7 +65,7 @@ class Study:
         """Readable, and ending in a hash of all recipes and seeds."""
         identity = [recipe.identity | {"seed": 0} for recipe in self.rows] + [list(self.seeds)]
         first = self.rows[-1]
-        readable = self.name or f"{first.data.name}-{method_name(first.method)}-{Path(first.student.name).name}"
+        readable = self.name or f"{first.data.name}-{method_words(first.method)}-{Path(first.student.name).name}"
         return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
 
     def run(
@@ -149,6 +148,7 @@ class Study:
             of_row = [trained[number, seed] for seed in self.seeds]
             rows.append(
                 {
+                    "label": method_words(row.method),
                     "method": row.to_dict()["method"],
                     **{size: of_row[0].result("card")[size] for size in ("parameters", "macs")},
                     "seeds": [_seed_result(run, test["runs"][run.path.name]) for run in of_row],

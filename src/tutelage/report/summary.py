@@ -101,7 +101,7 @@ def recipes(results: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[st
 
 def _labels(results: dict[str, Any]) -> list[str]:
     """Names; where a method occurs more than once, with the fields of its recipes that differ."""
-    names = [PurePath(row["method"]["name"]).name for row in results["rows"]]
+    names = [PurePath(row.get("label", row["method"]["name"])).name for row in results["rows"]]
     flat = [_flat(recipe) for recipe in results["recipes"]]
     labels = []
     for name, recipe in zip(names, flat, strict=True):
