@@ -143,7 +143,7 @@ class Study:
         """Everything the report shows, as JSON values."""
         test = files.read_json(folder / "test.json")
         taught = self.rows[-1]
-        rows = []
+        rows: list[dict[str, Any]] = []
         for number, row in enumerate(self.rows):
             of_row = [trained[number, seed] for seed in self.seeds]
             rows.append(
