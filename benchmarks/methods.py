@@ -132,12 +132,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=Path, default=Path("runs/methods"))
     parser.add_argument("--train-only", type=int, nargs="*", help="train these seeds and write no page")
+    parser.add_argument("--no-training", action="store_true", help="write the page of what is done")
     chosen = parser.parse_args()
     recipes = {
         name: [recipe(name, seed, chosen.teacher, chosen.part, chosen.epochs) for seed in chosen.seeds]
         for name in chosen.methods
     }
     wanted = chosen.seeds if chosen.train_only is None else chosen.train_only
+    wanted = [] if chosen.no_training else wanted
     for of_method in recipes.values():
         for one in of_method:
             if one.seed in wanted:
