@@ -56,7 +56,7 @@ def train_apart(chosen: Recipe, runs: Path, data_root: str | None, threads: int)
 
 def _train(chosen: Recipe, runs: Path, data_root: str | None, threads: int) -> int:
     from tutelage import Engine, data, train
-    from tutelage.study import evaluate_run
+    from tutelage.predictions import evaluate_run
 
     try:
         run = train(chosen, engine=Engine(device="cpu", threads=threads), runs=runs, data_root=data_root)

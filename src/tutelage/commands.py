@@ -17,9 +17,10 @@ from tutelage.engine import Engine
 from tutelage.errors import UserError, unknown
 from tutelage.evaluate import measure, predict
 from tutelage.plan import Plan
+from tutelage.predictions import evaluate_run
 from tutelage.recipe import Recipe
 from tutelage.run import Run
-from tutelage.study import SEEDS, Study, evaluate_run
+from tutelage.study import SEEDS, Study
 
 RUNS = Path("runs")
 CACHES = "teacher-cache"

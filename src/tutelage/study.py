@@ -19,6 +19,7 @@ from tutelage.evaluate import measure, predict
 from tutelage.export import export
 from tutelage.methods.baseline import Baseline
 from tutelage.models.count import macs, parameters
+from tutelage.predictions import evaluate_run, keep_test
 from tutelage.recipe import Recipe, method_words
 from tutelage.report import write_report
 from tutelage.run import Run, environment, machine
@@ -127,14 +128,14 @@ class Study:
         test = open_test(dataset, runs / "test_openings.jsonl", run=folder.name, reason="final evaluation of a study")
         taught = self.rows[-1]
         told: dict[str, Any] = {"teacher": None, "runs": {}}
+        logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
         teacher_logits = None
         if taught.teacher is not None:
             network = teaching.load_teacher(taught, dataset, runs)
             teacher_logits = predict(network, test, what="teacher on test")
             told["teacher"] = measure(teacher_logits, test.labels)
-        for run in trained.values():
-            logits = predict(load_student(run, dataset), test, what="test")
-            told["runs"][run.path.name] = measure(logits, test.labels, teacher_logits)
+        told["runs"] = {name: measure(of_run, test.labels, teacher_logits) for name, of_run in logits.items()}
+        keep_test(folder, test.labels, logits if teacher_logits is None else logits | {"teacher": teacher_logits})
         files.write_json(folder / "test.json", told)
 
     def results(
@@ -211,24 +212,6 @@ class Study:
             "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in costs),
             "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
         }
-
-
-def evaluate_run(run: Run, dataset: DataSet, runs: Path) -> dict[str, Any]:
-    """A finished run on val, with its teacher beside it; written to evaluation.json once."""
-    if (done := run.result("evaluation")) is not None:
-        return done
-    if not run.done:
-        raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
-    logits = predict(load_student(run, dataset), dataset.val, what="evaluating")
-    told: dict[str, Any] = {"teacher": None}
-    teacher_logits = None
-    if run.recipe.teacher is not None:
-        network = teaching.load_teacher(run.recipe, dataset, runs)
-        teacher_logits = teaching.on_val(run.recipe, network, dataset, runs)
-        told["teacher"] = measure(teacher_logits, dataset.val.labels)
-    told["val"] = measure(logits, dataset.val.labels, teacher_logits)
-    files.write_json(run.path / "evaluation.json", told)
-    return told
 
 
 def _seed_result(run: Run, test: dict[str, Any]) -> dict[str, Any]:
