@@ -1,60 +1,31 @@
 """The commands that work: each turns flags into a recipe, a run or a study, and prints what came out."""
 
 import argparse
-import dataclasses
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
 from rich.console import Console
 
-from tutelage import data, files, preflight, progress, recipe, recipes, teaching
+from tutelage import data, files, preflight, progress, teaching
 from tutelage.cache import TeacherCache, caches
 from tutelage.data.splits import open_test
 from tutelage.engine import Engine
 from tutelage.errors import UserError, unknown
 from tutelage.evaluate import measure, predict
+from tutelage.flags import RUNS, DistillFlags, TrainFlags, parsed, with_method
 from tutelage.plan import Plan
 from tutelage.predictions import evaluate_run
-from tutelage.recipe import Recipe
 from tutelage.run import Run
-from tutelage.study import SEEDS, Study
+from tutelage.study import Study
 
-RUNS = Path("runs")
 CACHES = "teacher-cache"
-WEIGHTS = (".safetensors", ".pth", ".pt")
-
-
-@dataclass(frozen=True)
-class TrainFlags:
-    """Every field of the recipe, with its values as defaults; the engine; and where things are."""
-
-    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    engine: Engine = field(default_factory=Engine)
-    runs: Path = RUNS
-    """The folder of all runs, studies and teachers' answers."""
-    data_root: Path | None = None
-    """The folder of the data sets; else $TUTELAGE_DATA, else ~/.cache/tutelage/data."""
-
-
-@dataclass(frozen=True)
-class DistillFlags(TrainFlags):
-    """Seeds and methods of the study; every field of the recipe; the engine; and where things are."""
-
-    seeds: tuple[int, ...] = SEEDS
-    """Every recipe is trained once with each; below 3 no interval is printed."""
-    methods: tuple[str, ...] = ()
-    """Compare these methods at their defaults instead of the recipe's own."""
-    name: str = ""
-    """Of the study's folder; empty: from the recipe."""
 
 
 def distill(arguments: list[str]) -> None:
     """Teacher, cache, baseline and students on paired seeds, evaluation, export, report."""
-    flags = _flags(DistillFlags, "distill", arguments)
-    recipes = tuple(_with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
+    flags = parsed(DistillFlags, "distill", arguments)
+    recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
     preflight.trial(*recipes, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     preflight.before_training(recipes[-1], engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
@@ -64,7 +35,7 @@ def distill(arguments: list[str]) -> None:
 
 def train(arguments: list[str]) -> None:
     """One run; the same command goes on where it was stopped."""
-    flags = _flags(TrainFlags, "train", arguments)
+    flags = parsed(TrainFlags, "train", arguments)
     from tutelage.training import train as train_run
 
     was_done = Run(flags.runs / flags.recipe.name).done
@@ -80,7 +51,7 @@ def train(arguments: list[str]) -> None:
 
 def check(arguments: list[str]) -> None:
     """The pre-flight alone."""
-    flags = _flags(TrainFlags, "check", arguments)
+    flags = parsed(TrainFlags, "check", arguments)
     preflight.trial(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     preflight.before_training(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
 
@@ -232,86 +203,15 @@ def _read_by_a_run(folder: Path, runs: Path) -> bool:
         return False
 
 
-def _flags(kind: Any, verb: str, arguments: list[str]) -> Any:
-    """The recipe named first, the method named second, and every flag over it."""
-    if arguments and arguments[0] in ("-h", "--help"):
-        arguments = ["digits", "--help"]
-    named = list(arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))])
-    if not 1 <= len(named) <= 2:
-        raise UserError(f"usage: tutelage {verb} RECIPE [METHOD] [FLAGS]", "tutelage list recipes shows built-in ones")
-    chosen = recipes.read(named[0])
-    if len(named) == 2:
-        chosen = _with_method(chosen, named[1])
-    rest, chosen = _shortcuts(arguments[len(named) :], chosen)
-    settings = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
-    prog = f"tutelage {verb} {' '.join(named)}"
-    return tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
-
-
 def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
     """Those of a command that asks a teacher, which must be there."""
-    flags = _flags(TrainFlags, verb, arguments)
+    flags = parsed(TrainFlags, verb, arguments)
     if flags.recipe.teacher is None:
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
     own = flags.recipe.of_teacher
     if own is not None and not Run(flags.runs / own.name).done:
         raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
-
-
-def _with_method(chosen: Recipe, name: str) -> Recipe:
-    method = recipe.method_at_defaults(name)
-    if not method.needs:
-        return dataclasses.replace(chosen, method=method, teacher=None)
-    return dataclasses.replace(chosen, method=method)
-
-
-def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]:
-    """--student NAME, --teacher NAME|FILE|RUN and --student.options JSON, which a flag of one field cannot say."""
-    rest: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        name, _, value = word.partition("=")
-        if name not in ("--student", "--teacher", "--student.options", "--teacher.options"):
-            rest.append(word)
-            continue
-        value = value or next(words, "")
-        if not value:
-            raise UserError(f"{name} needs a value", f"{name} resnet20")
-        if name == "--student":
-            chosen = dataclasses.replace(chosen, student=dataclasses.replace(chosen.student, name=value, options={}))
-        elif name == "--teacher":
-            chosen = dataclasses.replace(chosen, teacher=_teacher(value, chosen))
-        elif name == "--student.options":
-            chosen = dataclasses.replace(chosen, student=dataclasses.replace(chosen.student, options=_json(value)))
-        elif chosen.teacher is not None:
-            model = dataclasses.replace(chosen.teacher.model, options=_json(value))
-            chosen = dataclasses.replace(chosen, teacher=dataclasses.replace(chosen.teacher, model=model))
-    return rest, chosen
-
-
-def _teacher(value: str, chosen: Recipe) -> recipe.TeacherSpec:
-    spec = chosen.teacher or recipe.TeacherSpec()
-    if not Path(value).exists() and ":" not in value and ("/" in value or Path(value).suffix in WEIGHTS):
-        raise UserError(
-            f"there is no file or run {value}", "--teacher takes a network's name, a file of weights or a run's folder"
-        )
-    if Path(value).exists() and ":" not in value:
-        return dataclasses.replace(spec, model=dataclasses.replace(spec.model, weights=value), tune="none")
-    if value.startswith(("timm:", "torchvision:", "hf-hub:")):
-        model = recipe.Model(value, weights="pretrained")
-        return dataclasses.replace(spec, model=model, tune="head" if spec.tune == "none" else spec.tune)
-    return dataclasses.replace(spec, model=recipe.Model(value), tune="full")
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise UserError(f"{text!r} is not a JSON object", """write --student.options '{"widths": [32, 64]}'""")
-    return value
 
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:
