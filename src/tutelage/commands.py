@@ -10,7 +10,6 @@ from rich.console import Console
 from tutelage import data, files, preflight, progress, teaching
 from tutelage.cache import TeacherCache, caches
 from tutelage.data.splits import open_test
-from tutelage.engine import Engine
 from tutelage.errors import UserError, unknown
 from tutelage.evaluate import measure, predict
 from tutelage.flags import RUNS, DistillFlags, TrainFlags, parsed, with_method
