@@ -1,33 +1,148 @@
-"""What may be claimed from paired seeds; the arithmetic is scipy's."""
+"""What may be claimed from paired seeds, and from the images of one split; the arithmetic is scipy's."""
 
 from typing import Any
 
 import numpy as np
 
+MARGIN = 0.003
+"""Differences of accuracy below 0.3 points are called none worth having, unless another margin is asked for."""
+LEVEL = 0.05
+"""Of every test, and 1 - the confidence of every interval."""
+FEW, ENOUGH = 3, 5
+"""Pairs: below the first no interval is given; below the second it is there, and very wide."""
 
-def paired_gain(method: list[float], baseline: list[float], confidence: float = 0.95) -> dict[str, Any]:
+
+def paired_gain(
+    method: list[float], baseline: list[float], confidence: float = 1 - LEVEL, margin: float = MARGIN
+) -> dict[str, Any]:
     """The mean difference of paired runs, with a two-sided t-interval where there are at least three pairs.
 
     Args:
         method: One number a seed.
         baseline: The same seeds in the same order.
         confidence: Of the interval.
+        margin: The largest difference that is none worth having, in the numbers' unit.
 
     Returns:
-        `mean`, `n`, `low`, `high`, `p` (two-sided t-test of no difference); the last three are None below three pairs.
+        `mean`, `n`, `pairs` ("too few" below 3, "few" below 5, else "enough"), `low`, `high`, `p` (two-sided t-test of
+        no difference), `margin`, `p_equivalent` (two one-sided t-tests, Schuirmann 1987: small where the difference
+        is shown to lie within +- margin); below three pairs the interval and both p are None.
 
     >>> gain = paired_gain([0.50, 0.52, 0.54], [0.49, 0.50, 0.51])
     >>> [round(gain[name], 4) for name in ("mean", "low", "high", "p")]
     [0.02, -0.0048, 0.0448, 0.0742]
     """
     differences = np.subtract(method, baseline)
-    gain: dict[str, Any] = {"mean": float(differences.mean()), "n": len(differences)}
-    if len(differences) < 3:
-        return gain | {"low": None, "high": None, "p": None}
+    mean, n = float(differences.mean()), len(differences)
+    gain: dict[str, Any] = {"mean": mean, "n": n, "margin": margin}
+    gain["pairs"] = "too few" if n < FEW else "few" if n < ENOUGH else "enough"
+    if n < FEW:
+        return gain | {"low": None, "high": None, "p": None, "p_equivalent": None}
     if np.ptp(differences) == 0:
-        return gain | {"low": gain["mean"], "high": gain["mean"], "p": float(gain["mean"] == 0)}
+        return gain | {"low": mean, "high": mean, "p": float(mean == 0), "p_equivalent": float(abs(mean) >= margin)}
     from scipy import stats
 
     test = stats.ttest_1samp(differences, 0.0)
     low, high = test.confidence_interval(confidence)
-    return gain | {"low": float(low), "high": float(high), "p": float(test.pvalue)}
+    above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(differences, margin, alternative="less").pvalue
+    return gain | {
+        "low": float(low),
+        "high": float(high),
+        "p": float(test.pvalue),
+        "p_equivalent": float(max(above, below)),
+    }
+
+
+def judged(gains: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The gains of all methods of a study with what may be said of each, corrected for their number.
+
+    Args:
+        gains: Of `paired_gain`, one a method, against the same baseline on the same split.
+
+    Returns:
+        Each with `p_adjusted` (Holm 1979; None where there is no p), `verdict` ("gain" or "loss" where p_adjusted is
+        at most 0.05, "none" where no difference is shown, "few" below three pairs) and `equivalent` (whether a
+        difference beyond the margin is ruled out, each method for itself; None below three pairs).
+
+    >>> kd = paired_gain([0.50, 0.52, 0.55], [0.40, 0.42, 0.44])
+    >>> dkd = paired_gain([0.41, 0.41, 0.45], [0.40, 0.42, 0.44])
+    >>> [(g["verdict"], g["equivalent"]) for g in judged([kd, dkd])]
+    [('gain', False), ('none', False)]
+    """
+    adjusted = iter(holm([gain["p"] for gain in gains if gain["p"] is not None]))
+    told = []
+    for gain in gains:
+        p = None if gain["p"] is None else next(adjusted)
+        verdict = "few" if p is None else "none" if p > LEVEL else "gain" if gain["mean"] > 0 else "loss"
+        equivalent = None if p is None else gain["p_equivalent"] <= LEVEL
+        told.append(gain | {"p_adjusted": p, "verdict": verdict, "equivalent": equivalent})
+    return told
+
+
+def holm(p: list[float]) -> list[float]:
+    """Holm's step-down adjustment (1979): p-values that may each be compared with the level of the whole family.
+
+    The smallest of m is multiplied by m, the next by m - 1, ...; none is smaller than the one before, none above 1.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p, kind="stable")
+    raised = np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = raised
+    return [float(value) for value in adjusted]
+
+
+def image_interval(values: Any, confidence: float = 1 - LEVEL, resamples: int = 1000) -> tuple[float, float]:
+    """A bootstrap interval of the mean over a split's images: what other images of the same kind might have given.
+
+    It says nothing of other seeds. Percentile bootstrap (Efron 1979), the same resamples at every call.
+
+    Args:
+        values: One number an image: 1 where a prediction is right and 0 elsewhere, or a loss.
+        confidence: Of the interval.
+        resamples: Of the images, with replacement.
+    """
+    from scipy import stats
+
+    values = np.asarray(values, dtype=float)
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    found = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        batch=max(1, 2_000_000 // len(values)),
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def mcnemar(one: Any, other: Any) -> dict[str, Any]:
+    """McNemar's exact test (1947) of two networks on the same images: are both equally often right?
+
+    It compares these two networks, not the recipes they came from: that takes seeds.
+
+    Args:
+        one: Where the first network is right, one truth value an image.
+        other: The same of the second.
+
+    Returns:
+        `only_one` and `only_other` (images that one alone has right) and `p`, two-sided.
+
+    >>> mcnemar([1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0])
+    {'only_one': 6, 'only_other': 0, 'p': 0.03125}
+    """
+    from scipy import stats
+
+    one, other = np.asarray(one, dtype=bool), np.asarray(other, dtype=bool)
+    if one.shape != other.shape:
+        raise ValueError(f"{one.shape} and {other.shape} are not the same images")
+    alone, only_other = int((one & ~other).sum()), int((other & ~one).sum())
+    unequal = alone + only_other
+    p = float(stats.binomtest(alone, unequal).pvalue) if unequal else 1.0
+    return {"only_one": alone, "only_other": only_other, "p": p}

@@ -1,21 +1,27 @@
-"""Intervals against scipy's paired t-test and a textbook."""
+"""Intervals and tests against scipy's own paired tests, statsmodels, exact distributions and the literature."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tutelage.statistics import paired_gain
+from tutelage.statistics import holm, image_interval, judged, mcnemar, paired_gain
 
 pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=20)
+
+
+def spreads(drawn) -> bool:
+    """Whether the differences are more than rounding."""
+    return len({a - b for a, b in drawn}) > 1 and max(abs(a - b) for a, b in drawn) >= 1e-6
 
 
 @settings(deadline=None, max_examples=60)
 @given(pairs=pairs, confidence=st.sampled_from([0.9, 0.95, 0.99]))
 def test_the_interval_is_that_of_the_paired_t_test(pairs, confidence):
-    method, baseline = map(list, zip(*pairs, strict=True))
-    if len({a - b for a, b in pairs}) == 1 or max(abs(a - b) for a, b in pairs) < 1e-6:
+    if not spreads(pairs):
         return
+    method, baseline = map(list, zip(*pairs, strict=True))
     gain = paired_gain(method, baseline, confidence)
     test = stats.ttest_rel(method, baseline)
     low, high = test.confidence_interval(confidence)
@@ -23,6 +29,17 @@ def test_the_interval_is_that_of_the_paired_t_test(pairs, confidence):
     assert gain["mean"] == pytest.approx(sum(a - b for a, b in pairs) / len(pairs), abs=1e-12)
     assert (gain["low"], gain["high"]) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))
     assert gain["p"] == pytest.approx(test.pvalue, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(pairs=pairs, margin=st.sampled_from([0.003, 0.05, 0.4]))
+def test_equivalence_is_that_of_statsmodels(pairs, margin):
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    if not spreads(pairs):
+        return
+    method, baseline = map(np.array, zip(*pairs, strict=True))
+    p, _, _ = weightstats.ttost_paired(method, baseline, -margin, margin)
+    assert paired_gain(list(method), list(baseline), margin=margin)["p_equivalent"] == pytest.approx(p, abs=1e-9)
 
 
 def test_students_own_example():
@@ -41,15 +58,88 @@ def test_students_own_example():
 @pytest.mark.parametrize("n", [1, 2])
 def test_below_three_pairs_nothing_is_claimed(n):
     gain = paired_gain([0.5] * n, [0.4] * n)
-    assert gain == {"mean": pytest.approx(0.1), "n": n, "low": None, "high": None, "p": None}
+    nothing = dict.fromkeys(("low", "high", "p", "p_equivalent"))
+    assert gain == {"mean": pytest.approx(0.1), "n": n, "margin": 0.003, "pairs": "too few", **nothing}
+    (told,) = judged([gain])
+    assert (told["p_adjusted"], told["verdict"], told["equivalent"]) == (None, "few", None)
 
 
-@pytest.mark.parametrize(("difference", "p"), [(0.25, 0.0), (0.0, 1.0)])
-def test_equal_differences_have_no_spread(difference, p):
+@pytest.mark.parametrize(("n", "pairs"), [(2, "too few"), (3, "few"), (4, "few"), (5, "enough")])
+def test_few_pairs_are_called_few(n, pairs):
+    assert paired_gain([float(i) for i in range(n)], [0.0] * n)["pairs"] == pairs
+
+
+@pytest.mark.parametrize(("difference", "p", "p_equivalent"), [(0.25, 0.0, 1.0), (0.0, 1.0, 0.0)])
+def test_equal_differences_have_no_spread(difference, p, p_equivalent):
     gain = paired_gain([0.5 + difference] * 4, [0.5] * 4)
     assert (gain["mean"], gain["low"], gain["high"], gain["p"]) == (difference, difference, difference, p)
+    assert gain["p_equivalent"] == p_equivalent
 
 
 def test_pairs_must_be_pairs():
     with pytest.raises(ValueError):
         paired_gain([0.5, 0.6, 0.7], [0.5, 0.6])
+
+
+@settings(deadline=None, max_examples=50)
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holms_adjustment_is_that_of_statsmodels(p):
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    assert holm(p) == pytest.approx(list(multitest.multipletests(p, method="holm")[1]))
+
+
+def test_of_many_methods_each_has_more_to_show():
+    """p = 0.04 is a gain alone and none among three; the one below three pairs takes no part."""
+    shown = [0.0112, 0.0, 0.0184]
+    alone = paired_gain(shown, [0.0] * 3) | {"p": 0.04}
+    assert judged([alone])[0]["verdict"] == "gain"
+    others = [alone | {"p": 0.9}, alone | {"p": 0.5, "mean": -1.0}, paired_gain([0.1], [0.0])]
+    told = judged([alone, *others])
+    assert [gain["verdict"] for gain in told] == ["none", "none", "none", "few"]
+    assert told[0]["p_adjusted"] == pytest.approx(0.12)
+    assert judged([alone | {"mean": -0.01}])[0]["verdict"] == "loss"
+
+
+def test_no_difference_worth_having_is_told_from_no_difference_shown():
+    """Both hold 0; only the first rules out what is larger than the margin."""
+    tight, wide = judged([paired_gain([0.001, -0.001, 0.0005], [0.0] * 3), paired_gain([0.1, -0.1, 0.02], [0.0] * 3)])
+    assert (tight["verdict"], tight["equivalent"]) == ("none", True)
+    assert (wide["verdict"], wide["equivalent"]) == ("none", False)
+
+
+@settings(deadline=None, max_examples=8)
+@given(images=st.integers(200, 2000), share=st.floats(0.1, 0.9))
+def test_resampled_accuracies_have_the_binomial_distribution(images, share):
+    right = np.arange(images) < round(share * images)
+    low, high = image_interval(right, resamples=4000)
+    exact_low, exact_high = np.array(stats.binom.interval(0.95, images, right.mean())) / images
+    wide = np.sqrt(share * (1 - share) / images)
+    assert low == pytest.approx(exact_low, abs=0.2 * wide)
+    assert high == pytest.approx(exact_high, abs=0.2 * wide)
+
+
+def test_the_same_images_have_the_same_interval():
+    losses = np.random.default_rng(3).exponential(size=500)
+    assert image_interval(losses) == image_interval(losses)
+    assert image_interval([1.0] * 7) == (1.0, 1.0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(table=st.tuples(*[st.integers(0, 40)] * 4))
+def test_mcnemar_is_that_of_statsmodels(table):
+    tables = pytest.importorskip("statsmodels.stats.contingency_tables")
+    both, only_one, only_other, neither = table
+    one = np.repeat([1, 1, 0, 0], table)
+    other = np.repeat([1, 0, 1, 0], table)
+    if not sum(table):
+        return
+    told = mcnemar(one, other)
+    assert (told["only_one"], told["only_other"]) == (only_one, only_other)
+    exact = tables.mcnemar([[both, only_one], [only_other, neither]], exact=True)
+    expected = exact.pvalue if only_one + only_other else 1.0
+    assert told["p"] == pytest.approx(min(1.0, expected))
+
+
+def test_mcnemar_wants_the_same_images():
+    with pytest.raises(ValueError, match="same images"):
+        mcnemar([1, 0], [1, 0, 1])
