@@ -11,6 +11,7 @@ from tutelage.errors import UserError, unknown
 COMMANDS = {
     "distill": ("distill RECIPE [FLAGS]", "teacher, cache, baseline and students on paired seeds, export, report"),
     "train": ("train RECIPE [METHOD] [FLAGS]", "one run; the same command goes on where it was stopped"),
+    "tune": ("tune RECIPE [METHODS] [FLAGS]", "a method's numbers searched on val, then tried on fresh seeds"),
     "check": ("check RECIPE [FLAGS]", "look at the teacher before any lesson: is it right, and worth it?"),
     "cache": ("cache list|fill|verify|prune", "teachers' answers on disk"),
     "evaluate": ("evaluate RUN [--open-test REASON]", "accuracy, calibration and agreement with the teacher"),

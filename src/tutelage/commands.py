@@ -12,11 +12,12 @@ from tutelage.cache import TeacherCache, caches
 from tutelage.data.splits import open_test
 from tutelage.errors import UserError, unknown
 from tutelage.evaluate import measure, predict
-from tutelage.flags import RUNS, DistillFlags, TrainFlags, parsed, with_method
+from tutelage.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method
 from tutelage.plan import Plan
 from tutelage.predictions import evaluate_run
 from tutelage.run import Run
 from tutelage.study import Study
+from tutelage.tune import Tuning, in_words
 
 CACHES = "teacher-cache"
 
@@ -30,6 +31,23 @@ def distill(arguments: list[str]) -> None:
     preflight.before_training(recipes[-1], engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     folder = study.run(engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     report([str(folder)])
+
+
+def tune(arguments: list[str]) -> None:
+    """The numbers of one or more methods searched on val; then the best on fresh seeds beside its defaults."""
+    methods = arguments[1].split(",") if len(arguments) > 1 and not arguments[1].startswith("-") else []
+    flags = parsed(TuneFlags, "tune", [*arguments[:1], *methods[:1], *arguments[1 + bool(methods) :]])
+    recipes = (flags.recipe, *(with_method(flags.recipe, name) for name in methods[1:]))
+    beside = tuple(with_method(flags.recipe, name) for name in flags.beside)
+    tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
+    where = {"engine": flags.engine, "runs": flags.runs, "data_root": flags.data_root}
+    preflight.trial(*recipes, *beside, **where)
+    preflight.before_training(flags.recipe, **where)
+    folder = tuning.run(**where)
+    if folder is not None:
+        report([str(folder)])
+        for line in in_words(files.read_json(folder / "results.json")):
+            print(line)
 
 
 def train(arguments: list[str]) -> None:

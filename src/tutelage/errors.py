@@ -21,6 +21,10 @@ class UserError(Exception):
         return f"{self.message}\n\nhint: {self.hint}" if self.hint else self.message
 
 
+class Diverged(UserError):
+    """Training went to infinity: a setting too bold, which a search may step over."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str], listing: str = "") -> UserError:
     """The error for a name that is in no table, with the nearest name that is.
 

@@ -13,6 +13,7 @@ from tutelage.engine import Engine
 from tutelage.errors import UserError
 from tutelage.recipe import Recipe
 from tutelage.study import SEEDS
+from tutelage.tune import Search
 
 RUNS = Path("runs")
 WEIGHTS = (".safetensors", ".pth", ".pt")
@@ -40,6 +41,19 @@ class DistillFlags(TrainFlags):
     """Compare these methods at their defaults instead of the recipe's own."""
     name: str = ""
     """Of the study's folder; empty: from the recipe."""
+
+
+@dataclass(frozen=True)
+class TuneFlags(TrainFlags):
+    """How much is searched; the closing study; every field of the recipe; the engine; and where things are."""
+
+    search: Search = field(default_factory=Search)
+    seeds: tuple[int, ...] = SEEDS
+    """Of the closing study: the best setting, the defaults and the baseline, once with each."""
+    beside: tuple[str, ...] = ()
+    """Further methods of the closing study, at their defaults."""
+    name: str = ""
+    """Of the folders; empty: from the recipe."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:

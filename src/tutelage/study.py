@@ -17,13 +17,14 @@ from tutelage.engine import Engine
 from tutelage.errors import UserError
 from tutelage.evaluate import measure, predict
 from tutelage.export import export
+from tutelage.methods._base import Method
 from tutelage.methods.baseline import Baseline
 from tutelage.models.count import macs, parameters
 from tutelage.predictions import evaluate_run, keep_test
 from tutelage.recipe import Recipe, method_words
 from tutelage.report import write_report
 from tutelage.run import Run, environment, machine
-from tutelage.statistics import paired_gain
+from tutelage.statistics import judged, paired_gain
 from tutelage.training import train
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -54,12 +55,23 @@ class Study:
                 "the recipes of a study differ in more than the method and its teacher",
                 "give them the same data, student, augment, fit and views, or make two studies",
             )
+        rows = [dataclasses.replace(row, seed=0) for row in self.rows]
+        if twice := [row for row in rows if rows.count(row) > 1]:
+            raise UserError(
+                f"the same recipe is in the study twice: {method_words(twice[0].method)}",
+                "give each method once, or other values to one of them",
+            )
 
     @property
     def rows(self) -> tuple[Recipe, ...]:
         """One recipe a row of the table, baseline first."""
-        taught = tuple(recipe for recipe in self.recipes if not isinstance(recipe.method, Baseline))
-        return (self.recipes[0].as_baseline, *taught)
+        others = tuple(recipe for recipe in self.recipes if not isinstance(recipe.method, Baseline))
+        return (self.recipes[0].as_baseline, *others)
+
+    @property
+    def taught(self) -> Recipe:
+        """The row that says who teaches: the last with a teacher, else the last."""
+        return next((row for row in reversed(self.rows) if row.teacher is not None), self.rows[-1])
 
     @property
     def folder_name(self) -> str:
@@ -79,6 +91,13 @@ class Study:
         """
         runs, engine = Path(runs), engine or Engine()
         folder = runs / self.folder_name
+        with files.locked(folder / "lock") as alone:
+            if not alone:
+                raise UserError(f"another process works on {folder}", "wait for it: what is done is found again")
+            self._run(folder, engine, runs, data_root)
+        return folder
+
+    def _run(self, folder: Path, engine: Engine, runs: Path, data_root: Path | str | None) -> None:
         files.write_json(folder / "study.json", self.to_dict())
         files.write_json(folder / "environment.json", environment(engine))
         begun = time.monotonic()
@@ -88,14 +107,13 @@ class Study:
             evaluate_run(run, dataset, runs)
         if not (folder / "test.json").exists():
             self._open_test(folder, trained, dataset, runs)
-        shown = trained[len(self.rows) - 1, self.seeds[0]]
+        shown = self._best(trained)
         if shown.result("export") is None:
             export(shown, dataset)
         wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
         files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
         files.write_json(folder / "results.json", self.results(folder, trained, dataset, runs))
         write_report(folder)
-        return folder
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -106,12 +124,17 @@ class Study:
         """The study of a folder.
 
         Raises:
-            UserError: the folder holds none.
+            UserError: the folder holds none, or one without a baseline.
         """
         if not (Path(folder) / "study.json").is_file():
             raise UserError(f"{folder} holds no study (no study.json)", "tutelage distill RECIPE makes one")
         plain = files.read_json(Path(folder) / "study.json")
         recipes = tuple(Recipe.from_dict(recipe) for recipe in plain["recipes"])
+        if not recipes or not isinstance(recipes[0].method, Baseline):
+            raise UserError(
+                f"{folder}/study.json was changed: its first recipe is not the baseline",
+                "a gain is a gain over the same student without a teacher; tutelage distill writes the file anew",
+            )
         return Study(recipes, tuple(plain["seeds"]), plain["name"])
 
     def _train(self, engine: Engine, runs: Path, data_root: Path | str | None) -> dict[tuple[int, int], Run]:
@@ -123,10 +146,18 @@ class Study:
                 trained[number, seed] = train(recipe, engine=engine, runs=runs, data_root=data_root)
         return trained
 
+    def _best(self, trained: dict[tuple[int, int], Run]) -> Run:
+        """The run to hand over: the first seed of the method that is best on val."""
+
+        def on_val(number: int) -> float:
+            return sum(trained[number, seed].result("evaluation")["val"]["top1"] for seed in self.seeds)
+
+        return trained[max(range(min(1, len(self.rows) - 1), len(self.rows)), key=on_val), self.seeds[0]]
+
     def _open_test(self, folder: Path, trained: dict[tuple[int, int], Run], dataset: DataSet, runs: Path) -> None:
         """All test numbers of the study in one opening."""
         test = open_test(dataset, runs / "test_openings.jsonl", run=folder.name, reason="final evaluation of a study")
-        taught = self.rows[-1]
+        taught = self.taught
         told: dict[str, Any] = {"teacher": None, "runs": {}}
         logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
         teacher_logits = None
@@ -143,26 +174,32 @@ class Study:
     ) -> dict[str, Any]:
         """Everything the report shows, as JSON values."""
         test = files.read_json(folder / "test.json")
-        taught = self.rows[-1]
+        taught = self.taught
         rows: list[dict[str, Any]] = []
-        for number, row in enumerate(self.rows):
+        for number, (row, label) in enumerate(zip(self.rows, labels(self.rows), strict=True)):
             of_row = [trained[number, seed] for seed in self.seeds]
             rows.append(
                 {
-                    "label": method_words(row.method),
+                    "label": label,
                     "method": row.to_dict()["method"],
                     **{size: of_row[0].result("card")[size] for size in ("parameters", "macs")},
                     "seeds": [_seed_result(run, test["runs"][run.path.name]) for run in of_row],
                 }
             )
-        for row in rows[1:]:
-            row["gain"] = {
-                split: paired_gain(_column(row["seeds"], split, "top1"), _column(rows[0]["seeds"], split, "top1"))
-                for split in ("val", "test")
-            }
+        for split in ("val", "test"):
+            gains = judged([_paired(row, rows[0], split) for row in rows[1:]])
+            for row, gain in zip(rows[1:], gains, strict=True):
+                row.setdefault("gain", {})[split] = gain
         card = trained[0, self.seeds[0]].result("card")
-        shown = trained[len(self.rows) - 1, self.seeds[0]]
+        shown = self._best(trained)
         ledger = openings(runs / "test_openings.jsonl")
+        if (folder / "tuning.json").exists():
+            tuning = files.read_json(folder / "tuning.json")
+            by_label = {row["label"]: row for row in rows}
+            defaults, tuned = by_label[tuning["defaults_row"]], by_label[tuning["tuned_row"]]
+            tuning["fresh"] = {split: _paired(tuned, defaults, split) for split in ("val", "test")}
+        else:
+            tuning = None
         return {
             "study": folder.name,
             "data": {"name": dataset.name, "classes": list(dataset.classes), "train": len(dataset.train)}
@@ -170,6 +207,7 @@ class Study:
             "student": {key: card[key] for key in ("parameters", "macs")} | {"name": taught.student.name},
             "teacher": self._teacher_result(trained, dataset, runs, test["teacher"]),
             "rows": rows,
+            "tuning": tuning,
             "cost": self._cost(folder, trained),
             "export": {"run": shown.path.name, "onnx": shown.result("export")},
             "test_openings": {
@@ -185,7 +223,7 @@ class Study:
     def _teacher_result(
         self, trained: dict[tuple[int, int], Run], dataset: DataSet, runs: Path, test: Any
     ) -> dict[str, Any] | None:
-        taught = self.rows[-1]
+        taught = self.taught
         if taught.teacher is None:
             return None
         network = teaching.load_teacher(taught, dataset, runs)
@@ -194,14 +232,14 @@ class Study:
             "name": taught.teacher.model.name,
             "parameters": parameters(network),
             "macs": macs(network, (1, *dataset.train.shape)),
-            "val": trained[len(self.rows) - 1, self.seeds[0]].result("evaluation")["teacher"],
+            "val": trained[self.rows.index(taught), self.seeds[0]].result("evaluation")["teacher"],
             "val_held_out": held_out,
             "test": test,
         }
 
     def _cost(self, folder: Path, trained: dict[tuple[int, int], Run]) -> dict[str, Any]:
         costs = [run.result("cost") for run in trained.values()]
-        teacher_run = self.rows[-1].of_teacher
+        teacher_run = self.taught.of_teacher
         of_teacher = None
         if teacher_run is not None:
             of_teacher = Run.of(teacher_run, folder.parent).result("cost")
@@ -232,5 +270,26 @@ def _seed_result(run: Run, test: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _column(seeds: list[dict[str, Any]], split: str, name: str) -> list[float]:
-    return [seed[split][name] for seed in seeds]
+def _paired(row: dict[str, Any], baseline: dict[str, Any], split: str) -> dict[str, Any]:
+    mine, alone = ([seed[split]["top1"] for seed in of_row["seeds"]] for of_row in (row, baseline))
+    return paired_gain(mine, alone)
+
+
+def labels(rows: tuple[Recipe, ...]) -> list[str]:
+    """A name a row: the method's; of a method that occurs more than once, with what is not at its default."""
+    words = [method_words(row.method) for row in rows]
+    return [
+        f"{word} ({', '.join(changed)})" if words.count(word) > 1 and (changed := _changed(row.method)) else word
+        for word, row in zip(words, rows, strict=True)
+    ]
+
+
+def _changed(method: Method, where: str = "") -> list[str]:
+    told = []
+    for f in dataclasses.fields(method):
+        value = getattr(method, f.name)
+        if isinstance(value, Method):
+            told += _changed(value, f"{method_words(value)}.")
+        elif value != f.default:
+            told.append(f"{where}{f.name} {value:.3g}" if isinstance(value, float) else f"{where}{f.name} {value}")
+    return told

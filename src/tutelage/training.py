@@ -19,7 +19,7 @@ from tutelage.card import save_student
 from tutelage.data.images import Images
 from tutelage.distiller import Distiller
 from tutelage.engine import Engine
-from tutelage.errors import UserError
+from tutelage.errors import Diverged, UserError
 from tutelage.evaluate import measure, predict
 from tutelage.methods._adapters import pairs_in_words
 from tutelage.models.tune import set_trained
@@ -248,7 +248,7 @@ class Book:
         """Fetches the losses noted since the last reading.
 
         Raises:
-            UserError: one is not finite; names step and term.
+            Diverged: one is not finite; names step and term.
         """
         now = time.monotonic()
         self.state["seconds"] += now - self._since
@@ -259,7 +259,7 @@ class Book:
         values = torch.stack([torch.stack([terms[name] for name in names]) for _, terms in self._waiting]).cpu()
         if not values.isfinite().all():
             row, column = (~values.isfinite()).nonzero()[0].tolist()
-            raise UserError(
+            raise Diverged(
                 f"the loss is not finite: term {names[column]} at step {self._waiting[row][0]} of {self.run.path}",
                 LOWER,
             )
@@ -275,10 +275,10 @@ class Book:
         """Writes down the measures on the validation split after an epoch.
 
         Raises:
-            UserError: the last step before it broke the weights, though its own loss was finite.
+            Diverged: the last step before it broke the weights, though its own loss was finite.
         """
         if not math.isfinite(measured["nll"]):
-            raise UserError(f"the weights are not finite after step {step - 1} of {self.run.path}", LOWER)
+            raise Diverged(f"the weights are not finite after step {step - 1} of {self.run.path}", LOWER)
         best = self.state.get("best")
         self.state["last"] = measured["top1"]
         if best is None or measured["top1"] > best["top1"]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from tutelage import rng
 from tutelage.methods._adapters import embedding_widths
-from tutelage.methods._base import Method, Range, Temperature, Weight
+from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._relations import unit
 
@@ -119,7 +119,7 @@ class CRD(Method):
     """Weight of the labels, >= 0; published: 1."""
     teacher_weight: Annotated[float, Range(0, search=(0.08, 8), log=True)] = 0.8
     """Weight of the contrast, >= 0; published for CIFAR-100: 0.8; Knowledge-Distillation-Zoo for CIFAR-10: 0.2."""
-    temperature: Temperature = 0.07
+    temperature: Annotated[float, Range(0, open=True, search=(0.02, 0.5), log=True)] = 0.07
     """Divides the cosines, > 0; published: 0.07."""
     negatives: Annotated[int, Range(1)] = 16384
     """Draws a sample and step, >= 1; published: 16384."""
