@@ -15,7 +15,7 @@ COMMANDS = {
     "check": ("check RECIPE [FLAGS]", "look at the teacher before any lesson: is it right, and worth it?"),
     "cache": ("cache list|fill|verify|prune", "teachers' answers on disk"),
     "evaluate": ("evaluate RUN [--open-test REASON]", "accuracy, calibration and agreement with the teacher"),
-    "export": ("export RUN", "student.onnx, and what it is worth when run"),
+    "export": ("export RUN [--format F,F]", "the student as files for a device, each measured by running it"),
     "report": ("report STUDY", "the table of a study, and its report.html anew"),
     "list": ("list methods|models|datasets|recipes", "what there is to choose from"),
     "explain": ("explain METHOD", "its formula, fields and when to use it"),
@@ -81,6 +81,10 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage import listing
 
         return getattr(listing, f"{name}_")
+    if name in ("export",):
+        from tutelage import deploying
+
+        return getattr(deploying, name)
     from tutelage import commands
 
     return getattr(commands, name)

@@ -98,22 +98,6 @@ def evaluate(arguments: list[str]) -> None:
             print(f"{'teacher on val' if split == 'teacher' else split}: {_in_words(told[split])}")
 
 
-def export(arguments: list[str]) -> None:
-    """student.onnx of a finished run."""
-    parser = _parser("export", "student.onnx of a finished run, run through ONNX Runtime on val.")
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--data-root", type=Path)
-    chosen = parser.parse_args(arguments)
-    from tutelage.export import export as export_run
-
-    run = Run.open(chosen.run)
-    told = export_run(run, data.load(run.recipe.data, chosen.data_root))
-    print(run.path / told["file"])
-    print(f"{progress.size(told['bytes'])}, val top-1 {told['val_top1']:.2%} in ONNX Runtime, ", end="")
-    print(f"{told['same_predictions']:.2%} of predictions as PyTorch's, ", end="")
-    print(f"{told['latency_ms']['p50']:.2f} ms an image on one thread")
-
-
 def report(arguments: list[str]) -> None:
     """The table of a study, and its report.html anew."""
     parser = _parser("report", "The table of a study, and its report.html anew.")

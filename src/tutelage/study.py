@@ -108,7 +108,7 @@ class Study:
         if not (folder / "test.json").exists():
             self._open_test(folder, trained, dataset, runs)
         shown = self._best(trained)
-        if shown.result("export") is None:
+        if "onnx" not in (shown.result("export") or {}):
             export(shown, dataset)
         wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
         files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
@@ -209,7 +209,7 @@ class Study:
             "rows": rows,
             "tuning": tuning,
             "cost": self._cost(folder, trained),
-            "export": {"run": shown.path.name, "onnx": shown.result("export")},
+            "export": {"run": shown.path.name, "onnx": shown.result("export")["onnx"]},
             "test_openings": {
                 "study": [opening for opening in ledger if opening["run"] == folder.name],
                 "all": len(ledger),

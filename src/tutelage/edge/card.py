@@ -1,0 +1,88 @@
+"""What an exported file says of itself: its classes, and how to get from a picture to its input.
+
+The card is JSON: in an ONNX file's metadata under `KEY`, and for every format in card.json beside the file.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tutelage.errors import UserError
+
+KEY = "tutelage"
+BESIDE = "card.json"
+INTERPOLATIONS = ("bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class Card:
+    """From a picture to the input, and from the output to a word."""
+
+    classes: tuple[str, ...]
+    """Names, in the order of the logits."""
+    shape: tuple[int, int, int]
+    """Channels (1: grey, 3: red, green, blue), height and width of the input, whose values are in [0, 1]."""
+    interpolation: str = "bilinear"
+    """Of the resizing; antialiased, as image libraries do."""
+
+    @staticmethod
+    def of(plain: Any, where: str) -> "Card":
+        """A card from its JSON form.
+
+        Args:
+            plain: The value.
+            where: What it was read from, for the message.
+
+        Raises:
+            UserError: names what is missing or cannot be.
+        """
+        said = plain if isinstance(plain, dict) else {}
+        asked = said.get("input", {})
+        shape, classes = asked.get("shape", ()), said.get("classes", ())
+        interpolation = asked.get("interpolation", "bilinear")
+        missing = [name for name, value in (("classes", classes), ("input.shape", shape)) if not value]
+        if missing:
+            raise UserError(f"{where} lacks {' and '.join(missing)}", "tutelage export RUN writes it whole")
+        if len(shape) != 3 or shape[0] not in (1, 3) or interpolation not in INTERPOLATIONS:
+            raise UserError(
+                f"{where}: cannot make an input of shape {list(shape)} by {interpolation} interpolation",
+                "expected [channels, height, width] with 1 or 3 channels, and bilinear or bicubic",
+            )
+        return Card(tuple(map(str, classes)), (shape[0], shape[1], shape[2]), interpolation)
+
+
+def for_input(channels: int, height: int, width: int, interpolation: str) -> dict[str, Any]:
+    """The preprocessing in words that a person can follow, for the card's `input`."""
+    return {
+        "name": "pixels",
+        "shape": [channels, height, width],
+        "range": [0, 1],
+        "colours": "grey" if channels == 1 else "red, green, blue",
+        "interpolation": interpolation,
+        "resize": f"until the picture just covers {height} x {width}, antialiased; not where it has this size",
+        "crop": "centre",
+    }
+
+
+def beside(path: Path) -> Card:
+    """The card in card.json beside a file.
+
+    Raises:
+        UserError: there is none, or it is not one.
+    """
+    card = path.parent / BESIDE
+    if not card.is_file():
+        raise UserError(
+            f"{path} does not say its classes and its input's size, and there is no {BESIDE} beside it",
+            f"copy {BESIDE} from the run's folder to the file, or export it with tutelage export RUN",
+        )
+    return Card.of(parsed(card.read_text(encoding="utf-8"), str(card)), str(card))
+
+
+def parsed(text: str, where: str) -> Any:
+    """JSON, or a UserError that names where it was read."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{where} is not valid JSON: {error}", "export the file anew") from None

@@ -1,0 +1,62 @@
+"""From a picture file to the input of an exported student, with Pillow and NumPy alone."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from tutelage.edge.card import Card
+from tutelage.errors import UserError
+
+
+def read_picture(path: Path, card: Card) -> np.ndarray:
+    """A picture as the student wants it: float32 [1, C, H, W] in [0, 1].
+
+    Turned as its EXIF orientation says; of an animation the first frame; what is transparent is laid on white;
+    16-bit grey scaled to 8; resized until it just covers the input, and the centre cut out.
+
+    Raises:
+        UserError: it cannot be read as a picture.
+    """
+    try:
+        with Image.open(path) as opened:
+            picture = _plain(ImageOps.exif_transpose(opened), channels=card.shape[0])
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}") from None
+    except Image.DecompressionBombError:
+        raise UserError(f"{path} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from None
+    # Pillow's readers let whatever a damaged file provokes pass through.
+    except Exception as error:
+        reason = "is not a picture" if isinstance(error, Image.UnidentifiedImageError) else f"is damaged: {error}"
+        raise UserError(f"{path} {reason}") from None
+    return as_input(picture, card)
+
+
+def as_input(picture: Image.Image, card: Card) -> np.ndarray:
+    """Resized until it just covers the input, the centre cut out, scaled to [0, 1]: float32 [1, C, H, W]."""
+    channels, height, width = card.shape
+    scale = max(height / picture.height, width / picture.width)
+    size = max(width, round(picture.width * scale)), max(height, round(picture.height * scale))
+    if size != picture.size:
+        picture = picture.resize(size, Image.Resampling[card.interpolation.upper()])
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    pixels = np.asarray(picture.crop((left, top, left + width, top + height)), np.float32) / np.float32(255)
+    return pixels.reshape(1, height, width, channels).transpose(0, 3, 1, 2).copy()
+
+
+def _plain(picture: Image.Image, channels: int) -> Image.Image:
+    """8-bit grey or red, green, blue, whatever the file held."""
+    if picture.mode.startswith(("I", "F")):
+        values = np.asarray(picture, np.float64)
+        scale = 255 if picture.mode == "F" and values.max(initial=0) <= 1 else 1 / 257
+        picture = Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return picture.convert("L" if channels == 1 else "RGB")
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

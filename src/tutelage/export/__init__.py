@@ -1,0 +1,110 @@
+"""The student as files that run without its training code, each worth what running it has shown.
+
+A file appears only after it was run on val and found as accurate as it has to be.
+"""
+
+import dataclasses
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tutelage import files
+from tutelage.card import load_student
+from tutelage.data.splits import DataSet
+from tutelage.edge import card
+from tutelage.errors import UserError
+from tutelage.export.formats import FORMATS, Format, chosen
+from tutelage.export.measuring import measured
+from tutelage.export.task import Task
+from tutelage.predictions import on_val
+from tutelage.run import Run
+
+TOLERANCE = 0.001
+"""By how much a float file's val accuracy may differ from PyTorch's: 0.1 points."""
+MAX_DROP = 0.01
+"""By how much an int8 file's may be lower: 1 point."""
+
+
+def export(
+    run: Run, dataset: DataSet, formats: Iterable[str] = ("onnx",), *, force: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Writes a finished run's student in these formats, with card.json beside; export.json says what each is worth.
+
+    Args:
+        run: Its folder takes the files.
+        dataset: Its data: int8 is calibrated on training views, everything is measured on val.
+        formats: Names of FORMATS.
+        force: Keep an int8 file that loses more than `MAX_DROP`.
+
+    Returns:
+        By format: see `measuring.measured`.
+
+    Raises:
+        UserError: the run is not finished; an unknown format, or one whose packages are not installed; a file whose
+            accuracy on val is not PyTorch's, or that loses too much: it is not kept.
+    """
+    rows = chosen(formats)
+    task = task_of(run, dataset)
+    files.write_json(run.path / card.BESIDE, run.result("card") | task.card)
+    told = {}
+    for name, row in rows.items():
+        told[name] = export_file(task, name, row, run.path, force=force)
+        before = {other: value for other, value in (run.result("export") or {}).items() if other in FORMATS}
+        files.write_json(run.path / "export.json", before | {name: told[name]})
+    return told
+
+
+def task_of(run: Run, dataset: DataSet) -> Task:
+    """What a finished run has to export.
+
+    Raises:
+        UserError: it is not finished.
+    """
+    if not run.done:
+        raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
+    told = run.result("card")
+    asked = told["input"]
+    said = {
+        "classes": told["classes"],
+        "input": asked | card.for_input(*dataset.train.shape, asked.get("interpolation", "bilinear")),
+        "normalisation": "inside the file",
+        "weights_sha256": told["weights_sha256"],
+    }
+    unmixed = dataclasses.replace(run.recipe.augment, mix="none", cutout=0)
+    return Task(load_student(run, dataset), dataset, unmixed, said, on_val(run, dataset).logits)
+
+
+def export_file(task: Task, name: str, row: Format, folder: Path, *, force: bool = False) -> dict[str, Any]:
+    """Writes one file, runs it, and moves it into a folder where it is good enough.
+
+    Raises:
+        UserError: it is not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", suffix=".tmp", dir=folder) as made:
+        path = Path(made) / row.file
+        row.write(task, path)
+        told = measured(task, path)
+        _good_enough(name, row, told, force=force)
+        # What belongs to the file goes first, so that the file never stands without it.
+        for part in sorted(Path(made).iterdir(), key=lambda part: part == path):
+            with files.appearing(folder / part.name) as beside:
+                part.replace(beside)
+    return told
+
+
+def _good_enough(name: str, row: Format, told: dict[str, Any], *, force: bool) -> None:
+    drop = told["drop"]
+    if row.int8 and drop > MAX_DROP and not force:
+        raise UserError(
+            f"{name} loses {100 * drop:.2f} points on val ({told['val_top1']:.2%} of {told['images']:,} images; "
+            f"PyTorch {told['val_top1'] + drop:.2%}); {100 * MAX_DROP:g} are allowed, and the file is not kept",
+            "--force keeps it",
+        )
+    if not row.int8 and abs(drop) > TOLERANCE:
+        raise UserError(
+            f"{name} has {told['val_top1']:.2%} on val, PyTorch {told['val_top1'] + drop:.2%}: "
+            f"more than {100 * TOLERANCE:g} points apart, and the file is not kept",
+            "report it with the model's name",
+        )

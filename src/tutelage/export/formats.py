@@ -1,0 +1,57 @@
+"""FORMATS: the only list of what a student can be exported to."""
+
+import importlib.util
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from tutelage.edge.runtimes import RUNTIMES
+from tutelage.errors import UserError, unknown
+from tutelage.export import onnx_files
+from tutelage.export.task import Task
+
+
+class Format(NamedTuple):
+    """One kind of file."""
+
+    write: Callable[[Task, Path], None]
+    """Makes the file (and what belongs to it, under the same name with another suffix)."""
+    file: str
+    """Its name in a run's folder; the suffix says which of `edge.runtimes.RUNTIMES` runs it."""
+    packages: tuple[str, ...]
+    """Importable names that the writer and the runtime need."""
+    extra: str
+    """The extra that brings them; empty: tutelage always does."""
+    summary: str
+    int8: bool = False
+    """Whether it computes in 8 bits, and may so lose accuracy."""
+
+
+# fmt: off
+FORMATS: dict[str, Format] = {
+    "onnx": Format(onnx_files.write_onnx, "student.onnx", (), "", "ONNX Runtime, and most others"),
+    "onnx-int8": Format(onnx_files.write_int8, "student-int8.onnx", (), "", "the same in 8 bits", int8=True),
+}
+# fmt: on
+
+
+def chosen(names: Iterable[str]) -> dict[str, Format]:
+    """The formats of these names.
+
+    Raises:
+        UserError: there is none of a name, or its packages are not installed.
+    """
+    rows = {}
+    for name in names:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS, "tutelage export --help")
+        row = FORMATS[name]
+        needed = {*row.packages, RUNTIMES[Path(row.file).suffix].module}
+        missing = sorted(package for package in needed if importlib.util.find_spec(package) is None)
+        if missing:
+            raise UserError(
+                f"format {name} needs {' and '.join(missing)}, not installed here",
+                f"pip install 'tutelage[{row.extra}]'",
+            )
+        rows[name] = row
+    return rows

@@ -1,0 +1,68 @@
+"""What a file is worth: found by running it, on val and in a process of its own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from tutelage.data.images import Images
+from tutelage.edge.runtimes import open_file
+from tutelage.edge.worker import Worker
+from tutelage.evaluate import BATCH, measure
+from tutelage.export.task import Task
+from tutelage.progress import advancing
+
+LATENCY_RUNS = 200
+
+
+def measured(task: Task, path: Path) -> dict[str, Any]:
+    """Runs a file on val, and image by image in a process of its own.
+
+    Returns:
+        `file`; `bytes`, with what belongs to it; `images`, of val; `val_top1`; `drop`, PyTorch's top-1 less the
+        file's; `same_predictions`, the share of images with PyTorch's top-1; `largest_difference`, of logits;
+        `sqnr_db`, the power of PyTorch's logits over that of the difference, in decibels, None where there is none;
+        `latency_ms` {"p50", "p90"} of one image on one thread; `peak_bytes`, the memory of a process that runs it,
+        and `file_bytes`, the part that was not there before the file was opened.
+    """
+    logits = run_file(path, task.dataset.val)
+    expected = task.logits.numpy()
+    difference = logits - expected
+    noise = float(np.square(difference).mean())
+    labels = task.dataset.val.labels
+    top1 = measure(torch.from_numpy(logits), labels)["top1"]
+    worker = Worker(path, task.shape)
+    try:
+        times = worker.ask("latency", runs=LATENCY_RUNS)
+    finally:
+        worker.close()
+    return {
+        "file": path.name,
+        "bytes": sum(part.stat().st_size for part in path.parent.glob(f"{path.stem}.*")),
+        "images": len(labels),
+        "val_top1": top1,
+        "drop": measure(task.logits, labels)["top1"] - top1,
+        "same_predictions": float((logits.argmax(1) == expected.argmax(1)).mean()),
+        "largest_difference": float(np.abs(difference).max()),
+        "sqnr_db": 10 * float(np.log10(np.square(expected).mean() / noise)) if noise else None,
+        "latency_ms": percentiles(times),
+        **worker.memory,
+    }
+
+
+def run_file(path: Path, images: Images) -> Float32[np.ndarray, "N C"]:
+    """A file's logits on every image."""
+    infer = open_file(path).infer
+    parts = []
+    with advancing(f"{path.name} on val", len(images)) as advance:
+        for position in torch.arange(len(images)).split(BATCH):
+            parts.append(infer(images.plain(position).contiguous().numpy()))
+            advance(len(position))
+    return np.concatenate(parts)
+
+
+def percentiles(milliseconds: list[float]) -> dict[str, float]:
+    """{"p50", "p90"}."""
+    return {name: float(np.percentile(milliseconds, share)) for name, share in (("p50", 50), ("p90", 90))}

@@ -1,0 +1,125 @@
+"""ONNX: the student as one self-contained file, in float32 or with int8 weights and activations."""
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from tutelage import rng
+from tutelage.edge.card import KEY
+from tutelage.export.task import Pixels, Task
+
+CALIBRATION_IMAGES = 512
+"""Training views from whose activations the int8 ranges are taken."""
+BATCH = 64
+
+
+def write_onnx(task: Task, path: Path) -> None:
+    """Input "pixels" [batch, channels, height, width] in [0, 1], output "logits"; the card is in the metadata."""
+    import onnx
+
+    example = torch.zeros(2, *task.shape)
+    batch = torch.export.Dim("batch", min=1)
+    # The exporter reports its progress on stdout, which is for data, and warns of things that are not the user's.
+    with quiet():
+        program = torch.onnx.export(
+            Pixels(task.network).eval(),
+            (example,),
+            input_names=["pixels"],
+            output_names=["logits"],
+            dynamic_shapes=({0: batch},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    program.save(path, external_data=False)
+    model = onnx.load(path)
+    # Which line of Python each node came from: of no use on a device, and a tenth of a small file.
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
+        part.ClearField("metadata_props")
+    onnx.helper.set_model_props(model, {KEY: json.dumps(task.card)})
+    onnx.save(model, path)
+
+
+def write_int8(task: Task, path: Path) -> None:
+    """The same with int8 weights, a scale for each output channel, and uint8 activations, a scale for each tensor.
+
+    Scales are fixed (static), from the smallest and largest activation over `CALIBRATION_IMAGES` training views; the
+    arithmetic is written as QuantizeLinear and DequantizeLinear around float operators, which runtimes fuse. What
+    comes before the first convolution (resizing, normalisation) stays float.
+    """
+    write_onnx(task, path)
+    quantize(task, path)
+
+
+def quantize(task: Task, path: Path) -> None:
+    """Turns a float file into its int8 form, in place."""
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    with quiet():
+        quantize_static(
+            onnx.load(path),
+            path,
+            Views(task),  # ty: ignore[invalid-argument-type] (any object with get_next will do)
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            # Signed activations are a third of the speed: ONNX Runtime's x86 kernels fuse unsigned ones only.
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=_preprocessing(path),
+        )
+
+
+class Views:
+    """The calibration images in the form onnxruntime asks for them."""
+
+    def __init__(self, task: Task):
+        self._batches = calibration(task)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next batch, None after the last."""
+        batch = next(self._batches, None)
+        return None if batch is None else {"pixels": batch.numpy()}
+
+
+def calibration(task: Task) -> Iterator[Float32[torch.Tensor, "B C H W"]]:
+    """View 0 of the first training images in the order of seed 0, in batches: the same whenever they are asked for."""
+    images = task.dataset.train
+    for sample in rng.permutation(0, 0, len(images))[:CALIBRATION_IMAGES].split(BATCH):
+        yield images.view(sample, torch.zeros_like(sample), task.augment).pixels.contiguous()
+
+
+def _preprocessing(path: Path) -> list[str]:
+    """Names of the nodes before the first one with a matrix or a kernel of weights."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    weights = {tensor.name for tensor in graph.initializer if len(tensor.dims) >= 2 and max(tensor.dims) > 1}
+    names = []
+    for node in graph.node:
+        if node.op_type in ("Conv", "Gemm", "MatMul") and weights & set(node.input):
+            break
+        names.append(node.name)
+    return names
+
+
+@contextlib.contextmanager
+def quiet() -> Generator[None]:
+    """No warnings, no log lines and nothing on stdout: what converters say is not the user's."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,43 @@
+"""What there is to export, and everything that a writer or a measurement may need."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+
+from tutelage.data.augment import Augment
+from tutelage.data.splits import DataSet
+
+
+class Pixels(nn.Module):
+    """Pixels in, logits out: what an exported file computes."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Float[Tensor, "B C H W"]) -> Float[Tensor, "B classes"]:
+        """The logits alone."""
+        return self.network(pixels).logits
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network to be written down, and what it is compared with."""
+
+    network: nn.Module
+    """From pixels in [0, 1] to `Outputs`, in eval mode."""
+    dataset: DataSet
+    """Calibrated on its training images, measured on val."""
+    augment: Augment
+    """Which views of the training images the network has learnt from."""
+    card: dict[str, Any]
+    """What the file shall say of itself."""
+    logits: Float32[Tensor, "N C"]
+    """PyTorch's, on val."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image: channels, height, width."""
+        return self.dataset.train.shape
