@@ -1,5 +1,6 @@
 """The command line: finds the command, and turns a user's mistake into two lines. Importing it imports no torch."""
 
+import importlib
 import logging
 import os
 import sys
@@ -17,6 +18,8 @@ COMMANDS = {
     "evaluate": ("evaluate RUN [--open-test REASON]", "accuracy, calibration and agreement with the teacher"),
     "export": ("export RUN [--format F,F]", "the student as files for a device, each measured by running it"),
     "report": ("report STUDY", "the table of a study, and its report.html anew"),
+    "watch": ("watch RUN|STUDY", "live curves of what is being trained"),
+    "push": ("push RUN REPO_ID", "the exported student and its card to the Hugging Face hub"),
     "list": ("list methods|models|datasets|recipes", "what there is to choose from"),
     "explain": ("explain METHOD", "its formula, fields and when to use it"),
     "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
@@ -85,6 +88,8 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage import deploying
 
         return getattr(deploying, name)
+    if name in ("watch", "push"):
+        return getattr(importlib.import_module(f"tutelage.{name}"), name)
     from tutelage import commands
 
     return getattr(commands, name)

@@ -1,13 +1,14 @@
 """The commands that work: each turns flags into a recipe, a run or a study, and prints what came out."""
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from tutelage import data, files, preflight, progress, teaching
+from tutelage import data, files, preflight, progress, teaching, tracking
 from tutelage.cache import TeacherCache, caches
 from tutelage.data.splits import open_test
 from tutelage.errors import UserError, unknown
@@ -15,6 +16,7 @@ from tutelage.evaluate import measure, predict
 from tutelage.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method
 from tutelage.plan import Plan
 from tutelage.predictions import evaluate_run
+from tutelage.recipe import Recipe
 from tutelage.run import Run
 from tutelage.study import Study
 from tutelage.tune import Tuning, in_words
@@ -28,8 +30,10 @@ def distill(arguments: list[str]) -> None:
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
     preflight.trial(*recipes, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    preflight.before_training(recipes[-1], engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    folder = study.run(engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    every = [dataclasses.replace(row, seed=seed) for seed in study.seeds for row in study.rows]
+    with tracking.following(flags.log, _folders(flags.runs, every)):
+        preflight.before_training(recipes[-1], engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+        folder = study.run(engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     report([str(folder)])
 
 
@@ -58,7 +62,8 @@ def train(arguments: list[str]) -> None:
     was_done = Run(flags.runs / flags.recipe.name).done
     if not was_done:
         preflight.trial(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    run = train_run(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    with tracking.following(flags.log, _folders(flags.runs, [flags.recipe])):
+        run = train_run(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     told = evaluate_run(run, data.load(flags.recipe.data, flags.data_root), flags.runs)
     cost = run.result("cost")
     print(f"{run.path}{' (was done already)' if was_done else ''}")
@@ -213,6 +218,12 @@ def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
     if own is not None and not Run(flags.runs / own.name).done:
         raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
+
+
+def _folders(runs: Path, wanted: list[Recipe]) -> list[Path]:
+    """Of these recipes' runs, their teachers' first."""
+    teachers = [one.of_teacher for one in wanted if one.of_teacher is not None]
+    return list(dict.fromkeys(runs / one.name for one in [*teachers, *wanted]))
 
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:

@@ -10,6 +10,8 @@ def export(arguments: list[str]) -> None:
     from tutelage import data
     from tutelage.export import MAX_DROP, export
     from tutelage.export.formats import FORMATS
+    from tutelage.modelcard import write_model_card
+    from tutelage.predictions import evaluate_run
     from tutelage.run import Run
 
     width = max(map(len, FORMATS))
@@ -26,9 +28,12 @@ def export(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     run = Run.open(chosen.run)
     names = tuple(name for name in chosen.format.split(",") if name)
-    told = export(run, data.load(run.recipe.data, chosen.data_root), names, force=chosen.force)
+    dataset = data.load(run.recipe.data, chosen.data_root)
+    told = export(run, dataset, names, force=chosen.force)
+    evaluate_run(run, dataset, run.path.parent)
+    card = write_model_card(run)
     print("\n".join(_table(list(told), list(told.values()))))
-    print(f"in {run.path}, beside card.json")
+    print(f"in {run.path}, beside card.json and {card.name}")
 
 
 COLUMNS: dict[str, Any] = {

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 
@@ -81,6 +81,19 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def without_folders(value: Any) -> Any:
+    """A JSON value for others: of absolute paths in it only their last part, which says nothing of this machine.
+
+    >>> without_folders({"weights": ["/home/ann/teacher.pth", "runs/a", 1]})
+    {'weights': ['teacher.pth', 'runs/a', 1]}
+    """
+    if isinstance(value, dict):
+        return {name: without_folders(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_folders(item) for item in value]
+    return PurePath(value).name if isinstance(value, str) and value.startswith(("/", "~")) else value
 
 
 def append_line(path: Path, value: Any) -> None:

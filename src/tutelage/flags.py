@@ -13,6 +13,7 @@ from tutelage.engine import Engine
 from tutelage.errors import UserError
 from tutelage.recipe import Recipe
 from tutelage.study import SEEDS
+from tutelage.tracking import Tracker
 from tutelage.tune import Search
 
 RUNS = Path("runs")
@@ -29,6 +30,8 @@ class TrainFlags:
     """The folder of all runs, studies and teachers' answers."""
     data_root: Path | None = None
     """The folder of the data sets; else $TUTELAGE_DATA, else ~/.cache/tutelage/data."""
+    log: Tracker = "none"
+    """Where metrics.jsonl is copied to while it grows."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tutelage.evaluate import measure, predict
 from tutelage.export import export
 from tutelage.methods._base import Method
 from tutelage.methods.baseline import Baseline
+from tutelage.modelcard import write_model_card
 from tutelage.models.count import macs, parameters
 from tutelage.predictions import evaluate_run, keep_test
 from tutelage.recipe import Recipe, method_words
@@ -110,6 +111,7 @@ class Study:
         shown = self._best(trained)
         if "onnx" not in (shown.result("export") or {}):
             export(shown, dataset)
+        write_model_card(shown, test=files.read_json(folder / "test.json")["runs"][shown.path.name])
         wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
         files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
         files.write_json(folder / "results.json", self.results(folder, trained, dataset, runs))

@@ -1,0 +1,90 @@
+"""`tutelage push`: an exported student and its card to the Hugging Face hub. Never done unless asked for."""
+
+import argparse
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tutelage import files
+from tutelage.errors import UserError
+
+DELIVERED = ("README.md", "card.json", "recipe.json", "evaluation.json", "export.json")
+"""Of a run's folder, beside the weights and what was exported (student*): no checkpoints, no logs, no lock."""
+
+
+def push(arguments: list[str]) -> None:
+    """Uploads what a run delivers in one commit."""
+    parser = argparse.ArgumentParser("tutelage push", description="The exported student and its card to the hub.")
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("repo_id", metavar="REPO_ID", help="USER/NAME; made where it does not exist")
+    parser.add_argument("--private", action="store_true", help="of a repository that is made now")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be uploaded")
+    chosen = parser.parse_args(arguments)
+    paths = delivered(chosen.run)
+    if chosen.dry_run:
+        for path in paths:
+            print(path)
+        return
+    print(upload(paths, chosen.repo_id, private=chosen.private))
+
+
+def delivered(run: Path) -> list[Path]:
+    """The files of a run that are for others.
+
+    Raises:
+        UserError: no run, or not exported.
+    """
+    if not (run / "recipe.json").is_file():
+        raise UserError(f"{run} holds no run (no recipe.json)", "tutelage train RECIPE makes one")
+    if not (run / "export.json").is_file() or not (run / "README.md").is_file():
+        raise UserError(f"{run} has no exported student with its card", f"tutelage export {run} writes both")
+    return [run / name for name in DELIVERED if (run / name).is_file()] + sorted(run.glob("student*"))
+
+
+def upload(paths: list[Path], repo_id: str, *, private: bool = False) -> str:
+    """One commit to a model repository; its address. $HF_ENDPOINT and the hub's own log-in are used.
+
+    Raises:
+        UserError: the hub cannot be reached, or refuses.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="tutelage")
+    with _told(repo_id):
+        api.create_repo(repo_id, private=private or None, exist_ok=True)
+        operations = [CommitOperationAdd(path.name, _content(path)) for path in paths]
+        return str(api.create_commit(repo_id, operations, commit_message="Student and card by tutelage").commit_url)
+
+
+@contextmanager
+def _told(repo_id: str) -> Generator[None]:
+    """What goes wrong between here and the hub, in a user's words; never with a token in them."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    # OSError, and HTTPError of whichever client the hub's library uses.
+    unreachable: Any = HfHubHTTPError.__bases__
+    try:
+        yield
+    except HFValidationError:
+        raise UserError(f"{repo_id!r} is no name of a repository", "write USER/NAME") from None
+    except LocalTokenNotFoundError:
+        raise UserError("the hub does not know you", "hf auth login, or set HF_TOKEN") from None
+    except HfHubHTTPError as error:
+        raise UserError(
+            f"the hub refused {repo_id}: status {error.response.status_code}",
+            "hf auth login with a token that may write to it, or choose another USER/NAME",
+        ) from None
+    except unreachable as error:
+        raise UserError(
+            f"the hub cannot be reached: {type(error).__name__}", "try again when there is a network"
+        ) from None
+
+
+def _content(path: Path) -> bytes | str:
+    """A file as it is; of JSON files without the folders of this machine."""
+    if path.suffix != ".json":
+        return str(path)
+    return (json.dumps(files.without_folders(files.read_json(path)), indent=2) + "\n").encode()
