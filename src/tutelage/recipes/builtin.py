@@ -35,6 +35,11 @@ def cifar10() -> Recipe:
     )
 
 
+def mlperf_tiny() -> Recipe:
+    """The network that microcontrollers are measured with, for a microcontroller; about an hour on one core."""
+    return replace(cifar10(), student=Model("mlperf_tiny_resnet8"), fit=replace(cifar10().fit, epochs=100))
+
+
 def cifar100() -> Recipe:
     """The same for a hundred classes."""
     return replace(cifar10(), data=Data("cifar100"))

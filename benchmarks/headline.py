@@ -1,0 +1,188 @@
+"""MLPerf Tiny's ResNet-8 against itself: the published weights, ours without a teacher, and ours with one.
+
+The same network, the same bytes on the device; in float and in int8. Everything was chosen on val; the test split is
+opened once, for all numbers together, when the last run is done. Stop it anywhere: the same command goes on.
+
+    python benchmarks/headline.py --weights DIR --data-root DIR [--seeds 0 1 2] [--small]
+
+DIR of --weights holds the published cifar10_resnet56_akamaster and cifar10_resnet8_mlperftiny (.safetensors).
+"""
+
+import argparse
+import os
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from _common import RESULTS, write
+from mlperf_tiny import task_of as published_task
+from tutelage import Engine, data, files, recipes, train
+from tutelage.card import load_student
+from tutelage.data.images import Images
+from tutelage.data.splits import DataSet, open_test
+from tutelage.evaluate import measure, predict
+from tutelage.export import export, export_file
+from tutelage.export.formats import FORMATS
+from tutelage.export.measuring import run_file
+from tutelage.predictions import evaluate_run
+from tutelage.recipe import Recipe
+from tutelage.run import Run
+from tutelage.statistics import paired_gain
+
+TEACHER, PUBLISHED = "cifar10_resnet56_akamaster.safetensors", "cifar10_resnet8_mlperftiny.safetensors"
+FILES = {"float": "onnx", "int8": "onnx-int8"}
+
+
+def recipe(weights: str, seed: int, *, small: bool) -> Recipe:
+    """The taught run of one seed; `small`: a fifth of the images, 12 epochs, 2 views."""
+    chosen = recipes.built_in("mlperf_tiny")
+    assert chosen.teacher is not None
+    model = replace(chosen.teacher.model, weights=os.path.join(weights, TEACHER))
+    chosen = replace(chosen, teacher=replace(chosen.teacher, model=model, tune="none"), seed=seed)
+    if not small:
+        return chosen
+    return replace(chosen, data=replace(chosen.data, part=9_000), fit=replace(chosen.fit, epochs=12), views=2)
+
+
+def finished(rows: dict[str, list[Recipe]], engine: Engine, runs: Path, dataset: DataSet) -> dict[str, list[Run]]:
+    """Every run to its end, seed by seed, so that the first pair is complete early; each exported in both forms."""
+    found: dict[str, list[Run]] = {name: [] for name in rows}
+    for of_seed in zip(*rows.values(), strict=True):
+        for name, one in zip(rows, of_seed, strict=True):
+            run = train(one, engine=engine, runs=runs, data_root=dataset.root)
+            evaluate_run(run, dataset, runs)
+            if not set(FILES.values()) <= set(run.result("export") or {}):
+                export(run, dataset, FILES.values(), force=True)
+            found[name].append(run)
+    return found
+
+
+def on_test(runs: dict[str, list[Run]], weights: str, dataset: DataSet, folder: Path, ledger: Path) -> dict[str, Any]:
+    """Top-1 on test of everything in float and int8, in one opening; what was told once is read again."""
+    if (folder / "test.json").exists():
+        return files.read_json(folder / "test.json")
+    published = published_task(os.path.join(weights, PUBLISHED), dataset)
+    exported = {name: export_file(published, name, FORMATS[name], folder, force=True) for name in FILES.values()}
+    test = open_test(dataset, ledger, run=folder.name, reason="the headline: all its numbers in one opening")
+    told: dict[str, Any] = {"published": {"export": exported} | _accuracies(published.network, folder, test)}
+    for name, of_row in runs.items():
+        told[name] = [_accuracies(load_student(run, dataset), run.path, test) for run in of_row]
+    files.write_json(folder / "test.json", told)
+    return told
+
+
+def _accuracies(network: Any, folder: Path, test: Images) -> dict[str, float]:
+    quantized = torch.from_numpy(run_file(folder / FORMATS[FILES["int8"]].file, test))
+    return {
+        "float": measure(predict(network, test, what=f"{folder.name} on test"), test.labels)["top1"],
+        "int8": measure(quantized, test.labels)["top1"],
+    }
+
+
+def gather(runs: dict[str, list[Run]], test: dict[str, Any]) -> dict[str, Any]:
+    """The table and its claims, as JSON values."""
+    rows: list[dict[str, Any]] = [{"name": "published", "n": 1, "val": []} | _forms([test["published"]])]
+    rows[0]["files"] = test["published"]["export"]
+    for name, of_row in runs.items():
+        val = [run.result("evaluation")["val"]["top1"] for run in of_row]
+        costs = [run.result("cost") for run in of_row]
+        rows.append(
+            {"name": name, "n": len(of_row), "val": val}
+            | _forms(test[name])
+            | {
+                "files": of_row[0].result("export"),
+                "seconds": [cost["seconds"] for cost in costs],
+                "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in costs),
+                "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
+            }
+        )
+    of = {row["name"]: row for row in rows}
+    gains = {
+        form: {
+            "over_alone": paired_gain(of["taught"][form], of["alone"][form]),
+            "over_published": paired_gain(of["taught"][form], of["published"][form] * of["taught"]["n"]),
+        }
+        for form in FILES
+    }
+    return {"rows": rows, "gains": gains}
+
+
+def _forms(told: list[dict[str, Any]]) -> dict[str, list[float]]:
+    return {form: [one[form] for one in told] for form in FILES}
+
+
+def page(result: dict[str, Any], name: str) -> str:
+    """docs/results/headline.md, whose table the README repeats."""
+    fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
+    of = {row["name"]: row for row in result["rows"]}
+    lines = [
+        "# MLPerf Tiny's ResNet-8: the same network, the same bytes, another training",
+        "",
+        f"`python benchmarks/headline.py{flag}` ({result['machine']['processor']}): {result['images']:,} images to "
+        f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
+        f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened once. Sizes and single-thread "
+        "latencies are of the ONNX files.",
+        "",
+        "| training | test, float | test, int8 | float file | int8 file | latency, float | latency, int8 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    words = {"published": "published weights", "alone": "ours, no teacher", "taught": "ours, taught by ResNet-56"}
+    for row in result["rows"]:
+        both = [row["files"][FILES[form]] for form in FILES]
+        cells = [_percent(row[form]) for form in FILES] + [f"{told['bytes'] / 1000:.0f} kB" for told in both]
+        cells += [f"{told['latency_ms']['p50']:.2f} ms" for told in both]
+        lines.append(f"| {words[row['name']]} | {' | '.join(cells)} |")
+    lines += [""]
+    for form in FILES:
+        for against, said in (("over_alone", "our own baseline"), ("over_published", "the published weights")):
+            lines.append(f"- {form}: {_points(result['gains'][form][against])} against {said}")
+    hours = sum(sum(row.get("seconds", [])) for row in result["rows"]) / 3600
+    paid, saved = (sum(row.get(f"teacher_passes_{what}", 0) for row in result["rows"]) for what in ("paid", "saved"))
+    lines.append(f"- {hours:.1f} hours of training on one thread a run; teacher passes paid {paid:,}, saved {saved:,}")
+    notes = RESULTS / f"{name}_notes.md"
+    return "\n".join(lines) + "\n" + ("\n" + notes.read_text() if notes.exists() else "")
+
+
+def _percent(values: list[float]) -> str:
+    spread = f" +- {100 * statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * statistics.mean(values):.2f}{spread} %"
+
+
+def _points(gain: dict[str, Any]) -> str:
+    interval = "" if gain["low"] is None else f" ({100 * gain['low']:.2f} to {100 * gain['high']:.2f})"
+    return f"{100 * gain['mean']:+.2f}{interval} points, n = {gain['n']}"
+
+
+def main() -> None:
+    """Trains what is missing, opens test once, writes docs/results/headline.json and .md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--small", action="store_true", help="the same in minutes: a fifth of the images, 12 epochs")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    chosen = parser.parse_args()
+    name = "headline_small" if chosen.small else "headline"
+    taught = [recipe(chosen.weights, seed, small=chosen.small) for seed in chosen.seeds]
+    rows = {"alone": [one.as_baseline for one in taught], "taught": taught}
+    dataset = data.load(taught[0].data, chosen.data_root)
+    engine = Engine(device="cpu", threads=chosen.threads, precision=chosen.precision)
+    runs = finished(rows, engine, chosen.runs, dataset)
+    folder = chosen.runs / f"{name}-{files.digest([one.name for one in taught])[:8]}"
+    told = gather(runs, on_test(runs, chosen.weights, dataset, folder, chosen.runs / "test_openings.jsonl"))
+    of_recipe = taught[0].to_dict()
+    of_recipe["teacher"]["model"]["weights"] = TEACHER
+    settings = {"recipe": of_recipe, "seeds": chosen.seeds, "images": len(dataset.train), "precision": chosen.precision}
+    path = write(name, settings | told)
+    result = files.read_json(path)
+    path.with_suffix(".md").write_text(page(result, name))
+    print(path.with_suffix(".md").read_text())
+
+
+if __name__ == "__main__":
+    main()
