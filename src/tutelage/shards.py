@@ -55,7 +55,7 @@ def load(path: Path) -> np.ndarray:
             f"{path} is damaged: its checksum is not the one written beside it",
             "remove that file; it will be filled again",
         )
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))  # a plain array: memmap's own indexing is slow
 
 
 def _checksum_path(path: Path) -> Path:

@@ -89,10 +89,10 @@ def ask(
     view: int,
     want: frozenset[str] = frozenset(),
 ) -> Outputs:
-    """What a network, frozen here, says about one view of some images; on its own device."""
+    """What a frozen network says about one view of some images; on its own device."""
     pixels = images.view(sample, torch.full_like(sample, view), augment).pixels
     device = next(network.parameters()).device
-    return frozen(network)(pixels.to(device, memory_format=torch.channels_last), want)
+    return network(pixels.to(device, memory_format=torch.channels_last), want)
 
 
 def frozen(network: Tapped) -> Tapped:

@@ -473,3 +473,20 @@ def test_crd_in_a_process_group_of_one_is_crd():
         dist.destroy_process_group()
     assert found.equal(expected)
     assert all(a.equal(b) for a, b in zip(adapters.buffers(), alone.buffers(), strict=True))
+
+
+def test_rkd_keeps_every_digit_of_small_distances():
+    """Embeddings far from the origin and close together, in float32: as good as the same formula in float64."""
+    s, t = (1000 + rows(seed) * 1e-2 for seed in (3, 0))
+    s, t = s.float(), t.float()
+    for loss in (methods.rkd_distance_loss, methods.rkd_angle_loss):
+        assert loss(s, t).dtype == torch.float32
+        assert loss(s, t).item() == pytest.approx(loss(s.double(), t.double()).item(), rel=1e-6)
+
+
+def test_rkd_gives_equal_embeddings_no_gradient():
+    s = rows(3).repeat_interleave(2, dim=0)
+    t = rows(4).repeat_interleave(2, dim=0)
+    for loss in (methods.rkd_distance_loss, methods.rkd_angle_loss):
+        assert gradient(loss, s, t).isfinite().all()
+        assert gradient(loss, torch.ones_like(s), t).abs().max() == 0

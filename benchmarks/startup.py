@@ -1,0 +1,83 @@
+"""What a user waits for before and after the work: commands that only tell, and a run's beginning and end.
+
+    python benchmarks/startup.py [--rounds 9]
+
+Help and lists are timed from outside, as a shell starts them. The run is one of the digits whose teacher has answered
+already: what `tutelage train` spends in all but the imports, what of it in steps and validation, and what the same
+command spends when there is nothing left to do.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from _common import write
+
+COMMANDS = {
+    "tutelage --help": ["--help"],
+    "tutelage list methods": ["list", "methods"],
+    "tutelage list models": ["list", "models"],
+    "tutelage list datasets": ["list", "datasets"],
+    "tutelage list recipes": ["list", "recipes"],
+}
+IMPORTS = "import sys; from tutelage import cli; cli.main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+
+
+def seconds(arguments: list[str]) -> tuple[float, bool]:
+    """Of a whole process, and whether it imported torch."""
+    begun = time.perf_counter()
+    told = subprocess.run([sys.executable, "-c", IMPORTS, *arguments], capture_output=True, check=False)
+    return time.perf_counter() - begun, told.returncode != 0
+
+
+def a_run() -> dict[str, float]:
+    """Seconds of one run of the digits within a process that has imported everything: in all, in the loop, again."""
+    from tutelage import Engine, data, train
+    from tutelage.recipes import built_in
+    from tutelage.study import evaluate_run
+
+    recipe, engine = built_in("digits"), Engine(device="cpu", threads=1)
+    dataset = data.load(recipe.data)
+
+    def all_of_it(seed: int) -> float:
+        begun = time.perf_counter()
+        run = train(replace(recipe, seed=seed), engine=engine, runs=runs)
+        evaluate_run(run, dataset, runs)
+        told.update(run.result("cost"))
+        return time.perf_counter() - begun
+
+    told: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Path(folder)
+        all_of_it(0)
+        whole, again = all_of_it(1), all_of_it(1)
+    return {"all_s": round(whole, 3), "training_s": round(told["seconds"], 3), "again_s": round(again, 3)}
+
+
+def main() -> None:
+    """Prints and writes docs/results/startup.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    commands = {}
+    for name, arguments in COMMANDS.items():
+        found = [seconds(arguments) for _ in range(rounds)]
+        times = [time for time, _ in found]
+        row = {"median_s": round(statistics.median(times), 3), "min_s": round(min(times), 3)}
+        commands[name] = row | {"torch": any(torch for _, torch in found)}
+        print(f"{name}: {row['median_s']:.3f} s{', imports torch' if commands[name]['torch'] else ''}", flush=True)
+    run = a_run()
+    print(f"a run of the digits: {run['all_s']} s, {run['training_s']} s of it training; again: {run['again_s']} s")
+    print(write("startup", {"rounds": rounds, "commands": commands, "run": run}))
+
+
+if __name__ == "__main__":
+    main()
