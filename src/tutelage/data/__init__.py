@@ -1,6 +1,8 @@
 """The data sets: DATASETS is the only list. Importing this package imports no torch."""
 
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,6 +80,12 @@ def load(data: Data, root: Path | str | None = None) -> "DataSet":
     Raises:
         UserError: there is no such set; its files are missing and cannot be had, or are corrupt; too few images.
     """
+    return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"))
+
+
+@lru_cache(maxsize=1)
+def _load(data: Data, root: Path | None, default_root: str | None) -> "DataSet":
+    """The last one is kept: a study, and the evaluation after a run, read and check the same files again."""
     from tutelage.data import splits
 
-    return splits.load(data, Path(root) if root is not None else None)
+    return splits.load(data, root)
