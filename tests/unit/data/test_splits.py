@@ -250,9 +250,9 @@ def test_importing_the_tables_imports_no_torch():
 def test_the_last_data_set_is_kept_and_another_root_is_another_one(tmp_path, monkeypatch):
     """A study and the evaluation after a run do not read and check the same files again."""
     monkeypatch.delenv("TUTELAGE_DATA", raising=False)
-    first = data.load(Data("digits"))
-    assert data.load(Data("digits")) is first
+    first = load(Data("digits"))
+    assert load(Data("digits")) is first
     monkeypatch.setenv("TUTELAGE_DATA", str(tmp_path))
-    other = data.load(Data("digits"))
+    other = load(Data("digits"))
     assert other is not first
-    assert data.load(Data("digits"), tmp_path) is not other
+    assert load(Data("digits"), tmp_path) is not other
