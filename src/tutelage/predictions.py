@@ -40,8 +40,13 @@ def on_val(run: Run, dataset: DataSet) -> Predictions:
         if not run.done:
             raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
         logits = predict(load_student(run, dataset), dataset.val, what="evaluating")
-        _keep(path, {"logits": logits, "labels": dataset.val.labels})
+        keep_val(run, logits, dataset.val.labels)
     return Predictions(**load_file(path))
+
+
+def keep_val(run: Run, logits: Float32[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> None:
+    """Writes what `on_val` reads: the validation after a run's last epoch is not made again for its evaluation."""
+    _keep(run.path / VAL_FILE, {"logits": logits, "labels": labels})
 
 
 def on_test(study: Path) -> dict[str, Predictions]:

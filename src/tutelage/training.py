@@ -25,6 +25,7 @@ from tutelage.methods._adapters import pairs_in_words
 from tutelage.models.tune import set_trained
 from tutelage.outputs import Context
 from tutelage.plan import Plan
+from tutelage.predictions import keep_val
 from tutelage.recipe import Recipe
 from tutelage.run import Run, environment, logged
 from tutelage.teacher import Teacher
@@ -143,7 +144,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
         files.write_json(run.path / "environment.json", environment(engine))
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images, lesson.teacher, module, optimizer)
-    what = f"training {recipe.name}"
+    what, logits = f"training {recipe.name}", None
     with stopping() as stop, progress.advancing(what, plan.steps * recipe.fit.batch_size, done=book.images) as advance:
         for step in range(state["step"], plan.steps):
             terms = take_step(step)
@@ -171,6 +172,8 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
             learner.load_state_dict(result.student.state_dict())
             result.student = student
         save_student(run, recipe.method.deployed(result.student, result.adapters), dataset, lesson.sizes)
+        if logits is not None and val is dataset.val:
+            keep_val(run, logits, val.labels)
         saved = plan.steps * recipe.fit.batch_size if lesson.cache else 0
         files.write_json(run.path / "cost.json", book.cost(lesson, saved))
         if lesson.cache:

@@ -56,3 +56,14 @@ def test_a_study_keeps_every_networks_answers_to_the_test_images(tmp_path):
     for name, one in read.items():
         assert torch.equal(one.logits, logits[name])
         assert torch.equal(one.labels, labels)
+
+
+def test_the_validation_after_the_last_epoch_is_not_made_again(tmp_path, monkeypatch):
+    """Its logits are those of the weights that are kept, averaged ones here."""
+    recipe = small.taught(tmp_path, fit=Fit(epochs=1, batch_size=128, ema=0.9))
+    run = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    expected = predict(load_student(run, small.digits()), small.digits().val)
+    monkeypatch.setattr(predictions, "predict", None)
+    told = predictions.evaluate_run(run, small.digits(), run.path.parent)
+    torch.testing.assert_close(predictions.on_val(run, small.digits()).logits, expected)
+    assert told["val"]["top1"] == run.curve("val", "top1")[-1][1]
