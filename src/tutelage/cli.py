@@ -17,6 +17,8 @@ COMMANDS = {
     "cache": ("cache list|fill|verify|prune", "teachers' answers on disk"),
     "evaluate": ("evaluate RUN [--open-test REASON]", "accuracy, calibration and agreement with the teacher"),
     "export": ("export RUN [--format F,F]", "the student as files for a device, each measured by running it"),
+    "predict": ("predict FILE PICTURE ...", "what an exported student says of pictures; needs no torch"),
+    "bench": ("bench FILE|RUN ...", "latency, throughput, memory and size on this machine"),
     "report": ("report STUDY", "the table of a study, and its report.html anew"),
     "watch": ("watch RUN|STUDY", "live curves of what is being trained"),
     "push": ("push RUN REPO_ID", "the exported student and its card to the Hugging Face hub"),
@@ -84,7 +86,7 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage import listing
 
         return getattr(listing, f"{name}_")
-    if name in ("export",):
+    if name in ("export", "predict", "bench"):
         from tutelage import deploying
 
         return getattr(deploying, name)

@@ -38,6 +38,7 @@ def prepare(folder: Path) -> None:
     (folder / "typed.toml").write_text('[fit]\nepochs = "three"\n')
     (folder / "broken.toml").write_text("[fit\n")
     (folder / "a_file").write_text("not a folder")
+    (folder / "a_file.onnx").write_text("not a network")
     small.weights(folder / "other.safetensors", small.NORMED)
     small.weights(folder / "teacher.safetensors", small.TEACHER)
     (folder / "cut.safetensors").write_bytes((folder / "other.safetensors").read_bytes()[:200])
@@ -104,6 +105,9 @@ MISTAKES = {
     "no run": ["evaluate", "gone"],
     "an unfinished run": ["evaluate", "unfinished"],
     "an unfinished run exported": ["export", "unfinished"],
+    "an unknown format": ["export", "unfinished", "--format", "onnx_int8"],
+    "a file that is no network": ["predict", "a_file.onnx", "picture.jpg"],
+    "a file of another kind": ["bench", "misspelt.toml"],
     "no study": ["report", "gone"],
     "a study without results": ["report", "no_results"],
     "nothing to watch": ["watch", "gone"],

@@ -1,14 +1,15 @@
 """How each kind of file is run on one CPU thread; each runtime is imported when a file needs it."""
 
 import contextlib
-import io
-import logging
+import os
 import platform
-from collections.abc import Callable
+import sys
+import warnings
+from collections.abc import Callable, Generator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -90,9 +91,8 @@ def open_executorch(path: Path) -> Opened:
 
     with _quiet():
         portable_lib = import_module("executorch.extension.pybindings.portable_lib")
-
-    # It would take all cores. "unsafe" means: not while another thread computes.
-    portable_lib._unsafe_reset_threadpool(1)
+        # It would take all cores. "unsafe" means: not while another thread computes.
+        portable_lib._unsafe_reset_threadpool(1)
     program = portable_lib._load_for_executorch(str(path))
 
     def one(pixels: np.ndarray) -> np.ndarray:
@@ -129,7 +129,7 @@ RUNTIMES: dict[str, Runtime] = {
     ".onnx": Runtime(open_onnx, "onnxruntime", "onnxruntime"),
     ".pt2": Runtime(open_torch, "torch", "torch"),
     ".xml": Runtime(open_openvino, "openvino", "openvino"),
-    ".pte": Runtime(open_executorch, "executorch", "executorch"),
+    ".pte": Runtime(open_executorch, "executorch.extension.pybindings.portable_lib", "executorch"),
     ".tflite": Runtime(open_litert, "ai_edge_litert", "ai-edge-litert"),
 }
 
@@ -169,11 +169,16 @@ def _singly(one: Infer) -> Infer:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+def _quiet() -> Generator[None]:
+    """No warnings, and nothing on stderr, also not from C++."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

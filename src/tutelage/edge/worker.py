@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Worker:
 def main(path: Path, shape: tuple[int, ...]) -> None:
     """Serves requests on stdin until it ends."""
     runtime = RUNTIMES[path.suffix]
-    __import__(runtime.module)
+    import_module(runtime.module)
     before = _memory("VmRSS")
     infer = open_file(path).infer
     image = np.random.default_rng(0).random((1, *shape), np.float32)

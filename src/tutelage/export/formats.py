@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tutelage.edge.runtimes import RUNTIMES
 from tutelage.errors import UserError, unknown
-from tutelage.export import onnx_files
+from tutelage.export import onnx_files, others
 from tutelage.export.task import Task
 
 
@@ -29,8 +29,12 @@ class Format(NamedTuple):
 
 # fmt: off
 FORMATS: dict[str, Format] = {
-    "onnx": Format(onnx_files.write_onnx, "student.onnx", (), "", "ONNX Runtime, and most others"),
+    "onnx": Format(onnx_files.write_onnx, "student.onnx", (), "", "ONNX Runtime, browsers, most other runtimes"),
     "onnx-int8": Format(onnx_files.write_int8, "student-int8.onnx", (), "", "the same in 8 bits", int8=True),
+    "torch": Format(others.write_torch, "student.pt2", (), "", "PyTorch without this package"),
+    "openvino": Format(others.write_openvino, "student.xml", ("openvino",), "openvino", "Intel's processors"),
+    "executorch": Format(others.write_executorch, "student.pte", ("executorch",), "executorch", "phones, Arm boards"),
+    "litert": Format(others.write_litert, "student.tflite", ("litert_torch",), "litert", "Android, microcontrollers"),
 }
 # fmt: on
 
@@ -46,7 +50,7 @@ def chosen(names: Iterable[str]) -> dict[str, Format]:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS, "tutelage export --help")
         row = FORMATS[name]
-        needed = {*row.packages, RUNTIMES[Path(row.file).suffix].module}
+        needed = {*row.packages, RUNTIMES[Path(row.file).suffix].module.partition(".")[0]}
         missing = sorted(package for package in needed if importlib.util.find_spec(package) is None)
         if missing:
             raise UserError(

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float32
 
 from tutelage.data.images import Images
+from tutelage.edge.comparing import percentiles, size_bytes
 from tutelage.edge.runtimes import open_file
 from tutelage.edge.worker import Worker
 from tutelage.evaluate import BATCH, measure
@@ -40,7 +41,7 @@ def measured(task: Task, path: Path) -> dict[str, Any]:
         worker.close()
     return {
         "file": path.name,
-        "bytes": sum(part.stat().st_size for part in path.parent.glob(f"{path.stem}.*")),
+        "bytes": size_bytes(path),
         "images": len(labels),
         "val_top1": top1,
         "drop": measure(task.logits, labels)["top1"] - top1,
@@ -61,8 +62,3 @@ def run_file(path: Path, images: Images) -> Float32[np.ndarray, "N C"]:
             parts.append(infer(images.plain(position).contiguous().numpy()))
             advance(len(position))
     return np.concatenate(parts)
-
-
-def percentiles(milliseconds: list[float]) -> dict[str, float]:
-    """{"p50", "p90"}."""
-    return {name: float(np.percentile(milliseconds, share)) for name, share in (("p50", 50), ("p90", 90))}

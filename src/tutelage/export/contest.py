@@ -1,0 +1,45 @@
+"""What a run brings to `tutelage bench`: its exported files, and its student and teacher as PyTorch runs them."""
+
+import dataclasses
+from pathlib import Path
+
+from tutelage import data, teaching
+from tutelage.edge.comparing import Contestant
+from tutelage.errors import UserError
+from tutelage.export import task_of
+from tutelage.export.formats import FORMATS
+from tutelage.export.others import write_torch
+from tutelage.predictions import evaluate_run
+from tutelage.run import Run
+
+
+def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]:
+    """Everything of a run that can be run, with its accuracy on val.
+
+    Args:
+        path: Of the run.
+        folder: Takes what has to be written for it.
+        data_root: Of its data set.
+
+    Raises:
+        UserError: no run, or not a finished one; a teacher whose weights are not there any more.
+    """
+    run = Run.open(path)
+    dataset = data.load(run.recipe.data, data_root)
+    task = task_of(run, dataset)
+    top1 = evaluate_run(run, dataset, path.parent)
+    folder.mkdir()
+    networks = {"student, PyTorch": (task.network, top1["val"]["top1"])}
+    if run.recipe.teacher is not None:
+        networks["teacher, PyTorch"] = teaching.load_teacher(run.recipe, dataset, path.parent), top1["teacher"]["top1"]
+    found = []
+    for name, (network, accuracy) in networks.items():
+        file = folder / f"{name.partition(',')[0]}.pt2"
+        write_torch(dataclasses.replace(task, network=network), file)
+        found.append(Contestant(name, file, task.shape, accuracy))
+    exported = {name: told for name, told in (run.result("export") or {}).items() if name in FORMATS}
+    if not exported:
+        raise UserError(f"{path} has no exported files", f"tutelage export {path} writes them")
+    for name, told in exported.items():
+        found.append(Contestant(name, path / told["file"], task.shape, told["val_top1"]))
+    return found

@@ -1,0 +1,53 @@
+"""Every format of FORMATS says what PyTorch says; one whose packages are missing says which extra brings them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+import small
+from tutelage.data.augment import Augment
+from tutelage.edge import card
+from tutelage.edge.runtimes import RUNTIMES
+from tutelage.errors import UserError
+from tutelage.evaluate import predict
+from tutelage.export import export_file
+from tutelage.export.formats import FORMATS, chosen
+from tutelage.export.task import Task
+
+OTHERS = [name for name in FORMATS if not name.startswith("onnx")]
+
+
+@pytest.fixture(scope="module")
+def task():
+    dataset, network = small.digits(), small.network(small.STUDENT)
+    said = {"classes": list(dataset.classes), "input": card.for_input(1, 8, 8, "bilinear")}
+    return Task(network, dataset, Augment(crop_padding=1), said, predict(network, dataset.val))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_says_what_pytorch_says(name, task, tmp_path):
+    row = FORMATS[name]
+    for package in (*row.packages, RUNTIMES[Path(row.file).suffix].module.partition(".")[0]):
+        pytest.importorskip(package, reason=f"pip install 'tutelage[{row.extra}]'")
+    told = export_file(task, name, row, tmp_path)
+    assert told["same_predictions"] == 1
+    assert told["largest_difference"] < 1e-4
+    assert told["bytes"] == sum(path.stat().st_size for path in tmp_path.iterdir())
+
+
+def test_an_unknown_format_has_a_neighbour():
+    with pytest.raises(UserError) as raised:
+        chosen(["onx"])
+    assert 'did you mean "onnx"' in raised.value.hint
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if FORMATS[name].extra])
+def test_a_package_that_is_missing_is_named_with_its_extra(name, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
+    with pytest.raises(UserError) as raised:
+        chosen([name])
+    assert "not installed here" in raised.value.message
+    assert raised.value.hint == f"pip install 'tutelage[{FORMATS[name].extra}]'"
