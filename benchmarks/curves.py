@@ -32,7 +32,8 @@ def losses(name: str, runs: Path) -> list[float]:
         recipe, method=method_class(name)(), fit=replace(recipe.fit, epochs=5, learning_rate=0.05, clip_norm=1.0)
     )
     engine = Engine(device="cpu", threads=1)
-    train(recipe.of_teacher, engine=engine, runs=runs)
+    for own in recipe.of_teachers:
+        train(own, engine=engine, runs=runs)
     recipe = recipe if recipe.method.needs else replace(recipe, teacher=None)
     dataset = data.load(recipe.data)
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)

@@ -78,10 +78,10 @@ def main() -> None:
             for temperature, alpha in SETTINGS[: chosen.settings]
         ]
         begun = time.perf_counter()
-        network = teaching.load_teacher(recipe, dataset, runs)
-        cache = teaching.open_cache(recipe, network, dataset, runs)
-        cache.fill(network, dataset.train, recipe.augment, [0])
-        teaching.on_val(recipe, network, dataset, runs)
+        member = teaching.load_member(recipe, recipe.taught_by[0], dataset, runs)
+        cache = teaching.open_cache(recipe, member, dataset, runs)
+        cache.fill(member.network, dataset.train, recipe.augment, [0])
+        teaching.on_val(recipe, member, dataset, runs)
         filled = time.perf_counter() - begun
         bare_training(recipe, dataset)  # the first of a process is slower, for either side
         taught, bare = [], []

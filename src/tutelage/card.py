@@ -11,6 +11,7 @@ from torch import nn
 from tutelage import files, teaching
 from tutelage.data.splits import DataSet
 from tutelage.models.count import macs, parameters
+from tutelage.models.twins import bare
 from tutelage.models.weights import METADATA
 from tutelage.outputs import Head, Sizes
 from tutelage.run import Run
@@ -33,7 +34,13 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
         "std": std,
         "interpolation": _interpolation(network),
         "recipe": files.digest(run.recipe.identity),
+        "data": run.recipe.data.name,
+        "classes": json.dumps(dataset.classes),
     }
+    if run.recipe.student.name.startswith("timm:"):
+        said["timm_name"] = bare(run.recipe.student.name)
+    if curve := run.curve("val", "top1"):
+        said["val_top1"] = repr(curve[-1][1])
     with files.appearing(run.weights) as beside:
         # One entry: safetensors writes several in no fixed order, and the same weights shall be the same bytes.
         save_file(tensors, beside, {METADATA: json.dumps(said, sort_keys=True)})

@@ -157,9 +157,10 @@ def _cache_fill(arguments: list[str]) -> None:
     plan = Plan(len(dataset.train), flags.recipe.views, flags.recipe.seed, flags.recipe.fit)
     device = flags.engine.fabric().device
     lesson = teaching.prepare(flags.recipe, plan, dataset, flags.runs, device)
-    if lesson.cache is None:
+    if not lesson.caches:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
-    print(f"{lesson.cache.folder}: {lesson.paid:,} teacher passes now, {progress.size(lesson.cache.size_bytes)} in all")
+    size = progress.size(sum(one.size_bytes for one in lesson.caches))
+    print(f"{', '.join(str(one.folder) for one in lesson.caches)}: {lesson.paid:,} teacher passes now, {size} in all")
 
 
 def _cache_verify(arguments: list[str]) -> None:
@@ -174,14 +175,17 @@ def _cache_verify(arguments: list[str]) -> None:
         return
     flags = _teaching_flags("cache verify", arguments)
     dataset = data.load(flags.recipe.data, flags.data_root)
-    network = teaching.load_teacher(flags.recipe, dataset, flags.runs)
-    one = teaching.open_cache(flags.recipe, network, dataset, flags.runs)
-    files_read = one.check_files()
-    if not files_read:
-        raise UserError(f"no answers of this recipe's teacher in {flags.runs / CACHES}", "tutelage cache fill asks it")
-    worst = one.verify(network, dataset.train, flags.recipe.augment)
-    print(f"{one.folder}: {files_read} files are as written")
-    print(f"rows asked again differ by {worst:.1e} of the largest logit")
+    for spec in flags.recipe.taught_by:
+        member = teaching.load_member(flags.recipe, spec, dataset, flags.runs)
+        one = teaching.open_cache(flags.recipe, member, dataset, flags.runs)
+        files_read = one.check_files()
+        if not files_read:
+            raise UserError(
+                f"no answers of this recipe's teacher in {flags.runs / CACHES}", "tutelage cache fill asks it"
+            )
+        worst = one.verify(member.network, dataset.train, flags.recipe.augment)
+        print(f"{one.folder}: {files_read} files are as written")
+        print(f"rows asked again differ by {worst:.1e} of the largest logit")
 
 
 def _cache_prune(arguments: list[str]) -> None:
@@ -212,17 +216,17 @@ def _read_by_a_run(folder: Path, runs: Path) -> bool:
 def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
     """Those of a command that asks a teacher, which must be there."""
     flags = parsed(TrainFlags, verb, arguments)
-    if flags.recipe.teacher is None:
+    if not flags.recipe.taught_by:
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
-    own = flags.recipe.of_teacher
-    if own is not None and not Run(flags.runs / own.name).done:
-        raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
+    for own in flags.recipe.of_teachers:
+        if not Run(flags.runs / own.name).done:
+            raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
 
 
 def _folders(runs: Path, wanted: list[Recipe]) -> list[Path]:
     """Of these recipes' runs, their teachers' first."""
-    teachers = [one.of_teacher for one in wanted if one.of_teacher is not None]
+    teachers = [own for one in wanted for own in one.of_teachers]
     return list(dict.fromkeys(runs / one.name for one in [*teachers, *wanted]))
 
 

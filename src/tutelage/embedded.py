@@ -19,7 +19,7 @@ from tutelage.models.tap import LOGITS, Tapped, evaluating
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs
 from tutelage.recipe import Recipe
-from tutelage.teaching import CACHEABLE
+from tutelage.teaching import cached
 
 PLAIN = Augment(crop_padding=0, flip="none")
 """Views that are the images themselves."""
@@ -65,7 +65,7 @@ class EmbeddedImages(Images):
 
 def possible(recipe: Recipe) -> bool:
     """Whether nothing of a run but its head looks at pixels, so that embeddings will do."""
-    teacher_is_there = recipe.teacher is None or (not recipe.teacher.live and recipe.method.needs <= CACHEABLE)
+    teacher_is_there = all(cached(recipe, spec) for spec in recipe.taught_by)
     student_is_simple = recipe.method.student_needs <= {"logits", "embedding"}
     return recipe.tune == "head" and recipe.augment.mix == "none" and teacher_is_there and student_is_simple
 

@@ -11,13 +11,17 @@ import tyro
 from tutelage import recipe, recipes
 from tutelage.engine import Engine
 from tutelage.errors import UserError
-from tutelage.recipe import Recipe
+from tutelage.models import Model
+from tutelage.recipe import Recipe, TeacherSpec
+from tutelage.run import Run
 from tutelage.study import SEEDS
 from tutelage.tracking import Tracker
 from tutelage.tune import Search
 
 RUNS = Path("runs")
 WEIGHTS = (".safetensors", ".pth", ".pt")
+PRETRAINED = ("timm:", "torchvision:", "hf-hub:")
+"""Networks that come with weights for other classes: a new head is trained."""
 
 
 @dataclass(frozen=True)
@@ -76,49 +80,104 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
 
 
 def with_method(chosen: Recipe, name: str) -> Recipe:
-    """A recipe with another method at its published numbers; without its teacher where the method needs none."""
+    """A recipe with another method at its published numbers; without its teachers where the method needs none."""
     method = recipe.method_at_defaults(name)
     if not method.needs:
-        return dataclasses.replace(chosen, method=method, teacher=None)
+        return dataclasses.replace(chosen, method=method, teacher=None, teachers=())
     return dataclasses.replace(chosen, method=method)
 
 
 def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]:
-    """--student NAME, --teacher NAME|FILE|RUN and --student.options JSON, which a flag of one field cannot say."""
-    rest: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        name, _, value = word.partition("=")
-        if name not in ("--student", "--teacher", "--student.options", "--teacher.options"):
-            rest.append(word)
-            continue
-        value = value or next(words, "")
-        if not value:
-            raise UserError(f"{name} needs a value", f"{name} resnet20")
-        if name == "--student":
-            chosen = dataclasses.replace(chosen, student=dataclasses.replace(chosen.student, name=value, options={}))
-        elif name == "--teacher":
-            chosen = dataclasses.replace(chosen, teacher=_teacher(value, chosen))
-        elif name == "--student.options":
-            chosen = dataclasses.replace(chosen, student=dataclasses.replace(chosen.student, options=_json(value)))
-        elif chosen.teacher is not None:
-            model = dataclasses.replace(chosen.teacher.model, options=_json(value))
-            chosen = dataclasses.replace(chosen, teacher=dataclasses.replace(chosen.teacher, model=model))
-    return rest, chosen
+    """What a flag of one field cannot say: --student NAME, --teacher NAME|FILE|RUN and options as JSON.
+
+    Several --teacher make an ensemble; after them --teacher.FIELD is for every member, --teachers.1.FIELD for one.
+    """
+    rest: list[tuple[str, list[str]]] = []
+    teachers: list[TeacherSpec] = []
+    for flag, values in _grouped(arguments):
+        if flag == "--student":
+            chosen = dataclasses.replace(
+                chosen, student=dataclasses.replace(chosen.student, name=_one(flag, values), options={})
+            )
+        elif flag == "--teacher":
+            teachers.append(_teacher(_one(flag, values), chosen, teachers))
+        else:
+            rest.append((flag, values))
+    if teachers:
+        chosen = chosen.with_teachers(*teachers)
+    words: list[str] = []
+    for flag, values in rest:
+        if flag.endswith(".stages"):
+            values = [path for value in values for path in value.split(",")]
+        for name in _for_all(flag, len(chosen.teachers)):
+            if name.endswith(".options") and not name.startswith("--method"):
+                chosen = _with_options(chosen, name, _json(_one(flag, values)))
+            else:
+                words += [name, *values]
+    return words, chosen
 
 
-def _teacher(value: str, chosen: Recipe) -> recipe.TeacherSpec:
-    spec = chosen.teacher or recipe.TeacherSpec()
-    if not Path(value).exists() and ":" not in value and ("/" in value or Path(value).suffix in WEIGHTS):
+def _grouped(arguments: list[str]) -> list[tuple[str, list[str]]]:
+    """Every flag with the words that belong to it."""
+    groups: list[tuple[str, list[str]]] = []
+    for word in arguments:
+        if word.startswith("--") or word == "-h":
+            flag, equals, value = word.partition("=")
+            groups.append((flag, [value] if equals else []))
+        else:
+            groups[-1][1].append(word)
+    return groups
+
+
+def _one(flag: str, values: list[str]) -> str:
+    if len(values) != 1 or not values[0]:
+        raise UserError(f"{flag} needs a value" if not values else f"{flag} takes one value", f"{flag} resnet20")
+    return values[0]
+
+
+def _for_all(flag: str, members: int) -> list[str]:
+    """--teacher.FIELD of an ensemble, as the flags of its members."""
+    if not (members and flag.startswith("--teacher.")):
+        return [flag]
+    return [f"--teachers.{number}.{flag.removeprefix('--teacher.')}" for number in range(members)]
+
+
+def _with_options(chosen: Recipe, flag: str, options: dict[str, Any]) -> Recipe:
+    """The options of one network: of --student, --teacher or --teachers.N."""
+
+    def given(spec: TeacherSpec) -> TeacherSpec:
+        return dataclasses.replace(spec, model=dataclasses.replace(spec.model, options=options))
+
+    network, number = flag.removeprefix("--").removesuffix(".options").removesuffix(".model"), -1
+    if network.startswith("teachers."):
+        number = int(network.partition(".")[2])
+        members = tuple(given(spec) if i == number else spec for i, spec in enumerate(chosen.teachers))
+        return chosen.with_teachers(*members)
+    if network == "student":
+        return dataclasses.replace(chosen, student=dataclasses.replace(chosen.student, options=options))
+    return dataclasses.replace(chosen, teacher=chosen.teacher and given(chosen.teacher))
+
+
+def _teacher(value: str, chosen: Recipe, before: list[TeacherSpec]) -> TeacherSpec:
+    """One --teacher; where the same was named before it, the next seed."""
+    spec = next(iter(chosen.taught_by), TeacherSpec())
+    path = Path(value)
+    if not path.exists() and ":" not in value and ("/" in value or path.suffix in WEIGHTS):
         raise UserError(
             f"there is no file or run {value}", "--teacher takes a network's name, a file of weights or a run's folder"
         )
-    if Path(value).exists() and ":" not in value:
+    if path.is_dir():
+        model = dataclasses.replace(Run.open(path).recipe.student, weights=value)
+        return dataclasses.replace(spec, model=model, tune="none")
+    if path.exists() and ":" not in value:
         return dataclasses.replace(spec, model=dataclasses.replace(spec.model, weights=value), tune="none")
-    if value.startswith(("timm:", "torchvision:", "hf-hub:")):
-        model = recipe.Model(value, weights="pretrained")
-        return dataclasses.replace(spec, model=model, tune="head" if spec.tune == "none" else spec.tune)
-    return dataclasses.replace(spec, model=recipe.Model(value), tune="full")
+    if value.startswith(PRETRAINED):
+        spec = dataclasses.replace(spec, model=Model(value, weights="pretrained"), tune="head")
+    else:
+        spec = dataclasses.replace(spec, model=Model(value), tune="full")
+    while spec in before:
+        spec = dataclasses.replace(spec, seed=spec.seed + 1)
+    return spec
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def write_model_card(run: Run, *, test: dict[str, Any] | None = None) -> Path:
             "## How to use",
             _use(card, next(iter(exported.values()))["file"]),
             "## What it is worth",
-            _worth(measured, evaluated["teacher"], recipe["teacher"]),
+            _worth(measured, evaluated["teacher"], _taught_by(recipe)),
             "## Size and speed",
             _size(card, exported, run.result("environment") or {}),
             "## How it was trained",
@@ -85,7 +85,7 @@ def _eval_results(data: str, measured: dict[str, dict[str, Any]]) -> list[Any]:
 def _what(recipe: dict[str, Any], card: dict[str, Any]) -> str:
     taught = (
         f", taught by {_teacher(recipe)} with `{'+'.join(_methods(recipe['method']))}`"
-        if recipe["teacher"]
+        if _taught_by(recipe)
         else ", trained alone"
     )
     channels, height, width = card["input"]["shape"]
@@ -111,7 +111,7 @@ logits = session.run(["logits"], {{"pixels": pixels}})[0]  # one column a class,
 ```"""
 
 
-def _worth(measured: dict[str, Any], teacher: dict[str, Any] | None, spec: dict[str, Any] | None) -> str:
+def _worth(measured: dict[str, Any], teacher: dict[str, Any] | None, specs: list[dict[str, Any]]) -> str:
     lines = ["| split | images | top-1 accuracy (95 % interval over images) | NLL | ECE | agreement with the teacher |"]
     lines.append("|---|---|---|---|---|---|")
     for split, values in measured.items():
@@ -121,8 +121,8 @@ def _worth(measured: dict[str, Any], teacher: dict[str, Any] | None, spec: dict[
             f"| {SPLITS[split]} | {values['images']:,} | {values['top1']:.2%} ({low:.2%} to {high:.2%}) | "
             f"{values['nll']:.3f} | {values['ece']:.3f} | {agreement} |"
         )
-    if teacher and spec:
-        known = ", which it may have been trained on" if spec["tune"] == "none" else ""
+    if teacher and specs:
+        known = ", which it may have been trained on" if any(spec["tune"] == "none" for spec in specs) else ""
         lines.append(f"\nThe teacher reaches {teacher['top1']:.2%} on the validation images{known}.")
     return "\n".join(lines)
 
@@ -152,7 +152,7 @@ def _training(recipe: dict[str, Any], run: Run) -> str:
         f"- method `{'+'.join(_methods(recipe['method']))}`: "
         f"{', '.join(_fields(recipe['method'])) or 'nothing to set'}",
     ]
-    if recipe["teacher"]:
+    if _taught_by(recipe):
         lines.append(f"- teacher {_teacher(recipe)}")
     lines.append(f"- {cost['seconds']:,.0f} s of training; every field is in `recipe.json`")
     return "\n".join(lines)
@@ -178,8 +178,12 @@ def _limits(card: dict[str, Any], measured: dict[str, dict[str, Any]], recipe: d
     return "\n".join(lines)
 
 
+def _taught_by(recipe: dict[str, Any]) -> list[dict[str, Any]]:
+    return [recipe["teacher"]] if recipe["teacher"] else recipe.get("teachers", [])
+
+
 def _teacher(recipe: dict[str, Any]) -> str:
-    return _last(recipe["teacher"]["model"]["name"])
+    return " + ".join(_last(spec["model"]["name"]) for spec in _taught_by(recipe))
 
 
 def _methods(method: dict[str, Any]) -> list[str]:

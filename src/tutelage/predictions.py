@@ -69,13 +69,11 @@ def evaluate_run(run: Run, dataset: DataSet, runs: Path) -> dict[str, Any]:
     if (done := run.result("evaluation")) is not None:
         return done
     logits, labels = on_val(run, dataset)
-    told: dict[str, Any] = {"teacher": None}
-    teacher_logits = None
-    if run.recipe.teacher is not None:
-        network = teaching.load_teacher(run.recipe, dataset, runs)
-        teacher_logits = teaching.on_val(run.recipe, network, dataset, runs)
-        told["teacher"] = measure(teacher_logits, labels)
-    told["val"] = measure(logits, labels, teacher_logits)
+    teacher_logits = teaching.all_on_val(run.recipe, dataset, runs)
+    told = {
+        "teacher": None if teacher_logits is None else measure(teacher_logits, labels),
+        "val": measure(logits, labels, teacher_logits),
+    }
     files.write_json(run.path / "evaluation.json", told)
     return told
 

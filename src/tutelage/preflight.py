@@ -1,5 +1,6 @@
 """Before any lesson: is the teacher the one that was meant, and is it worth its lessons?"""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,20 +8,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage import data, progress, rng, teaching
+from tutelage import data, progress, recipe, rng, teaching
+from tutelage.cache import SHARD
+from tutelage.concerns import concerns
 from tutelage.data.splits import DataSet
 from tutelage.engine import Engine
 from tutelage.evaluate import measure
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
+from tutelage.models.twins import made_for, twins
+from tutelage.outputs import Sizes
 from tutelage.plan import Plan
 from tutelage.recipe import Recipe
+from tutelage.run import Run
+from tutelage.teacher import ask, mean_logits
+from tutelage.teaching import Member
 from tutelage.training import train
 
 SAMPLE = 1000
 """Training images that are looked at, in their first view."""
-SATURATED = 0.01
-"""Nats of entropy at the method's temperature below which a teacher's answers teach little beyond the label."""
+CHUNK = 250
+SOFTER = (1, 2, 4, 8)
+"""Multiples of the method's temperature at which the answers are looked at."""
 
 
 def trial(*recipes: Recipe, engine: Engine, runs: Path, data_root: Path | None = None) -> None:
@@ -37,70 +46,85 @@ def trial(*recipes: Recipe, engine: Engine, runs: Path, data_root: Path | None =
     """
     engine.fabric()
     dataset = data.load(recipes[0].data, data_root)
-    for recipe in recipes:
-        own = recipe.of_teacher
-        for run in (recipe, own):
-            if run is not None:
-                plan = Plan(len(dataset.train), run.views, run.seed, run.fit)
-                dataset.train.view(*plan.addresses(0), run.augment)
-        student = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
-        if recipe.teacher is not None:
-            model = own.student if own is not None else teaching.teacher_model(recipe, runs)
-            teacher = teaching.build_for(model, dataset, recipe.teacher.seed, learns=own is not None)
-            recipe.method.adapters(student.sizes(), teacher.sizes(), len(dataset.train))
+    for tried in recipes:
+        for run in (tried, *tried.of_teachers):
+            plan = Plan(len(dataset.train), run.views, run.seed, run.fit)
+            dataset.train.view(*plan.addresses(0), run.augment)
+        student = teaching.build_for(tried.student, dataset, tried.seed, learns=True)
+        sizes = [_try_teacher(tried, spec, dataset, runs) for spec in tried.taught_by]
+        whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
+        if sizes:
+            tried.method.adapters(student.sizes(), whole, len(dataset.train))
+
+
+def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, runs: Path) -> Sizes:
+    own = tried.training_of(spec)
+    if own is not None:
+        return teaching.build_for(own.student, dataset, spec.seed, learns=True).sizes()
+    return teaching.load_member(tried, spec, dataset, runs).network.sizes()
 
 
 def before_training(
     recipe: Recipe, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
 ) -> dict[str, Any] | None:
-    """Trains the teacher where that is asked for, looks at it, says what it sees; None without a teacher.
+    """Trains the teachers that have to be trained, looks at them, says what it sees; None without a teacher.
 
     Raises:
-        UserError: the teacher cannot teach these classes.
+        UserError: a teacher cannot teach these classes.
     """
-    if recipe.teacher is None:
+    if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
-    runs = Path(runs)
-    if recipe.of_teacher is not None:
-        train(recipe.of_teacher, engine=engine, runs=runs, data_root=data_root)
+    runs, engine = Path(runs), engine or Engine()
+    for own in recipe.of_teachers:
+        train(own, engine=engine, runs=runs, data_root=data_root)
     dataset = data.load(recipe.data, data_root)
-    seen = look(recipe, dataset, runs)
-    for line in in_words(recipe, seen):
+    seen = look(recipe, dataset, runs, engine.fabric().device)
+    for line in in_words(seen):
         progress.say(line)
     return seen
 
 
-def look(recipe: Recipe, dataset: DataSet, runs: Path) -> dict[str, Any]:
-    """The facts: both networks, the teacher's accuracy and calibration on val, how soft its answers are, the cost."""
-    assert recipe.teacher is not None
-    teacher = teaching.load_teacher(recipe, dataset, runs)
-    student = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
-    shape = (1, *dataset.train.shape)
-    temperature = float(getattr(recipe.method, "temperature", 1.0))
-    on_val = teaching.on_val(recipe, teacher, dataset, runs)
+def look(recipe: Recipe, dataset: DataSet, runs: Path, device: Any = "cpu") -> dict[str, Any]:
+    """The facts: every network, the teachers' accuracy and calibration on val, how soft their answers are, the cost.
+
+    Returns:
+        `teachers`: one dict each; `student`; `val`: measures of them all together, and whether it was held out;
+        `temperature` T; `softness` by split at the multiples of T in `SOFTER`; `cost`; `baseline`: what finished
+        runs of the same recipe without a teacher reached, or None.
+    """
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-    cache = teaching.open_cache(recipe, teacher, dataset, runs)
-    cacheable = recipe.method.needs <= teaching.CACHEABLE and not recipe.teacher.live
-    sizes = teacher.sizes()
-    widths = {"logits": sizes.classes, "embedding": sizes.embedding or 0}
-    missing = cache.missing(plan.views_used, ["logits"])
+    temperature = teaching.temperature(recipe)
+    sample = rng.permutation(0, 0, len(dataset.train))[:SAMPLE]
+    teachers, on_val, on_train = [], [], []
+    for spec in recipe.taught_by:
+        member = teaching.load_member(recipe, spec, dataset, runs)
+        member.network.to(device)
+        on_val.append(teaching.on_val(recipe, member, dataset, runs))
+        logits, per_second = _answers(member.network, dataset, recipe, sample)
+        on_train.append(logits)
+        facts = _facts(member.network, dataset) | _identity(recipe, member, dataset)
+        cost = _cost(recipe, member, dataset, plan, runs)
+        cost["seconds"] = cost["passes"] / per_second
+        teachers.append(
+            facts
+            | {"val": measure(on_val[-1], dataset.val.labels), "cost": cost}
+            | {"images_per_second": per_second, "val_held_out": teaching.held_out(recipe, spec)}
+        )
+    student = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
     return {
-        "val": measure(on_val, dataset.val.labels),
-        "val_held_out": recipe.of_teacher is not None,
+        "teachers": teachers,
+        "student": {"name": recipe.student.name} | _facts(student, dataset),
+        "val": measure(mean_logits(on_val, 1.0), dataset.val.labels),
+        "val_held_out": all(teacher["val_held_out"] for teacher in teachers),
+        "classes": list(dataset.classes),
         "temperature": temperature,
         "softness": {
-            "val": softness(on_val, temperature),
-            "train": softness(_on_train(recipe, teacher, dataset), temperature),
+            split: {times: softness(mean_logits(logits, times * temperature), times * temperature) for times in SOFTER}
+            for split, logits in (("train", on_train), ("val", on_val))
         },
-        "teacher": _facts(teacher, shape),
-        "student": _facts(student, shape),
         "views": len(plan.views_used),
-        "cached": cacheable,
-        "passes": sum(min(8192, len(dataset.train) - shard.start) for shard in missing)
-        if cacheable
-        else plan.steps * recipe.fit.batch_size,
-        "bytes": cache.bytes_needed(plan.views_used, {f: widths[f] for f in teaching.fields_of(recipe)}),
+        "baseline": _baseline(recipe, runs),
     }
 
 
@@ -113,61 +137,110 @@ def softness(logits: Float[Tensor, "N C"], temperature: float) -> dict[str, floa
     }
 
 
-def in_words(recipe: Recipe, seen: dict[str, Any]) -> list[str]:
+def in_words(seen: dict[str, Any]) -> list[str]:
     """The facts as lines, warnings last."""
-    assert recipe.teacher is not None
-    val, teacher, student = seen["val"], seen["teacher"], seen["student"]
-    trained_on = "" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)"
-    at = f"at T = {seen['temperature']:g}"
-    soft = {split: f"{s['largest_probability']:.3f} / {s['entropy']:.3f}" for split, s in seen["softness"].items()}
-    passes = f"{seen['passes']:,} teacher passes"
-    lines = [
-        f"check: teacher {recipe.teacher.model.name}, {teacher['parameters']:,} parameters, {teacher['macs']:,} MACs; "
-        f"student {recipe.student.name}, {student['parameters']:,} and {student['macs']:,}",
-        f"  sees {teacher['size']} pixels, mean {teacher['mean']}, std {teacher['std']}, in eval mode",
-        f"  on val: top-1 {val['top1']:.2%}, NLL {val['nll']:.3f}, ECE {val['ece']:.3f}, "
-        f"confidence {val['confidence']:.3f}{trained_on}",
-        f"  mean largest probability / entropy {at}: {soft['train']} on training views, {soft['val']} on val",
-        f"  {passes} to pay, {progress.size(seen['bytes'])} on disk for {seen['views']} views"
-        if seen["cached"]
-        else f"  {passes}: this method needs the teacher live at every step",
+    student, teachers = seen["student"], seen["teachers"]
+    lines = []
+    for teacher in teachers:
+        which = f" (seed {teacher['seed']})" if len(teachers) > 1 else ""
+        lines += [
+            f"check: teacher {teacher['name']}{which}, {_size(teacher)}",
+            f"  sees {teacher['size']} pixels, mean {teacher['mean']}, std {teacher['std']}, in eval mode",
+            f"  on val: {_measures(teacher)}",
+        ]
+    if len(teachers) > 1:
+        lines.append(f"check: the {len(teachers)} as an ensemble, on val: {_measures(seen)}")
+    soft = {
+        split: "{largest_probability:.3f} / {entropy:.3f}".format(**by_times[1])
+        for split, by_times in seen["softness"].items()
+    }
+    costs = [teacher["cost"] for teacher in teachers]
+    passes, seconds, size = (sum(cost[name] for cost in costs) for name in ("passes", "seconds", "bytes"))
+    stored = f", {progress.size(size)} to add on disk for {seen['views']} views" if size else ""
+    live = sum(not cost["cached"] for cost in costs)
+    asked = "; this method or teacher.live asks the teacher at every step" if live else ""
+    return [
+        *lines,
+        f"  mean largest probability / entropy at T = {seen['temperature']:g}: "
+        f"{soft['train']} on training views, {soft['val']} on val",
+        f"check: student {student['name']}, {_size(student)}",
+        f"  {passes:,} teacher passes to pay, about {progress.duration(seconds)} here{stored}{asked}",
+        *(f"warning: {text}" for text in concerns(seen)),
     ]
-    return lines + [f"warning: {text}" for text in warnings(seen)]
 
 
-def warnings(seen: dict[str, Any]) -> list[str]:
-    """What a person should look at before paying."""
-    found = []
-    classes = len(seen["val"]["per_class"])
-    if seen["val"]["top1"] < 2 / classes:
-        found.append(
-            f"the teacher is right on {seen['val']['top1']:.1%} of val, chance is {1 / classes:.1%}: "
-            "are its normalisation, its input size and the order of its classes those of this data set?"
-        )
-    if seen["softness"]["train"]["entropy"] < SATURATED:
-        found.append(
-            f"the teacher's answers on training views are almost one-hot at T = {seen['temperature']:g}: little is "
-            "left to teach beyond the label; a higher method.temperature, augment.mix, or images new to it help"
-        )
-    if seen["teacher"]["parameters"] <= seen["student"]["parameters"]:
-        found.append("the teacher has no more parameters than the student")
-    if not seen["val_held_out"] and seen["val"]["nll"] < 0.02:
-        found.append("the teacher's NLL on val is near 0: it was probably trained on those images, so val flatters it")
-    return found
+def _size(network: dict[str, Any]) -> str:
+    return f"{network['parameters']:,} parameters, {network['macs']:,} MACs"
 
 
-def _on_train(recipe: Recipe, teacher: Tapped, dataset: DataSet) -> Tensor:
-    sample = rng.permutation(0, 0, len(dataset.train))[:SAMPLE]
-    with torch.inference_mode():
-        views = dataset.train.view(sample, torch.zeros_like(sample), recipe.augment)
-        return torch.cat([teacher(pixels).logits for pixels in views.pixels.split(250)])
+def _measures(seen: dict[str, Any]) -> str:
+    told = "top-1 {top1:.2%}, NLL {nll:.3f}, ECE {ece:.3f}, confidence {confidence:.3f}".format(**seen["val"])
+    return told + ("" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)")
 
 
-def _facts(network: Tapped, shape: tuple[int, int, int, int]) -> dict[str, Any]:
+def _answers(network: Tapped, dataset: DataSet, recipe: Recipe, sample: Tensor) -> tuple[Tensor, float]:
+    """Logits on the first view of some training images, and images a second after the first chunk."""
+    chunks, seconds = [], []
+    for part in sample.split(CHUNK):
+        begun = time.perf_counter()
+        chunks.append(ask(network, dataset.train, recipe.augment, part, 0).logits.float().cpu())
+        seconds.append((time.perf_counter() - begun) / len(part))
+    return torch.cat(chunks), 1 / min(seconds)
+
+
+def _facts(network: Tapped, dataset: DataSet) -> dict[str, Any]:
+    sizes = network.sizes()
     return {
         "parameters": parameters(network),
-        "macs": macs(network, shape),
+        "macs": macs(network, (1, *dataset.train.shape)),
         "size": network.size,
         "mean": [round(m, 4) for m in network.mean],
         "std": [round(s, 4) for s in network.std],
+        "deepest": min((feature[1] for feature in sizes.features), default=None),
     }
+
+
+def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any]:
+    """What the weights say of themselves: for which network they were made, for which classes, how good they were."""
+    own = recipe.training_of(member.spec)
+    began_with = member.spec.model if own is not None else member.model
+    said = member.network.metadata
+    known = teaching.known_classes(member.model, member.network)
+    recorded = said.get("val_top1") if said.get("data") == recipe.data.name else None
+    return {
+        "name": member.model.name,
+        "seed": member.spec.seed,
+        "flag": "--teacher.model.name"
+        if recipe.teacher
+        else f"--teachers.{recipe.teachers.index(member.spec)}.model.name",
+        "weights": began_with.weights,
+        "made_for": made_for(began_with),
+        "twins": twins(began_with, classes=len(dataset.classes)),
+        "classes": list(known),
+        "recorded": None if recorded is None else float(recorded),
+    }
+
+
+def _cost(recipe: Recipe, member: Member, dataset: DataSet, plan: Plan, runs: Path) -> dict[str, Any]:
+    """Teacher passes that are still to be paid, and the bytes they add."""
+    if not teaching.cached(recipe, member.spec):
+        return {"cached": False, "passes": plan.steps * recipe.fit.batch_size, "bytes": 0}
+    cache = teaching.open_cache(recipe, member, dataset, runs)
+    fields = teaching.widths(recipe, member.network.sizes())
+    blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
+    return {
+        "cached": True,
+        "passes": sum(min(SHARD, len(dataset.train) - start) for _, start in blocks),
+        "bytes": cache.bytes_needed(plan.views_used, fields),
+    }
+
+
+def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:
+    """What finished runs of the same student, images and budget reached on val without a teacher, of any seed."""
+    wanted = taught.as_baseline.identity | {"seed": 0}
+    found = []
+    for path in sorted(runs.glob(f"{taught.data.name}-baseline-*/DONE")):
+        run = Run.open(path.parent)
+        if run.recipe.identity | {"seed": 0} == wanted:
+            found.append(run.curve("val", "top1")[-1][1])
+    return {"top1": sum(found) / len(found), "runs": len(found)} if found else None

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tutelage import files, toml, userfile
+from tutelage import files, toml
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError, unknown
-from tutelage.methods import method_class, method_name
+from tutelage.methods import method_name
 from tutelage.methods._base import Method
+from tutelage.methods._finding import find_method, method_label, method_words, temperatures
+from tutelage.methods._finding import method_at_defaults as method_at_defaults
 from tutelage.methods.baseline import Baseline
 from tutelage.models import Model
 from tutelage.optim import Fit
@@ -56,6 +58,8 @@ class Recipe:
     data: Data = field(default_factory=Data)
     student: Model = field(default_factory=lambda: Model("resnet8"))
     teacher: TeacherSpec | None = None
+    teachers: tuple[TeacherSpec, ...] = ()
+    """Several in place of one: an ensemble, whose probabilities are averaged at the method's temperature."""
     method: Method = field(default_factory=Baseline)
     augment: Augment = field(default_factory=Augment)
     fit: Fit = field(default_factory=Fit)
@@ -69,8 +73,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.views < 0:
             raise UserError(f"views = {self.views}", "views must be at least 1, or 0 for a new one every epoch")
-        if self.method.needs and self.teacher is None:
+        if self.method.needs and not self.taught_by:
             raise UserError(f"method {method_name(self.method)} needs a teacher", "set teacher.model.name")
+        if self.teachers:
+            self._check_ensemble()
         if self.augment.mix != "none" and not self.method.mixable:
             raise UserError(
                 f"{method_name(self.method)} singles out one true class: augment.mix = {self.augment.mix} "
@@ -103,9 +109,12 @@ class Recipe:
         raises `SCHEMA`.
         """
         plain: dict[str, Any] = {"schema": SCHEMA} | _without_defaults(self)
-        if self.teacher is not None and self.teacher.tune == "none":
-            plain["teacher"] = {name: value for name, value in plain["teacher"].items() if name != "seed"} | {"fit": {}}
-        for spec in (plain["student"], plain.get("teacher", {}).get("model", {}), plain["method"]):
+        if self.teacher is not None:
+            plain["teacher"] = _as_it_teaches(self.teacher)
+        if self.teachers:
+            plain["teachers"] = [_as_it_teaches(spec) for spec in self.teachers]
+        teachers = [plain["teacher"]] if self.teacher is not None else plain.get("teachers", [])
+        for spec in (plain["student"], *(teacher["model"] for teacher in teachers), plain["method"]):
             if spec.get("weights", "pretrained") != "pretrained":
                 spec["weights"] = files.file_digest(weights_file(spec["weights"]))
             source = Path(spec.get("name", "").rpartition(":")[0])
@@ -123,22 +132,60 @@ class Recipe:
     @property
     def as_baseline(self) -> "Recipe":
         """The same student, budget, images and seed without a teacher."""
-        return dataclasses.replace(self, teacher=None, method=Baseline())
+        return dataclasses.replace(self, teacher=None, teachers=(), method=Baseline())
 
     @property
-    def of_teacher(self) -> "Recipe | None":
-        """The run that trains the teacher, where it has to be trained."""
-        if self.teacher is None or self.teacher.tune == "none":
+    def taught_by(self) -> tuple[TeacherSpec, ...]:
+        """The teacher, the members of the ensemble, or nobody."""
+        return self.teachers if self.teacher is None else (self.teacher,)
+
+    def with_teachers(self, *teachers: TeacherSpec) -> "Recipe":
+        """The same run taught by others: none, one, or an ensemble."""
+        one = teachers[0] if len(teachers) == 1 else None
+        return dataclasses.replace(self, teacher=one, teachers=() if one else teachers)
+
+    @property
+    def of_teachers(self) -> tuple["Recipe", ...]:
+        """The runs that train its teachers, of those that have to be trained."""
+        return tuple(own for spec in self.taught_by if (own := self.training_of(spec)) is not None)
+
+    def training_of(self, spec: TeacherSpec) -> "Recipe | None":
+        """The run that trains one of its teachers; None where its weights teach as they are."""
+        if spec.tune == "none":
             return None
         return Recipe(
             data=self.data,
-            student=self.teacher.model,
+            student=spec.model,
             augment=dataclasses.replace(self.augment, mix="none"),
-            fit=self.teacher.fit,
-            tune=self.teacher.tune,
+            fit=spec.fit,
+            tune=spec.tune,
             views=self.views,
-            seed=self.teacher.seed,
+            seed=spec.seed,
         )
+
+    def _check_ensemble(self) -> None:
+        method = method_words(self.method)
+        if self.teacher is not None or len(self.teachers) == 1:
+            raise UserError(
+                "one teacher is written as teacher, several as teachers; this recipe has "
+                f"{'both' if self.teacher is not None else 'a list of one'}",
+                "write [teacher] for one, [[teachers]] once for each of several",
+            )
+        if any(spec in self.teachers[:i] for i, spec in enumerate(self.teachers)):
+            raise UserError("the same teacher twice in one ensemble", "give each another network, weights or seed")
+        alone = sorted(self.method.needs - {"logits"})
+        if alone:
+            raise UserError(
+                f"{method} reads the teacher's {' and '.join(alone)}, which an ensemble has none of its own of",
+                "give one teacher, or choose a method that reads logits alone (tutelage list methods)",
+            )
+        at = temperatures(self.method)
+        if len(at) > 1:
+            raise UserError(
+                f"{method} reads the teachers at T = {' and '.join(f'{t:g}' for t in at)}: "
+                "an ensemble is averaged at one temperature",
+                "give its parts the same temperature, or give one teacher",
+            )
 
 
 def from_file(path: Path) -> Recipe:
@@ -181,35 +228,6 @@ def weights_file(weights: str) -> Path:
     return path
 
 
-def find_method(name: str) -> type[Method]:
-    """A method's class: by its name in METHODS, or `FILE.py:CLASS`."""
-    if ":" not in name:
-        return method_class(name)
-    found = userfile.load(name)
-    if not (isinstance(found, type) and issubclass(found, Method)):
-        raise UserError(f"{name} is not a method", "derive it from tutelage.methods.Method")
-    found.label = name
-    return found
-
-
-def method_at_defaults(name: str) -> Method:
-    """A method with its published numbers; "kd+at" adds the terms of the second to the first."""
-    from tutelage.methods.combine import composed
-
-    return composed(*(find_method(part)() for part in name.split("+")))
-
-
-def method_label(method: Method) -> str:
-    """The name under which a recipe knows a method's class."""
-    return getattr(type(method), "label", method_name(method))
-
-
-def method_words(method: Method) -> str:
-    """A method in a word or two: "kd", or "kd+at" for a composition."""
-    values = (getattr(method, f.name) for f in dataclasses.fields(method))
-    return "+".join(method_words(value) for value in values if isinstance(value, Method)) or method_label(method)
-
-
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         name = {"name": method_label(value)} if isinstance(value, Method) else {}
@@ -219,6 +237,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
+
+
+def _as_it_teaches(spec: TeacherSpec) -> dict[str, Any]:
+    """What of a teacher makes another run: how it would be trained does not, where it is not."""
+    plain = _without_defaults(spec)
+    if spec.tune == "none":
+        plain.pop("seed", None)
+        plain["fit"] = {}
+    return plain
 
 
 def _without_defaults(record: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tutelage.recipe import Recipe, method_words
 from tutelage.report import write_report
 from tutelage.run import Run, environment, machine
 from tutelage.statistics import judged, paired_gain
+from tutelage.teacher import mean_logits
 from tutelage.training import train
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -72,7 +73,7 @@ class Study:
     @property
     def taught(self) -> Recipe:
         """The row that says who teaches: the last with a teacher, else the last."""
-        return next((row for row in reversed(self.rows) if row.teacher is not None), self.rows[-1])
+        return next((row for row in reversed(self.rows) if row.taught_by), self.rows[-1])
 
     @property
     def folder_name(self) -> str:
@@ -163,9 +164,9 @@ class Study:
         told: dict[str, Any] = {"teacher": None, "runs": {}}
         logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
         teacher_logits = None
-        if taught.teacher is not None:
-            network = teaching.load_teacher(taught, dataset, runs)
-            teacher_logits = predict(network, test, what="teacher on test")
+        if taught.taught_by:
+            members = (teaching.load_member(taught, spec, dataset, runs) for spec in taught.taught_by)
+            teacher_logits = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
             told["teacher"] = measure(teacher_logits, test.labels)
         told["runs"] = {name: measure(of_run, test.labels, teacher_logits) for name, of_run in logits.items()}
         keep_test(folder, test.labels, logits if teacher_logits is None else logits | {"teacher": teacher_logits})
@@ -226,29 +227,25 @@ class Study:
         self, trained: dict[tuple[int, int], Run], dataset: DataSet, runs: Path, test: Any
     ) -> dict[str, Any] | None:
         taught = self.taught
-        if taught.teacher is None:
+        if not taught.taught_by:
             return None
-        network = teaching.load_teacher(taught, dataset, runs)
-        held_out = taught.of_teacher is not None
+        members = [teaching.load_member(taught, spec, dataset, runs) for spec in taught.taught_by]
         return {
-            "name": taught.teacher.model.name,
-            "parameters": parameters(network),
-            "macs": macs(network, (1, *dataset.train.shape)),
+            "name": " + ".join(member.model.name for member in members),
+            "parameters": sum(parameters(member.network) for member in members),
+            "macs": sum(macs(member.network, (1, *dataset.train.shape)) for member in members),
             "val": trained[self.rows.index(taught), self.seeds[0]].result("evaluation")["teacher"],
-            "val_held_out": held_out,
+            "val_held_out": all(teaching.held_out(taught, spec) for spec in taught.taught_by),
             "test": test,
         }
 
     def _cost(self, folder: Path, trained: dict[tuple[int, int], Run]) -> dict[str, Any]:
         costs = [run.result("cost") for run in trained.values()]
-        teacher_run = self.taught.of_teacher
-        of_teacher = None
-        if teacher_run is not None:
-            of_teacher = Run.of(teacher_run, folder.parent).result("cost")
+        of_teachers = [Run.of(own, folder.parent).result("cost") for own in self.taught.of_teachers]
         return {
             "wall_seconds": files.read_json(folder / "cost.json")["seconds"],
             "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
-            "teacher_training_seconds": of_teacher["seconds"] if of_teacher else 0.0,
+            "teacher_training_seconds": sum(cost["seconds"] for cost in of_teachers),
             "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in costs),
             "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
         }

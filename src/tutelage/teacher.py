@@ -1,5 +1,6 @@
 """Anything that answers a batch: a live network, a cache, several of them, or nobody."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -60,9 +61,11 @@ class LiveTeacher(Teacher):
 
 
 class Ensemble(Teacher):
-    """Several teachers: probabilities averaged at one temperature, z = T log mean_k softmax(z_k / T).
+    """Several teachers, who answer with `mean_logits`.
 
-    Softmax(z / T) is then exactly the mean of the members' softened probabilities (averaging logits is another thing).
+    Args:
+        members: Each with answers of its own, live or cached.
+        temperature: The method's.
     """
 
     def __init__(self, members: list[Teacher], temperature: float):
@@ -75,9 +78,17 @@ class Ensemble(Teacher):
 
 
 def mean_logits(logits: list[Float[Tensor, "B C"]], temperature: float) -> Float[Tensor, "B C"]:
-    """T log of the mean over the members of softmax(logits / T)."""
-    log_p = torch.stack([z / temperature for z in logits]).log_softmax(dim=-1)
-    return temperature * (log_p.logsumexp(dim=0) - torch.log(torch.tensor(float(len(logits)))))
+    """Logits z with softmax(z / T) = mean_k softmax(z_k / T): probabilities are averaged, not logits.
+
+    z = T log mean_k softmax(z_k / T) + c, where c = mean_k T logsumexp(z_k / T), a number for each image, puts z at
+    the members' own level: equal members answer as one of them would. One member's logits are returned as they are.
+    """
+    if len(logits) == 1:
+        return logits[0]
+    softened = torch.stack(logits) / temperature
+    level = softened.logsumexp(dim=-1, keepdim=True)
+    log_p = (softened - level).logsumexp(dim=0) - math.log(len(logits))
+    return temperature * (log_p + level.mean(dim=0))
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """From a recipe's teacher to something that answers: weights found, checked, and its answers paid once."""
 
 import dataclasses
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from tutelage import progress
+from tutelage import files, progress
 from tutelage.cache import CachedTeacher, TeacherCache, identity
 from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet
@@ -21,14 +22,24 @@ from tutelage.models.count import macs
 from tutelage.models.tap import Tapped
 from tutelage.outputs import Sizes
 from tutelage.plan import Plan
-from tutelage.recipe import Recipe, TeacherSpec, weights_file
+from tutelage.recipe import Recipe, TeacherSpec, temperatures, weights_file
 from tutelage.run import Run
-from tutelage.teacher import LiveTeacher, NoTeacher, Teacher, frozen
+from tutelage.teacher import Ensemble, LiveTeacher, NoTeacher, Teacher, frozen, mean_logits
 
 log = logging.getLogger(__name__)
 
 CACHEABLE = frozenset({"logits", "embedding", "head"})
 """What a cache can hold; feature maps would be too large."""
+
+
+class Member(NamedTuple):
+    """One teacher of a recipe, ready to be asked."""
+
+    spec: TeacherSpec
+    model: Model
+    """With the file of its final weights, where it was trained first or is a run."""
+    network: Tapped
+    """Frozen."""
 
 
 class Lesson(NamedTuple):
@@ -38,7 +49,10 @@ class Lesson(NamedTuple):
     sizes: Sizes
     paid: int = 0
     """Teacher passes made now: images."""
-    cache: TeacherCache | None = None
+    caches: tuple[TeacherCache, ...] = ()
+    """Of the members that answer from one."""
+    live: tuple[LiveTeacher, ...] = ()
+    """The members that answer themselves."""
 
 
 def prepare(
@@ -54,6 +68,8 @@ def prepare(
 ) -> Lesson:
     """The teacher of a run, its answers to every view the run will see on disk where a cache can hold them.
 
+    Of an ensemble every member has a cache of its own, shared with the runs that it teaches alone.
+
     Args:
         recipe: The run.
         plan: Its plan: which views.
@@ -67,26 +83,48 @@ def prepare(
     Raises:
         UserError: weights that are not there or do not fit, another number of classes, answers that drifted.
     """
-    if recipe.teacher is None:
+    lessons = [
+        _of_member(recipe, load_member(recipe, spec, dataset, runs), plan, dataset, runs, device, rank, world, barrier)
+        for spec in recipe.taught_by
+    ]
+    if not lessons:
         return Lesson(NoTeacher(), Sizes(classes=0))
-    network = load_teacher(recipe, dataset, runs).to(device)
+    if len(lessons) == 1:
+        return lessons[0]
+    return Lesson(
+        Ensemble([lesson.teacher for lesson in lessons], temperature(recipe)),
+        Sizes(classes=len(dataset.classes)),
+        sum(lesson.paid for lesson in lessons),
+        tuple(cache for lesson in lessons for cache in lesson.caches),
+        tuple(live for lesson in lessons for live in lesson.live),
+    )
+
+
+def _of_member(
+    recipe: Recipe,
+    member: Member,
+    plan: Plan,
+    dataset: DataSet,
+    runs: Path,
+    device: Any,
+    rank: int,
+    world: int,
+    barrier: Callable[[], Any],
+) -> Lesson:
+    network = member.network.to(device)
     sizes = network.sizes()
-    needs = recipe.method.needs
-    if recipe.teacher.live or not needs <= CACHEABLE:
+    if not cached(recipe, member.spec):
         if rank == 0:
             passes = plan.steps_per_epoch * recipe.fit.batch_size
             each = macs(network, (1, *dataset.train.shape))
             log.info(
-                "live teacher %s: %s passes an epoch of %s MACs each",
-                recipe.teacher.model.name,
-                f"{passes:,}",
-                f"{each:,}",
+                "live teacher %s: %s passes an epoch of %s MACs each", member.model.name, f"{passes:,}", f"{each:,}"
             )
-        return Lesson(LiveTeacher(network, needs), sizes)
-    cache = open_cache(recipe, network, dataset, runs)
+        live = LiveTeacher(network, recipe.method.needs)
+        return Lesson(live, sizes, live=(live,))
+    cache = open_cache(recipe, member, dataset, runs)
     fields = fields_of(recipe)
-    widths = {"logits": sizes.classes, "embedding": sizes.embedding or 0}
-    needed = cache.bytes_needed(plan.views_used, {field: widths[field] for field in fields})
+    needed = cache.bytes_needed(plan.views_used, widths(recipe, sizes))
     if needed and rank == 0:
         progress.say(
             f"teacher's answers: {len(plan.views_used)} views of {len(dataset.train):,} images, "
@@ -95,20 +133,36 @@ def prepare(
     paid = cache.fill(network, dataset.train, recipe.augment, plan.views_used, fields, rank=rank, world=world)
     barrier()
     cache.verify(network, dataset.train, recipe.augment, rows=8, views=plan.views_used[:2])
-    return Lesson(CachedTeacher(cache, fields), sizes, paid, cache)
+    return Lesson(CachedTeacher(cache, fields), sizes, paid, (cache,))
 
 
-def on_val(recipe: Recipe, network: Tapped, dataset: DataSet, runs: Path) -> Float32[Tensor, "M C"]:
-    """The teacher's logits on the validation images, cached like every other answer: views that nothing changes."""
-    assert recipe.teacher is not None
+def cached(recipe: Recipe, spec: TeacherSpec) -> bool:
+    """Whether a teacher's answers are stored, or it has to be asked at every step."""
+    return not spec.live and recipe.method.needs <= CACHEABLE
+
+
+def temperature(recipe: Recipe) -> float:
+    """At which the method softens the teacher's logits: the lowest of a composition's, 1 where it does not."""
+    return min(temperatures(recipe.method), default=1.0)
+
+
+def on_val(recipe: Recipe, member: Member, dataset: DataSet, runs: Path) -> Float32[Tensor, "M C"]:
+    """A teacher's logits on the validation images, cached like every other answer: views that nothing changes."""
     plain = Augment(crop_padding=0, flip="none")
-    manifest = identity(network, recipe.teacher.model.name, dataset.val, plain, "fp32", "float32")
+    manifest = identity(member.network, member.model.name, dataset.val, plain, "fp32", "float32")
     cache = TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": f"{recipe.data.name} (val)"})
-    cache.fill(network, dataset.val, plain, [0])
+    cache.fill(member.network, dataset.val, plain, [0])
     if (Path(runs) / recipe.name).exists():
         cache.used(recipe.name, len(dataset.val))
     position = torch.arange(len(dataset.val))
     return cache.answers(position, torch.zeros_like(position)).logits
+
+
+def all_on_val(recipe: Recipe, dataset: DataSet, runs: Path) -> Float32[Tensor, "M C"] | None:
+    """What those who teach a recipe say about the validation images, an ensemble as a classifier: averaged at T = 1."""
+    members = (load_member(recipe, spec, dataset, runs) for spec in recipe.taught_by)
+    logits = [on_val(recipe, member, dataset, runs) for member in members]
+    return mean_logits(logits, 1.0) if logits else None
 
 
 def fields_of(recipe: Recipe) -> tuple[str, ...]:
@@ -116,30 +170,33 @@ def fields_of(recipe: Recipe) -> tuple[str, ...]:
     return ("logits", *sorted(recipe.method.needs & {"embedding"}))
 
 
-def open_cache(recipe: Recipe, network: Tapped, dataset: DataSet, runs: Path) -> TeacherCache:
-    """The cache of a recipe's teacher on its images."""
-    assert recipe.teacher is not None
-    name = recipe.teacher.model.name
-    manifest = identity(network, name, dataset.train, recipe.augment, "fp32", recipe.teacher.storage)
+def widths(recipe: Recipe, sizes: Sizes) -> dict[str, int]:
+    """Columns of what the cache must hold."""
+    columns = {"logits": sizes.classes, "embedding": sizes.embedding or 0}
+    return {field: columns[field] for field in fields_of(recipe)}
+
+
+def open_cache(recipe: Recipe, member: Member, dataset: DataSet, runs: Path) -> TeacherCache:
+    """The cache of one of a recipe's teachers on its images."""
+    manifest = identity(member.network, member.model.name, dataset.train, recipe.augment, "fp32", member.spec.storage)
     return TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": recipe.data.name})
 
 
-def load_teacher(recipe: Recipe, dataset: DataSet, runs: Path) -> Tapped:
-    """The teacher's network with its weights, frozen.
+def load_member(recipe: Recipe, spec: TeacherSpec, dataset: DataSet, runs: Path) -> Member:
+    """One of a recipe's teachers with its weights.
 
     Raises:
-        UserError: no weights, weights of another network, or another number of classes.
+        UserError: no weights, weights of another network, other classes, or the same in another order.
     """
-    assert recipe.teacher is not None
-    network = build_for(teacher_model(recipe, runs), dataset, recipe.teacher.seed)
-    return frozen(network)
+    model = teacher_model(recipe, spec, runs)
+    network = build_for(model, dataset, spec.seed)
+    check_order(model, network, dataset)
+    return Member(spec, model, frozen(network))
 
 
-def teacher_model(recipe: Recipe, runs: Path) -> Model:
-    """The teacher's network with the file of its final weights, where it was trained first or is a run."""
-    assert recipe.teacher is not None
-    spec: TeacherSpec = recipe.teacher
-    own = recipe.of_teacher
+def teacher_model(recipe: Recipe, spec: TeacherSpec, runs: Path) -> Model:
+    """A teacher's network with the file of its final weights, where it was trained first or is a run."""
+    own = recipe.training_of(spec)
     if own is not None:
         run = Run(Path(runs) / own.name)
         if not run.done:
@@ -156,6 +213,43 @@ def teacher_model(recipe: Recipe, runs: Path) -> Model:
     return spec.model
 
 
+def held_out(recipe: Recipe, spec: TeacherSpec) -> bool:
+    """Whether a teacher was trained here without the validation images (what it began with may have seen them)."""
+    folder = Path(spec.model.weights or "-")
+    if spec.tune != "none" or not (folder / "recipe.json").is_file():
+        return spec.tune != "none"
+    # A part of the training images leaves the split of val as it is.
+    return dataclasses.replace(Run.open(folder).recipe.data, part=recipe.data.part) == recipe.data
+
+
+def known_classes(model: Model, network: Tapped) -> tuple[str, ...]:
+    """The names of a network's classes in its order: in the weights' metadata or the card beside them; else empty."""
+    said = network.metadata.get("classes", "")
+    card = Path(model.weights or "-").with_name("card.json")
+    if not said and card.is_file():
+        return tuple(files.read_json(card).get("classes", ()))
+    if said.startswith("["):
+        return tuple(json.loads(said))
+    return tuple(name.strip() for name in said.split(",") if name.strip())
+
+
+def check_order(model: Model, network: Tapped, dataset: DataSet) -> None:
+    """Refuses a network that knows the data set's classes under other numbers.
+
+    Raises:
+        UserError: names the first class that differs.
+    """
+    known = known_classes(model, network)
+    if known == dataset.classes or sorted(known) != sorted(dataset.classes):
+        return
+    first = next(i for i, (one, other) in enumerate(zip(known, dataset.classes, strict=True)) if one != other)
+    raise UserError(
+        f"{model.name} has the classes of {dataset.name} in another order: class {first} is "
+        f'"{known[first]}" to it and "{dataset.classes[first]}" in the data',
+        'train its head anew for this order (teacher.tune = "head"), or put the data\'s classes in its order',
+    )
+
+
 def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False) -> Tapped:
     """A network for the images of a data set.
 
@@ -169,6 +263,8 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
         UserError: it cannot be built, or answers with another number of classes.
     """
     channels, height, _ = dataset.train.shape
+    if Path(model.weights or "-").is_dir():
+        model = dataclasses.replace(model, weights=str(weights_file(model.weights)))
     network = build(
         model,
         classes=len(dataset.classes),

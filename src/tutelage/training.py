@@ -58,8 +58,8 @@ def train(
             f"a batch of {recipe.fit.batch_size} images cannot be shared equally by {engine.devices} devices",
             "choose a fit.batch_size that engine.devices divides: every image then counts the same",
         )
-    if recipe.of_teacher is not None:
-        train(recipe.of_teacher, engine=engine, runs=runs, data_root=data_root)
+    for own in recipe.of_teachers:
+        train(own, engine=engine, runs=runs, data_root=data_root)
     run = Run.of(recipe, runs)
     if run.done:
         return run
@@ -163,8 +163,8 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
                 save(step + 1)
                 raise KeyboardInterrupt(f"stopped after step {step + 1} of {plan.steps}")
 
-    if isinstance(lesson.teacher, teaching.LiveTeacher):
-        lesson.teacher.check_frozen()
+    for teacher in lesson.live:
+        teacher.check_frozen()
     fabric.barrier()
     if rank == 0:
         log.info("%s: done, val %.2f %%, best epoch %.2f %%", recipe.name, *(100 * top1 for top1 in book.val_top1))
@@ -174,10 +174,10 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
         save_student(run, recipe.method.deployed(result.student, result.adapters), dataset, lesson.sizes)
         if logits is not None and val is dataset.val:
             keep_val(run, logits, val.labels)
-        saved = plan.steps * recipe.fit.batch_size if lesson.cache else 0
-        files.write_json(run.path / "cost.json", book.cost(lesson, saved))
-        if lesson.cache:
-            lesson.cache.used(recipe.name, saved)
+        images_seen = plan.steps * recipe.fit.batch_size
+        files.write_json(run.path / "cost.json", book.cost(saved=images_seen * len(lesson.caches)))
+        for cache in lesson.caches:
+            cache.used(recipe.name, images_seen)
         (run.path / "DONE").touch()
     fabric.barrier()
 
@@ -289,7 +289,7 @@ class Book:
         if self.rank == 0:
             self.run.log(step, "val", {name: measured[name] for name in ("top1", "nll", "ece")})
 
-    def cost(self, lesson: teaching.Lesson, saved: int) -> dict[str, Any]:
+    def cost(self, saved: int) -> dict[str, Any]:
         """Seconds, speed, and teacher passes."""
         images = self.plan.steps * self.plan.fit.batch_size
         return {

@@ -129,7 +129,7 @@ class Tuning:
 
     def search_trials(self, *, engine: Engine, runs: Path, data_root: Path | str | None = None) -> None:
         """Makes trials until the budget is spent."""
-        for own in {recipe.of_teacher.name: recipe.of_teacher for recipe in self.recipes if recipe.of_teacher}.values():
+        for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():
             train(own, engine=engine, runs=runs, data_root=data_root)
         begun, folder = time.monotonic(), runs / self.folder_name
         files.write_json(folder / "tuning.json", {"search": dataclasses.asdict(self.search), "study": folder.name})
@@ -142,13 +142,15 @@ class Tuning:
     def trial_of(self, recipe: Recipe, runs: Path) -> Recipe:
         """The recipe on a trial's budget and seed; the teacher is that of the whole data, also where a part is used."""
         fit = dataclasses.replace(recipe.fit, epochs=self.search.epochs or recipe.fit.epochs)
-        data, teacher, own = recipe.data, recipe.teacher, recipe.of_teacher
+        data, teachers = recipe.data, list(recipe.taught_by)
         if self.search.part:
             data = dataclasses.replace(data, part=self.search.part)
-            if teacher is not None and own is not None:
-                model = dataclasses.replace(teacher.model, weights=str(runs / own.name))
-                teacher = dataclasses.replace(teacher, model=model, tune="none")
-        return dataclasses.replace(recipe, data=data, teacher=teacher, fit=fit, seed=self.search.seed)
+            for number, teacher in enumerate(teachers):
+                own = recipe.training_of(teacher)
+                if own is not None:
+                    model = dataclasses.replace(teacher.model, weights=str(runs / own.name))
+                    teachers[number] = dataclasses.replace(teacher, model=model, tune="none")
+        return dataclasses.replace(recipe.with_teachers(*teachers), data=data, fit=fit, seed=self.search.seed)
 
     def outcome(self, folder: Path) -> dict[str, Any]:
         """What the trials gave, as JSON values.

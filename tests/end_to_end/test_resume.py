@@ -208,8 +208,7 @@ def test_sigkill_while_teacher_cache_and_student_are_made(tmp_path, seed):
     assert kills >= 4
     parts = train(recipe, engine=CPU, runs=tmp_path / "parts")
     assert_same(parts, whole)
-    own = recipe.of_teacher
-    assert own is not None
+    (own,) = recipe.of_teachers
     assert_same(Run.of(own, tmp_path / "parts"), Run.of(own, tmp_path / "whole"))
     answers = [
         {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("view_*/*.*")) if p.name[0] != "."}

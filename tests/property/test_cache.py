@@ -27,7 +27,7 @@ from tutelage.models.building import build
 from tutelage.optim import Fit
 from tutelage.shards import Shard, load, write
 from tutelage.teacher import Ensemble, LiveTeacher
-from tutelage.teaching import open_cache
+from tutelage.teaching import Member, open_cache
 from tutelage.training import train
 
 SHARD = 512
@@ -379,7 +379,8 @@ def test_one_folder_for_any_student_method_seed_order_batch_or_number_of_views(t
         dataclasses.replace(recipe, fit=Fit(epochs=9, batch_size=31, optimizer="adam")),
         dataclasses.replace(recipe, tune="head"),
     ]
-    opened = {open_cache(r, network(), digits(), tmp_path).folder for r in (recipe, *others)}
+    member = Member(recipe.teacher, recipe.teacher.model, network())
+    opened = {open_cache(r, member, digits(), tmp_path).folder for r in (recipe, *others)}
     assert len(opened) == 1
     assert len(caches(tmp_path / "teacher-cache")) == 1
 

@@ -102,7 +102,7 @@ recipe_parts = st.fixed_dictionaries(
     {
         "data": st.fixed_dictionaries({"name": words, "part": numbers, "val_share": st.floats(0.01, 0.99)}),
         "student": models,
-        "teacher": st.none() | teachers,
+        "teachers": st.none() | teachers | st.lists(teachers, min_size=2, max_size=3),
         "method": methods(),
         "augment": augments,
         "fit": fits,
@@ -113,9 +113,15 @@ recipe_parts = st.fixed_dictionaries(
 )
 
 
+def spec(plain: dict[str, Any]) -> TeacherSpec:
+    """A teacher of drawn parts."""
+    return TeacherSpec(**plain | {"model": Model(**plain["model"]), "fit": Fit(**plain["fit"])})
+
+
 def built(parts: dict[str, Any]) -> Recipe:
     """The recipe of drawn parts; examples that make none are dropped."""
-    teacher = parts["teacher"]
+    one_or_more = parts["teachers"]
+    several = one_or_more if isinstance(one_or_more, list) else []
     name, values = parts["method"]
     try:
         return Recipe(
@@ -123,8 +129,8 @@ def built(parts: dict[str, Any]) -> Recipe:
             | {
                 "data": Data(**parts["data"]),
                 "student": Model(**parts["student"]),
-                "teacher": teacher
-                and TeacherSpec(**teacher | {"model": Model(**teacher["model"]), "fit": Fit(**teacher["fit"])}),
+                "teacher": spec(one_or_more) if isinstance(one_or_more, dict) else None,
+                "teachers": tuple(map(spec, several)),
                 "method": method_class(name)(**values),
                 "augment": Augment(**parts["augment"]),
                 "fit": Fit(**parts["fit"]),
@@ -250,7 +256,7 @@ def leaves(record: Any, path: tuple[str, ...] = ()):
         value = getattr(record, f.name)
         if dataclasses.is_dataclass(value):
             yield from leaves(value, (*path, f.name))
-        else:
+        elif f.name != "teachers":
             yield (*path, f.name), hints[f.name], value
 
 
@@ -293,6 +299,57 @@ def test_the_hash_moves_with_every_field(path, tmp_path):
     moved = changed(FULL, tuple(path.split(".")), other)
     assert moved != FULL
     assert moved.name.rsplit("-", 1)[1] != FULL.name.rsplit("-", 1)[1]
+
+
+ENSEMBLE = Recipe(
+    teachers=(TeacherSpec(Model("resnet20"), tune="full"), TeacherSpec(Model("resnet14"), tune="full")), method=KD()
+)
+
+
+@pytest.mark.parametrize("path", [".".join(path) for path, *_ in leaves(ENSEMBLE.teachers[1])])
+def test_the_hash_moves_with_every_field_of_every_member(path, tmp_path):
+    first, second = ENSEMBLE.teachers
+    kind, value = next((kind, value) for p, kind, value in leaves(second) if ".".join(p) == path)
+    other: Any = another(kind, value)
+    if path.endswith("weights"):
+        other = str(tmp_path / "w.safetensors")
+        (tmp_path / "w.safetensors").write_bytes(b"weights")
+    moved = dataclasses.replace(ENSEMBLE, teachers=(first, changed(second, tuple(path.split(".")), other)))
+    assert moved.name.rsplit("-", 1)[1] != ENSEMBLE.name.rsplit("-", 1)[1]
+
+
+def test_what_an_untrained_member_is_not_trained_with_does_not_matter():
+    members = tuple(dataclasses.replace(m, tune="none", seed=i) for i, m in enumerate(ENSEMBLE.teachers))
+    others = tuple(dataclasses.replace(m, seed=m.seed + 5, fit=Fit(epochs=9)) for m in members)
+    assert dataclasses.replace(ENSEMBLE, teachers=members).name == dataclasses.replace(ENSEMBLE, teachers=others).name
+
+
+def test_no_run_was_renamed_by_a_later_field():
+    """Names that runs got before recipes had ensembles."""
+    assert Recipe().name == "digits-baseline-resnet8-s0-95d1f874"
+    assert FULL.name == "digits-kd+kd-convnet-s0-b0dc1a96"
+    assert read("digits").name == "digits-kd-resnet8-s0-7e3022c7"
+    assert read("tutorial").name == "cifar10-kd-convnet-s0-bc1ecd87"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teacher": TeacherSpec()}, "one teacher is written as teacher, several as teachers; this recipe has both"),
+        ({"teachers": ENSEMBLE.teachers[:1]}, "this recipe has a list of one"),
+        ({"teachers": ENSEMBLE.teachers[:1] * 2}, "the same teacher twice in one ensemble"),
+        ({"method": method_class("rkd")()}, "rkd reads the teacher's embedding, which an ensemble has none"),
+        ({"method": method_class("simkd")()}, "simkd reads the teacher's embedding and head, which"),
+        ({"method": Sum(KD(), method_class("at")())}, r"kd\+at reads the teacher's features, which"),
+        (
+            {"method": Sum(KD(), KD(temperature=2.0))},
+            r"kd\+kd reads the teachers at T = 2 and 4: an ensemble is averaged",
+        ),
+    ],
+)
+def test_what_is_no_ensemble(changes, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(ENSEMBLE, **changes)
 
 
 def test_the_hash_moves_with_the_method():
@@ -373,9 +430,8 @@ def test_the_baseline_has_everything_but_the_teacher():
 
 
 def test_the_teachers_own_run_sees_the_same_images_unmixed():
-    own = FULL.of_teacher
-    assert own is not None
+    (own,) = FULL.of_teachers
     assert own.teacher is None
     assert own.student == Model("resnet20")
     assert (own.augment, own.data) == (Augment(mix="none"), FULL.data)
-    assert Recipe(teacher=TeacherSpec()).of_teacher is None
+    assert not Recipe(teacher=TeacherSpec()).of_teachers

@@ -1,8 +1,9 @@
 """Who answers: a frozen network, several of them, or nobody."""
 
+import math
+
 import pytest
 import torch
-import torch.nn.functional as F
 
 from small import AUGMENT, NORMED, digits, network
 from tutelage.teacher import Ensemble, LiveTeacher, NoTeacher, ask, frozen, mean_logits
@@ -63,18 +64,27 @@ def test_asking_looks_at_the_view():
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
-def test_an_ensemble_averages_softened_probabilities(temperature):
-    members = [torch.randn(5, 7, dtype=torch.double) * 6 for _ in range(3)]
-    softened = torch.stack([F.softmax(z / temperature, dim=1) for z in members]).mean(0)
-    together = mean_logits(members, temperature)
-    torch.testing.assert_close(F.softmax(together / temperature, dim=1), softened)
-    # The scale is fixed too: exp(z / T) sums to 1.
-    torch.testing.assert_close((together / temperature).exp().sum(1), torch.ones(5, dtype=torch.double))
+def test_an_ensemble_averages_softened_probabilities_at_the_members_own_level(temperature):
+    """Numbers by loops over Python floats."""
+    members = [(3.0, -1.0, 0.5), (0.0, 6.0, -2.0), (1.0, 1.0, 4.0)]
+    exps = [[math.exp(z / temperature) for z in member] for member in members]
+    mean = [sum(e[c] / sum(e) for e in exps) / 3 for c in range(3)]
+    level = sum(temperature * math.log(sum(e)) for e in exps) / 3
+    expected = torch.tensor([[temperature * math.log(p) + level for p in mean]], dtype=torch.double)
+    together = mean_logits([torch.tensor([member], dtype=torch.double) for member in members], temperature)
+    torch.testing.assert_close(together, expected)
 
 
-def test_an_ensemble_of_one_is_that_one_up_to_a_constant():
+def test_probabilities_are_averaged_and_not_logits():
+    """Two sure teachers who differ: half and half, where averaged logits would let the surer one decide alone."""
+    sure, surer = torch.tensor([[20.0, 0.0]]), torch.tensor([[0.0, 60.0]])
+    torch.testing.assert_close(mean_logits([sure, surer], 1.0).softmax(1), torch.tensor([[0.5, 0.5]]))
+
+
+def test_equal_members_answer_as_one_of_them():
     logits = torch.randn(5, 7)
-    torch.testing.assert_close(mean_logits([logits], 3.0).softmax(1), logits.softmax(1))
+    torch.testing.assert_close(mean_logits([logits] * 3, 3.0), logits)
+    assert mean_logits([logits], 3.0) is logits
 
 
 def test_an_ensemble_asks_every_member():

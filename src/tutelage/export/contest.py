@@ -6,6 +6,7 @@ from pathlib import Path
 from tutelage import data, teaching
 from tutelage.edge.comparing import Contestant
 from tutelage.errors import UserError
+from tutelage.evaluate import measure
 from tutelage.export import task_of
 from tutelage.export.formats import FORMATS
 from tutelage.export.others import write_torch
@@ -30,8 +31,11 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
     top1 = evaluate_run(run, dataset, path.parent)
     folder.mkdir()
     networks = {"student, PyTorch": (task.network, top1["val"]["top1"])}
-    if run.recipe.teacher is not None:
-        networks["teacher, PyTorch"] = teaching.load_teacher(run.recipe, dataset, path.parent), top1["teacher"]["top1"]
+    for number, spec in enumerate(run.recipe.taught_by, start=1):
+        member = teaching.load_member(run.recipe, spec, dataset, path.parent)
+        which = "teacher" if run.recipe.teacher else f"teacher {number}"
+        on_val = measure(teaching.on_val(run.recipe, member, dataset, path.parent), dataset.val.labels)
+        networks[f"{which}, PyTorch"] = member.network, on_val["top1"]
     found = []
     for name, (network, accuracy) in networks.items():
         file = folder / f"{name.partition(',')[0]}.pt2"

@@ -7,6 +7,7 @@ from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS, Model
 from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, others
 from tutelage.models.tap import Tapped
+from tutelage.models.twins import bare
 from tutelage.models.weights import load_weights
 from tutelage.rng import seeded
 
@@ -54,7 +55,7 @@ def build(
     if model.weights not in ("", "pretrained"):
         said = load_weights(network.module, model.weights, head=network.head, replace_head=replace_head)
     made_for = said.get("timm_name", "")
-    if made_for and made_for != _bare(model.name):
+    if made_for and made_for != bare(model.name):
         log.warning("%s was made for %s, not %s: names fit, numbers may not", model.weights, made_for, model.name)
     known = bool(model.weights) or model.name in MODELS
     return Tapped(
@@ -92,11 +93,6 @@ def _make(model: Model, classes: int, channels: int) -> Network:
     # Options may change how many stages there are: such a network says so itself.
     stages = getattr(module, "stages", row.stages)
     return Network(module, row.head, stages, row.mean * channels, row.std * channels)
-
-
-def _bare(name: str) -> str:
-    """timm's name of the architecture: without source and without the tag of its weights."""
-    return name.rpartition(":")[2].partition(".")[0]
 
 
 def _numbers(text: str, channels: int) -> tuple[float, ...]:

@@ -80,6 +80,14 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     )
 
 
+def metadata(path: str | Path) -> dict[str, str]:
+    """What a weights file says of itself; nothing for others than .safetensors."""
+    if Path(path).suffix != ".safetensors":
+        return {}
+    with safe_open(path, framework="pt") as file:
+        return _said(file.metadata() or {})
+
+
 def _said(metadata: dict[str, str]) -> dict[str, str]:
     return json.loads(metadata[METADATA]) if METADATA in metadata else metadata
 

@@ -1,0 +1,116 @@
+"""What to look at before paying a teacher: from the facts of the pre-flight to warnings, each with a way out."""
+
+import math
+from typing import Any
+
+SATURATED = 0.05
+"""Nats of entropy at the method's temperature below which a teacher's answers teach little beyond the label. The
+published ResNet-56 has 0.02 on its training views at T = 1, where nothing was gained, and 0.6 at T = 4."""
+FAR_BELOW = 0.03
+"""Of accuracy, beyond chance: how much less than recorded is another network, normalisation or data set."""
+SMALL = 64
+"""Pixels a side up to which a network's reduction by 32 leaves too little of an image."""
+
+
+def concerns(seen: dict[str, Any]) -> list[str]:
+    """One sentence or two each, the gravest first.
+
+    Args:
+        seen: What `preflight.look` returns.
+    """
+    found = [text for teacher in seen["teachers"] for text in _identity(teacher, seen["classes"])]
+    found += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
+    return found + [text for text in (_chance(seen), _baseline(seen), _saturated(seen), *_small(seen)) if text]
+
+
+def _identity(teacher: dict[str, Any], classes: list[str]) -> list[str]:
+    """Is it the network that its weights were made for, with the classes that they were made for?"""
+    found = []
+    name, known, recorded = teacher["name"], teacher["classes"], teacher["recorded"]
+    if teacher["made_for"] and teacher["made_for"] != name:
+        found.append(
+            f"{teacher['weights']} says it was made for {teacher['made_for']}, not {name}: names and shapes fit, "
+            f"numbers may not; try {teacher['flag']} {teacher['made_for']}"
+        )
+    if teacher["twins"] and not teacher["made_for"]:
+        twin = teacher["twins"][0]
+        found.append(
+            f"{teacher['weights']} fits {name} and {twin} alike (they differ in padding and BatchNorm's eps) and does "
+            f"not say which it was made for; compare its accuracy with {teacher['flag']} {twin}"
+        )
+    if known and sorted(known) != sorted(classes):
+        differing = [(i, k, c) for i, (k, c) in enumerate(zip(known, classes, strict=False)) if k != c]
+        number, theirs, ours = differing[0]
+        found.append(
+            f"{name} calls {len(differing)} of {len(classes)} classes otherwise: class {number} is "
+            f'"{theirs}" to it and "{ours}" in the data; is it the same thing?'
+        )
+    if recorded is not None and teacher["val"]["top1"] < recorded - FAR_BELOW - 2 * _error(teacher["val"]):
+        found.append(
+            f"{name} reached {recorded:.1%} on val when it was trained, and {teacher['val']['top1']:.1%} here: "
+            "are its input size, its normalisation and the images the same?"
+        )
+    return found
+
+
+def _stem(network: dict[str, Any]) -> str:
+    size, deepest = network["size"], network["deepest"]
+    if deepest is None or size > SMALL or size // deepest < 32:
+        return ""
+    return (
+        f"{network['name']} has a stem for large images: of {size} pixels a side its last stage leaves {deepest}; "
+        "let it resize them (model.size = 128 or more), or take a network with a stem for 32 pixels (resnet50_cifar)"
+    )
+
+
+def _chance(seen: dict[str, Any]) -> str:
+    top1, classes = seen["val"]["top1"], len(seen["classes"])
+    if top1 >= 2 / classes:
+        return ""
+    return (
+        f"the teacher is right on {top1:.1%} of val, chance is {1 / classes:.1%}: "
+        "are its normalisation, its input size and the order of its classes those of this data set?"
+    )
+
+
+def _baseline(seen: dict[str, Any]) -> str:
+    alone = seen["baseline"]
+    if alone is None:
+        return ""
+    top1, images = alone["top1"], seen["val"]["images"]
+    lead = seen["val"]["top1"] - top1
+    # The same images, but other networks: as if they erred independently.
+    if lead > 2 * math.hypot(_error(seen["val"]), _error({"top1": top1, "images": images})):
+        return ""
+    runs = "1 finished run" if alone["runs"] == 1 else f"{alone['runs']} finished runs"
+    return (
+        f"the student alone reaches {top1:.1%} on val ({runs}), the teacher {seen['val']['top1']:.1%}: on {images:,} "
+        "images that is not clearly better; a larger or longer trained teacher, or an ensemble, has more to teach"
+    )
+
+
+def _saturated(seen: dict[str, Any]) -> str:
+    by_split = {split: {times: s["entropy"] for times, s in of.items()} for split, of in seen["softness"].items()}
+    if by_split["train"][1] >= SATURATED:
+        return ""
+    where = "training views and on val" if by_split["val"][1] < SATURATED else "training views, though not on val"
+    at = seen["temperature"]
+    hotter = ", ".join(f"{entropy:.2g} at T = {times * at:g}" for times, entropy in by_split["train"].items())
+    return (
+        f"the teacher's answers are almost one-hot at T = {at:g} on {where}: little is left to teach beyond the label. "
+        f"A higher method.temperature helps (entropy in nats: {hotter}), and augment.mix, or images that are new to it"
+    )
+
+
+def _small(seen: dict[str, Any]) -> list[str]:
+    found = []
+    if sum(teacher["parameters"] for teacher in seen["teachers"]) <= seen["student"]["parameters"]:
+        found.append("the teacher has no more parameters than the student")
+    if not seen["val_held_out"] and seen["val"]["nll"] < 0.02:
+        found.append("the teacher's NLL on val is near 0: it was probably trained on those images, so val flatters it")
+    return found
+
+
+def _error(measured: dict[str, Any]) -> float:
+    """Standard error of an accuracy."""
+    return math.sqrt(measured["top1"] * (1 - measured["top1"]) / measured["images"])
