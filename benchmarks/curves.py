@@ -45,8 +45,9 @@ def losses(name: str, runs: Path) -> list[float]:
     distiller = Distiller(student, recipe.method, adapters).to(memory_format=torch.channels_last)
     fabric = engine.fabric()
     module, optimizer = fabric.setup(distiller, optim.optimizer(recipe.fit, distiller))
-    step = Step(fabric, recipe, plan, dataset.train, lesson.teacher, module, optimizer)
-    return [sum(term.item() for term in step(number).values()) for number in range(STEPS)]
+    step = Step(fabric, recipe, plan, dataset.train.labels, lesson.teacher, module, optimizer)
+    views = dataset.train.stream(map(plan.addresses, range(STEPS)), recipe.augment)
+    return [sum(term.item() for term in step(number, seen).values()) for number, seen in enumerate(views)]
 
 
 def main() -> None:

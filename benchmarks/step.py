@@ -45,12 +45,13 @@ def cached_step(
     plan = Plan(len(images), 1, 0, fit)
     recipe = Recipe(teacher=TeacherSpec(), method=chosen, fit=fit, views=1)
     answers = CachedTeacher(cache, sorted(chosen.needs & {"logits", "embedding"}))
-    step = Step(fabric, recipe, plan, images, answers, module, optimizer)
+    step = Step(fabric, recipe, plan, images.labels, answers, module, optimizer)
     (folder / method).mkdir()
     book = Book(Run(folder / method), plan, {"step": 0, "seconds": 0.0}, rank=0)
 
     def run(number: int) -> None:
-        book.note(number, step(number % plan.steps))
+        (views,) = images.stream([plan.addresses(number % plan.steps)], recipe.augment)
+        book.note(number, step(number % plan.steps, views))
 
     return run
 

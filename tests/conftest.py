@@ -19,6 +19,12 @@ def pytest_configure(config):
 
 
 @pytest.fixture(autouse=True)
+def _photo_cache(tmp_path_factory, monkeypatch):
+    """Indices and decoded photos of the tests stay with the tests."""
+    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path_factory.getbasetemp() / "photo-cache"))
+
+
+@pytest.fixture(autouse=True)
 def _shape_checks(request):
     """Every jaxtyping annotation is checked, but not in tests marked `compiles`: dynamo cannot trace the checks."""
     jaxtyping_config.update("jaxtyping_disable", request.node.get_closest_marker("compiles") is not None)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tutelage import files, shards
 from tutelage.data.augment import Augment
-from tutelage.data.memory import MemoryImages
+from tutelage.data.images import Images
 from tutelage.errors import UserError
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
@@ -37,7 +37,7 @@ TOLERANCE = 2e-3
 
 
 def identity(
-    network: Tapped, name: str, images: MemoryImages, augment: Augment, precision: str, storage: str
+    network: Tapped, name: str, images: Images, augment: Augment, precision: str, storage: str
 ) -> dict[str, Any]:
     """Everything an answer depends on, and nothing else: not the number of views, student, method, batch or order.
 
@@ -61,7 +61,7 @@ def identity(
             "interpolation": network.interpolation,
         },
         "images": {"digest": images.digest, "samples": len(images)},
-        "augment": {key: getattr(augment, key) for key in augment.__dataclass_fields__},
+        "augment": augment.identity,
         "precision": precision,
         "storage": storage,
     }
@@ -119,7 +119,7 @@ class TeacherCache:
     def fill(
         self,
         network: Tapped,
-        images: MemoryImages,
+        images: Images,
         augment: Augment,
         views: Iterable[int],
         fields: Iterable[str] = ("logits",),
@@ -177,7 +177,7 @@ class TeacherCache:
     def verify(
         self,
         network: Tapped,
-        images: MemoryImages,
+        images: Images,
         augment: Augment,
         rows: int = 16,
         views: Iterable[int] | None = None,

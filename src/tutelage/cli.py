@@ -13,6 +13,7 @@ COMMANDS = {
     "distill": ("distill RECIPE [FLAGS]", "teacher, cache, baseline and students on paired seeds, export, report"),
     "train": ("train RECIPE [METHOD] [FLAGS]", "one run; the same command goes on where it was stopped"),
     "tune": ("tune RECIPE [METHODS] [FLAGS]", "a method's numbers searched on val, then tried on fresh seeds"),
+    "data": ("data check PATH", "read every image once: counts, sizes, broken files, duplicates across splits"),
     "check": ("check RECIPE [FLAGS]", "look at the teacher before any lesson: is it right, and worth it?"),
     "cache": ("cache list|fill|verify|prune", "teachers' answers on disk"),
     "evaluate": ("evaluate RUN [--open-test REASON]", "accuracy, calibration and agreement with the teacher"),
@@ -74,7 +75,7 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, or a run's folder.",
+            "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, a run's folder, or a path to images.",
             "tutelage COMMAND --help shows a command's flags. Start with: tutelage distill digits",
         ]
     )
@@ -92,6 +93,10 @@ def command(name: str) -> Callable[[list[str]], None]:
         return getattr(deploying, name)
     if name in ("watch", "push"):
         return getattr(importlib.import_module(f"tutelage.{name}"), name)
+    if name == "data":
+        from tutelage import datacheck
+
+        return datacheck.data_
     from tutelage import commands
 
     return getattr(commands, name)

@@ -4,6 +4,8 @@ A frozen backbone says the same about the same view, whatever the head has learn
 cost one backbone pass over each view, forward only.
 """
 
+from collections.abc import Iterable, Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,7 @@ from torch import Tensor, nn
 
 from tutelage.cache import TeacherCache, identity
 from tutelage.data.augment import Augment
-from tutelage.data.images import Images, Views
-from tutelage.data.memory import MemoryImages
+from tutelage.data.images import Addresses, Images, Views
 from tutelage.models.tap import LOGITS, Tapped, evaluating
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs
@@ -43,16 +44,17 @@ class HeadOnly(nn.Module):
 
 
 class EmbeddedImages(Images):
-    """Images seen through a frozen backbone: what `MemoryImages` shows as pixels, this shows as [B, D, 1, 1].
+    """Images seen through a frozen backbone: what others show as pixels, this shows as [B, D, 1, 1].
 
     Args:
         cache: Filled with the embeddings of every view that will be asked for.
         images: The images themselves: their labels.
     """
 
-    def __init__(self, cache: TeacherCache, images: MemoryImages):
+    def __init__(self, cache: TeacherCache, images: Images):
         self.cache = cache
         self.labels = images.labels
+        self.shape, self.digest = images.shape, images.digest
 
     def view(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], augment: Augment) -> Views:
         """The backbone's embeddings of these views; nothing is mixed in."""
@@ -61,6 +63,17 @@ class EmbeddedImages(Images):
     def plain(self, position: Int64[Tensor, " B"]) -> Float32[Tensor, "B D 1 1"]:
         """The backbone's embeddings of the images as they are."""
         return self.view(position, torch.zeros_like(position), PLAIN).pixels
+
+    def stream(self, addresses: Iterable[Addresses], augment: Augment, workers: int = -1) -> Iterator[Views]:
+        """The embeddings of one batch after another."""
+        device = self.labels.device
+        return (self.view(sample.to(device), view.to(device), augment) for sample, view in addresses)
+
+    def to(self, device: torch.device | str) -> "EmbeddedImages":
+        """The same embeddings, on another device."""
+        moved = copy(self)
+        moved.labels = self.labels.to(device)
+        return moved
 
 
 def possible(recipe: Recipe) -> bool:
@@ -73,7 +86,7 @@ def possible(recipe: Recipe) -> bool:
 def embed(
     network: Tapped,
     name: str,
-    images: MemoryImages,
+    images: Images,
     augment: Augment,
     views: tuple[int, ...],
     runs: Path,

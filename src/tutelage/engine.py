@@ -26,6 +26,8 @@ class Engine:
     """torch.compile the training step."""
     threads: int = 0
     """CPU threads a process; 0: torch's choice."""
+    workers: int = -1
+    """Processes that make views of photos ahead; 0: none; -1: up to 8 beside a GPU, none where the CPU trains."""
 
     def fabric(self) -> "Fabric":
         """The Fabric these settings describe, and torch's threads set.

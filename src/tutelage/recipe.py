@@ -109,6 +109,7 @@ class Recipe:
         raises `SCHEMA`.
         """
         plain: dict[str, Any] = {"schema": SCHEMA} | _without_defaults(self)
+        plain["data"] = self.data.identity
         if self.teacher is not None:
             plain["teacher"] = _as_it_teaches(self.teacher)
         if self.teachers:
@@ -125,7 +126,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """The run's folder: readable, and ending in the recipe's hash."""
-        words = [self.data.name, method_words(self.method), self.student.name, f"s{self.seed}"]
+        words = [self.data.title, method_words(self.method), self.student.name, f"s{self.seed}"]
         readable = "-".join(Path(word).name.replace(":", "_").replace("/", "_") for word in words)
         return f"{readable}-{files.digest(self.identity)[:8]}"
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tutelage.data.augment import Augment
-from tutelage.data.memory import MemoryImages
+from tutelage.data.images import Images
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs
@@ -94,7 +94,7 @@ def mean_logits(logits: list[Float[Tensor, "B C"]], temperature: float) -> Float
 @torch.inference_mode()
 def ask(
     network: Tapped,
-    images: MemoryImages,
+    images: Images,
     augment: Augment,
     sample: Int64[Tensor, " B"],
     view: int,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tutelage import checkpoint, data, embedded, files, optim, progress, rng, teaching
 from tutelage.card import save_student
-from tutelage.data.images import Images
+from tutelage.data.images import Images, Views
 from tutelage.distiller import Distiller
 from tutelage.engine import Engine
 from tutelage.errors import Diverged, UserError
@@ -114,6 +114,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
             student, name, dataset.train, recipe.augment, plan.views_used, runs, rank=rank, world=world
         )
         val, val_passes = embedded.embed(student, name, dataset.val, embedded.PLAIN, (0,), runs, rank=rank, world=world)
+        images = images.to(fabric.device)
         paid += passes + val_passes
         fabric.barrier()
     distiller = Distiller(learner, recipe.method, adapters).to(memory_format=torch.channels_last)
@@ -143,11 +144,14 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     if rank == 0:
         files.write_json(run.path / "environment.json", environment(engine))
         run.forget_after(state["step"])
-    take_step = Step(fabric, recipe, plan, images, lesson.teacher, module, optimizer)
+    steps = range(state["step"], plan.steps)
+    addresses = (plan.addresses(step, rank, world) for step in steps)
+    shown = images.stream(addresses, recipe.augment, engine.workers)
+    take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer)
     what, logits = f"training {recipe.name}", None
     with stopping() as stop, progress.advancing(what, plan.steps * recipe.fit.batch_size, done=book.images) as advance:
-        for step in range(state["step"], plan.steps):
-            terms = take_step(step)
+        for step, views in zip(steps, shown, strict=True):
+            terms = take_step(step, views)
             if average is not None:
                 average.update_parameters(distiller)
             book.note(step, terms)
@@ -189,20 +193,21 @@ class Step:
     fabric: Fabric
     recipe: Recipe
     plan: Plan
-    images: Images
+    labels: Tensor
+    """Of the training split."""
     teacher: Teacher
     module: Any
     """The distiller as Fabric has set it up."""
     optimizer: torch.optim.Optimizer
 
-    def __call__(self, step: int) -> dict[str, Tensor]:
-        """The method's terms, before the weights moved."""
-        fabric, recipe, images = self.fabric, self.recipe, self.images
+    def __call__(self, step: int, views: Views) -> dict[str, Tensor]:
+        """The method's terms on the step's views, before the weights moved."""
+        fabric, recipe, labels = self.fabric, self.recipe, self.labels
         rank, world = fabric.global_rank, fabric.world_size
         sample, view = (address.to(fabric.device) for address in self.plan.addresses(step, rank, world))
-        pixels, partner, partner_share = images.view(sample, view, recipe.augment)
-        partner_labels = None if partner is None else images.labels[partner]
-        context = Context(images.labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
+        pixels, partner, partner_share = views
+        partner_labels = None if partner is None else labels[partner]
+        context = Context(labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
         answer = self.teacher.answer(pixels, sample, view)
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(step)

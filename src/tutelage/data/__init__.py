@@ -1,10 +1,10 @@
 """The data sets: DATASETS is the only list. Importing this package imports no torch."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tutelage.errors import UserError
 
@@ -17,20 +17,52 @@ class Data:
     """Which images a run learns from."""
 
     name: str = "digits"
-    """A name of `tutelage list datasets`."""
+    """A name of `tutelage list datasets`; or a folder of images, a table of path,label, a tar file, hf:NAME."""
     part: int = 0
     """Use only this many training images, the same share of every class; 0: all. A smaller part lies in a larger."""
     val_share: float = 0.1
     """Share of the training images set aside for validation, the same for every run; above 0 and below 1."""
 
+    size: int = 0
+    """Photos: height and width of what networks are shown, in pixels; 0: what suits the files."""
+    keep: Literal["file", "memory", "none"] = "file"
+    """Photos: decoded once and kept in a file, or in memory; or decoded anew each time. The same pixels."""
+    on_bad: Literal["stop", "skip"] = "stop"
+    """Photos that cannot be used: stop and name them, or leave them out."""
+
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
         if self.part < 0:
             raise UserError(f"data.part is {self.part}, expected a number of training images", "0 uses all")
+        if self.size < 0:
+            raise UserError(f"data.size is {self.size}, expected a number of pixels", "0 chooses one")
         if not 0 < self.val_share < 1:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
             )
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the name is a path to images, and not of the built-in sets."""
+        if self.name in DATASETS:
+            return False
+        looks = "/" in self.name or self.name.startswith("hf:") or self.name.endswith((".csv", ".tsv", ".parquet", ".tar"))
+        return looks or Path(self.name).expanduser().is_dir()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Its fields that differ from their default, without what changes no pixel; a path by what it holds."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        if self.is_path:
+            from tutelage.data import index
+
+            values["name"] = index.read(self.name).digest
+        return {name: value for name, value in values.items() if name not in ("keep", "on_bad")}
+
+    @property
+    def title(self) -> str:
+        """A short name for people and folders."""
+        return Path(self.name).expanduser().resolve().stem if self.is_path else self.name
 
 
 class Row(NamedTuple):
@@ -80,11 +112,14 @@ def load(data: Data, root: Path | str | None = None) -> "DataSet":
     Raises:
         UserError: there is no such set; its files are missing and cannot be had, or are corrupt; too few images.
     """
-    return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"))
+    from tutelage.data import index
+
+    seen = index.read(data.name) if data.is_path else None  # another one where a file came, went or changed
+    return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"), seen)
 
 
 @lru_cache(maxsize=1)
-def _load(data: Data, root: Path | None, default_root: str | None) -> "DataSet":
+def _load(data: Data, root: Path | None, default_root: str | None, seen: object) -> "DataSet":
     """The last one is kept: a study, and the evaluation after a run, read and check the same files again."""
     from tutelage.data import splits
 

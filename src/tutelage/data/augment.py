@@ -1,13 +1,16 @@
 """Which views of an image exist: the settings that random crops, flips, erasures and mixtures are drawn by.
 
-The draws themselves are made where the pixels are (`memory.py`): a view is a pure function of
+The draws themselves are made where the pixels are (`memory.py`, `photo.py`): a view is a pure function of
 (augment.seed, sample, view number) and of the settings here.
 """
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from tutelage.errors import UserError
+
+LATER = ("crop_scale", "jitter", "trivial", "erasing")
+"""Fields for photos, whose views are made image by image (`photo.py`)."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,14 @@ class Augment:
     """Mix in the same view of a second image: mixup blends the pixels, CutMix pastes a box."""
     mix_alpha: float = 1.0
     """The second image's share is drawn from Beta(mix_alpha, mix_alpha), above 0; 1: uniform, smaller: more extreme."""
+    crop_scale: float = 0.0
+    """Photos: a random crop of this share of the area or more, resized (instead of crop_padding); 0: none."""
+    jitter: float = 0.0
+    """Photos: brightness, contrast and saturation are multiplied by 1 - jitter to 1 + jitter each."""
+    trivial: bool = False
+    """Photos: one operation of TrivialAugment, at any strength (Mueller & Hutter 2021)."""
+    erasing: float = 0.0
+    """Photos: how often a box of 2 to 33 % of the area is painted over with the mean colour, in [0, 1]."""
 
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; what an image's size allows is checked with the images."""
@@ -38,5 +49,17 @@ class Augment:
             allowed, value = get_args(field.type), getattr(self, field.name)
             if allowed and value not in allowed:
                 raise UserError(f'augment.{field.name} is "{value}"', "expected one of: " + ", ".join(allowed))
+        for name in ("crop_scale", "jitter", "erasing"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"augment.{name} is {getattr(self, name):g}, expected 0 to 1", "0 turns it off")
         if not 0 < self.mix_alpha < float("inf"):
             raise UserError(f"augment.mix_alpha is {self.mix_alpha:g}, expected a number above 0", "1 draws uniformly")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Its fields as JSON values; those that came later only where they are used: no earlier view changes."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in LATER or self.uses(f.name)}
+
+    def uses(self, name: str) -> bool:
+        """Whether a field differs from its default."""
+        return getattr(self, name) != type(self).__dataclass_fields__[name].default

@@ -1,12 +1,17 @@
 """What a split is to everybody else: labelled images that can be seen plain or under an address."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from tutelage.data.augment import Augment
+
+Addresses = tuple[Int64[Tensor, " B"], Int64[Tensor, " B"]]
+"""Samples and view numbers of a batch."""
 
 
 class Views(NamedTuple):
@@ -24,6 +29,10 @@ class Images(ABC):
     """A split's images and their labels."""
 
     labels: Int64[Tensor, " N"]
+    shape: tuple[int, int, int]
+    """Channels, height and width of what it shows."""
+    digest: str
+    """SHA-256 of everything that decides what it shows."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -35,3 +44,17 @@ class Images(ABC):
     @abstractmethod
     def view(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], augment: Augment) -> Views:
         """Each image under its address (augment.seed, sample, view)."""
+
+    @abstractmethod
+    def stream(self, addresses: Iterable[Addresses], augment: Augment, workers: int = -1) -> Iterator[Views]:
+        """`view` of one batch of addresses after another, in their order; the next ones may be made ahead.
+
+        Args:
+            addresses: (sample, view) of each batch.
+            augment: Which views exist.
+            workers: Processes that make views ahead, where that helps; -1: chosen.
+        """
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> "Images":
+        """The same images, shown on another device."""

@@ -11,8 +11,9 @@ box or square of odd side keeps its last row and column, which the authors' code
 """
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from copy import copy
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,12 +21,12 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from tutelage import rng
-from tutelage.data.augment import Augment
-from tutelage.data.images import Images, Views
+from tutelage.data.augment import LATER, Augment
+from tutelage.data.images import Addresses, Images, Views
+from tutelage.data.mixing import COLUMN, CUT_COLUMN, CUT_ROW, FLIP, ROW, SHARE, beta, cutmix_box, span
 from tutelage.errors import UserError
 
 _SCALE = 1 / 255  # multiplied, not divided by: CUDA divides by a number through its reciprocal, a CPU does not
-_ROW, _COLUMN, _FLIP, _CUT_ROW, _CUT_COLUMN, _SHARE, _BOX_ROW, _BOX_COLUMN = range(8)  # the draws of one view
 
 
 class MemoryImages(Images):
@@ -94,16 +95,14 @@ class MemoryImages(Images):
         partner = rng.below(rng.key(augment.seed, sample, view, "partner"), len(self))
         partner_draws = rng.uniform(rng.key(augment.seed, partner, view), 8)
         partner_places = self._places(partner, view, partner_draws, augment)
-        share = _beta(draws[:, _SHARE], augment.mix_alpha)
+        share = beta(draws[:, SHARE], augment.mix_alpha)
         if augment.mix == "mixup":
             weight = share[:, None, None, None]
             own, other = self._gather(places), self._gather(partner_places)
             return Views(own.mul_(1 - weight).add_(other.mul_(weight)), partner, share)
 
         _, height, width = self.shape
-        side = share.double().sqrt()  # the box has the image's aspect ratio and, before clipping, the share as its area
-        box = _box(draws[:, _BOX_ROW], (side * height).long(), height)[:, :, None]
-        box = box & _box(draws[:, _BOX_COLUMN], (side * width).long(), width)[:, None, :]
+        box = cutmix_box(draws, share, height, width)
         area = box.sum((1, 2)).to(torch.float32) / (height * width)
         return Views(self._gather(torch.where(box, partner_places, places)), partner, area)
 
@@ -116,13 +115,13 @@ class MemoryImages(Images):
         columns = torch.arange(width, device=sample.device)[None, :]
         if augment.flip != "none":
             if augment.flip == "random":
-                flip = draws[:, _FLIP] < 0.5
+                flip = draws[:, FLIP] < 0.5
             else:
                 first = rng.uniform(rng.key(augment.seed, sample, "flip"), 1)[:, 0] < 0.5
                 flip = first ^ (view % 2 == 1)
             columns = torch.where(flip[:, None], width - 1 - columns, columns)
         if augment.crop_padding:
-            offsets = (draws[:, _ROW : _COLUMN + 1] * (2 * augment.crop_padding + 1)).long() - augment.crop_padding
+            offsets = (draws[:, ROW : COLUMN + 1] * (2 * augment.crop_padding + 1)).long() - augment.crop_padding
             rows = self._padded(rows + offsets[:, :1], height, augment)
             columns = self._padded(columns + offsets[:, 1:], width, augment)
         places = (sample[:, None] * (height * width) + rows * width)[:, :, None] + columns[:, None, :]
@@ -130,8 +129,8 @@ class MemoryImages(Images):
             places.clamp_(max=self._black)
         if augment.cutout:
             side = torch.full_like(sample, augment.cutout)
-            hole = _box(draws[:, _CUT_ROW], side, height)[:, :, None]
-            hole = hole & _box(draws[:, _CUT_COLUMN], side, width)[:, None, :]
+            hole = span(draws[:, CUT_ROW], side, height)[:, :, None]
+            hole = hole & span(draws[:, CUT_COLUMN], side, width)[:, None, :]
             places.masked_fill_(hole, self._mean)
         return places
 
@@ -148,7 +147,18 @@ class MemoryImages(Images):
         channels, height, width = self.shape
         return flat.to(torch.float32).mul_(_SCALE).view(-1, height, width, channels).permute(0, 3, 1, 2)
 
+    def stream(self, addresses: Iterable[Addresses], augment: Augment, workers: int = -1) -> Iterator[Views]:
+        """The views of one batch after another; made here, at once: no worker is as fast."""
+        device = self.labels.device
+        return (self.view(sample.to(device), view.to(device), augment) for sample, view in addresses)
+
     def _check(self, augment: Augment) -> None:
+        for name in LATER:
+            if augment.uses(name):
+                raise UserError(
+                    f"augment.{name} is for folders of photos, and these images lie in memory",
+                    "use crop_padding, flip, cutout and mix",
+                )
         _, height, width = self.shape
         side = min(height, width)
         if augment.padding == "reflect" and augment.crop_padding >= side:
@@ -162,36 +172,6 @@ class MemoryImages(Images):
                 f"augment.cutout is {augment.cutout}, but the images have {height} x {width} pixels",
                 f"choose a side of at most {side}; half the image is usual",
             )
-
-
-def _box(draw: Float32[Tensor, " B"], length: Int64[Tensor, " B"], side: int) -> Bool[Tensor, "B S"]:
-    """Which of 0..side-1 lie within `length` around a centre drawn uniformly; what sticks out is clipped."""
-    start = (draw * side).long() - length // 2
-    position = torch.arange(side, device=draw.device) - start[:, None]
-    return (position >= 0) & (position < length[:, None])
-
-
-def _beta(draw: Float32[Tensor, " B"], alpha: float) -> Float32[Tensor, " B"]:
-    """Beta(alpha, alpha) by inversion: uniform where alpha is 1, else one of 4,096 fixed quantiles."""
-    if alpha == 1:
-        return draw
-    return _beta_quantiles(alpha, draw.device)[(draw * _QUANTILES).long()]
-
-
-_QUANTILES = 4096
-
-
-@lru_cache(maxsize=8)
-def _beta_quantiles(alpha: float, device: torch.device) -> Float32[Tensor, " 4096"]:
-    """Quantiles at the midpoints (k + 0.5) / 4096, rounded to multiples of 1 / 4096 below 1.
-
-    Computed in float64 and rounded so coarsely, they do not depend on the version of scipy.
-    """
-    from scipy.special import betaincinv
-
-    quantiles = betaincinv(alpha, alpha, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
-    steps = np.minimum(np.rint(quantiles * _QUANTILES), _QUANTILES - 1)
-    return torch.from_numpy((steps / _QUANTILES).astype(np.float32)).to(device)
 
 
 def _mean_colour(images: UInt8[Tensor, "N H W C"]) -> UInt8[Tensor, " C"]:

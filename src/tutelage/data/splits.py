@@ -4,7 +4,7 @@ Which image belongs to which split depends on the data set alone, never on a run
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tutelage import files
 from tutelage.data import DATASETS, Data, sources
+from tutelage.data.images import Images
 from tutelage.data.memory import MemoryImages
 from tutelage.data.stratify import stratified_order
 from tutelage.errors import UserError
@@ -29,8 +30,8 @@ class DataSet:
     mean: tuple[float, ...]
     """Per channel, over the official training split in [0, 1]."""
     std: tuple[float, ...]
-    train: MemoryImages
-    val: MemoryImages
+    train: Images
+    val: Images
     train_positions: Int64[Tensor, " N"]
     """Positions of the training images in the official training split, ascending."""
     val_positions: Int64[Tensor, " M"]
@@ -38,10 +39,14 @@ class DataSet:
     """SHA-256 of the training images, labels and positions."""
     root: Path | None = None
     """Where the files were looked for; None: the default folder."""
+    data: Data = field(default_factory=Data)
+    """What was asked for."""
 
 
 def load(data: Data, root: Path | None = None) -> DataSet:
     """See `tutelage.data.load`."""
+    if data.is_path:
+        return _of_path(data)
     images, labels, classes = sources.read(data.name, root, train=True)
     order = stratified_order(labels, "val")
     held_out = round(data.val_share * len(labels))
@@ -74,10 +79,30 @@ def load(data: Data, root: Path | None = None) -> DataSet:
         val_positions=val,
         digest=files.digest({"images": chosen.digest, "positions": positions}),
         root=root,
+        data=data,
     )
 
 
-def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> MemoryImages:
+def _of_path(data: Data) -> DataSet:
+    from tutelage.data import photos
+
+    told, cut, train, val = photos.read(data)
+    positions = hashlib.sha256(cut.train.numpy()).hexdigest()
+    return DataSet(
+        name=data.title,
+        classes=told.classes,
+        mean=photos.MEAN,
+        std=photos.STD,
+        train=train,
+        val=val,
+        train_positions=cut.train,
+        val_positions=cut.val,
+        digest=files.digest({"images": train.digest, "positions": positions}),
+        data=data,
+    )
+
+
+def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Images:
     """The turnstile: the test images, after their opening was written down.
 
     Args:
@@ -98,6 +123,11 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Memor
         raise UserError(
             f"cannot record the opening of the test split in {ledger}: {error}", "make it writable"
         ) from error
+    if dataset.data.is_path:
+        from tutelage.data import photos
+
+        told = photos.sound(dataset.data)
+        return photos.images(told, photos.pieces(told, dataset.data).test, dataset.data, "test")
     images, labels, _ = sources.read(dataset.name, dataset.root, train=False)
     return MemoryImages(images, labels)
 

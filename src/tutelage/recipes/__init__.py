@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tutelage.data import Data
 from tutelage.errors import unknown
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def built_in(name: str) -> "Recipe":
 
 
 def read(name: str) -> "Recipe":
-    """A recipe by the name of a built-in one, a TOML or JSON file, or a run's folder.
+    """A recipe by the name of a built-in one, a TOML or JSON file, a run's folder, or the path of its images.
 
     Raises:
         UserError: there is none of that name, or the file does not hold a recipe.
@@ -41,6 +42,10 @@ def read(name: str) -> "Recipe":
     path = Path(name)
     if path.is_dir() and (path / "recipe.json").is_file():
         path = path / "recipe.json"
+    elif Data(name).is_path and path.suffix not in (".json", ".toml"):
+        from tutelage.recipes.builtin import photos
+
+        return photos(name)
     if path.suffix in (".json", ".toml") or path.is_file():
         return from_file(path)
     return built_in(name)

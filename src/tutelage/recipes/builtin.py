@@ -62,3 +62,19 @@ def tutorial() -> Recipe:
         method=KD(temperature=1.0, alpha=0.5),
         fit=Fit(epochs=20, optimizer="adam", learning_rate=1e-3, weight_decay=0.0, schedule="constant", warm_up=0.0),
     )
+
+
+def photos(path: str) -> Recipe:
+    """What a path to images is short for: a mobile network taught by a pretrained one whose head is trained first."""
+    return Recipe(
+        data=Data(path),
+        student=Model("timm:mobilenetv3_small_050"),
+        teacher=TeacherSpec(
+            Model("timm:resnet50", weights="pretrained"),
+            tune="head",
+            fit=Fit(epochs=10, batch_size=64, learning_rate=0.01, weight_decay=1e-4),
+        ),
+        method=KD(temperature=4.0, alpha=0.9),
+        augment=Augment(crop_padding=0, crop_scale=0.35, jitter=0.2),
+        fit=Fit(epochs=60, batch_size=32, learning_rate=0.05, weight_decay=1e-4),
+    )

@@ -43,4 +43,4 @@ def test_the_edges_of_the_ranges_are_allowed():
 
 def test_every_field_is_a_plain_value():
     """The settings go into the cache's identity as JSON."""
-    assert all(type(value) in (int, float, str) for value in dataclasses.asdict(Augment()).values())
+    assert all(type(value) in (int, float, str, bool) for value in dataclasses.asdict(Augment()).values())

@@ -1,0 +1,176 @@
+"""What is known of a path's images after every file was read once, kept so that later starts are instant.
+
+One line an image in `index-<digest of the path>.jsonl` in the cache folder. A file is read again where its size or its
+time of change differs. Imports no torch.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tutelage import files
+from tutelage.data import places, reading
+from tutelage.data.places import Place
+from tutelage.data.reading import Facts
+from tutelage.errors import UserError
+from tutelage.progress import advancing
+
+VERSION = 1
+"""Of the index's lines: raise it when `Facts` or what they mean changes."""
+SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
+"""Sides that networks are usually given."""
+NEAR = 5
+"""Of 128 bits of look: images that differ in so many or fewer are near duplicates."""
+BANDS = 8
+"""Pieces of 16 bits; two looks that differ in fewer than 8 bits share a whole piece."""
+
+
+class Entry(NamedTuple):
+    """One image: where it is, and what reading it told."""
+
+    place: Place
+    facts: Facts
+
+
+class Index:
+    """The images of a path.
+
+    Args:
+        root: What the places are relative to.
+        entries: In their order; broken ones too.
+        left_out: Files that are no images, by ending.
+    """
+
+    def __init__(self, root: Path, entries: list[Entry], left_out: Counter[str]):
+        self.root, self.entries, self.left_out = root, entries, left_out
+
+    @cached_property
+    def sound(self) -> list[Entry]:
+        """Those that can be used."""
+        return [entry for entry in self.entries if not entry.facts.broken]
+
+    @cached_property
+    def broken(self) -> list[Entry]:
+        """Those that cannot; their facts say why."""
+        return [entry for entry in self.entries if entry.facts.broken]
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names in alphabetical order: a class's number is its place here."""
+        return tuple(sorted({entry.place.label for entry in self.sound}))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what the images hold, their order, classes and splits: not of where they are."""
+        return files.digest([[e.place.split, e.place.label, e.facts.sha] for e in self.sound])
+
+    @property
+    def size(self) -> int:
+        """A side in pixels that suits them: the largest usual one that half of the images reach on both sides."""
+        sides = sorted(min(entry.facts.width, entry.facts.height) for entry in self.sound)
+        if not sides:
+            return SIZES[-1]
+        middle = sides[len(sides) // 2]
+        return max((size for size in SIZES if size <= middle), default=middle)
+
+
+def cache_folder() -> Path:
+    """$TUTELAGE_CACHE, else ~/.cache/tutelage/photos: indices and decoded images; all of it can be made anew."""
+    return Path(os.environ.get("TUTELAGE_CACHE") or Path.home() / ".cache" / "tutelage" / "photos")
+
+
+_latest: dict[tuple[str, bool], tuple[object, Index]] = {}
+"""Indices of this process, by path, with the folders' times at that moment."""
+
+
+def read(name: str, *, labelled: bool = True) -> Index:
+    """The index of a path: files that were never read, or have changed, are read now.
+
+    Args:
+        name: A folder, table or tar file.
+        labelled: False: any images below it, without labels.
+
+    Raises:
+        UserError: there is no such path, or its layout is not known.
+    """
+    path = Path(name).expanduser()
+    key = (str(path.absolute()), labelled)
+    if key in _latest and _latest[key][0] == _times(path, _latest[key][1]):
+        return _latest[key][1]
+    listing = places.listing(path, labelled=labelled)
+    file = _file(path, labelled)
+    known = dict(_load(file))
+    new = [place for place in listing.places if place not in known]
+    if new or len(known) != len(listing.places):
+        with ThreadPoolExecutor(os.cpu_count()) as pool, advancing(f"reading {name}", len(new)) as advance:
+            for place, facts in zip(new, pool.map(lambda p: reading.inspect(listing.root, p), new), strict=True):
+                known[place] = facts
+                advance(1)
+        _save(file, [Entry(place, known[place]) for place in listing.places])
+    index = Index(listing.root, [Entry(place, known[place]) for place in listing.places], listing.left_out)
+    _latest[key] = (_times(path, index), index)
+    return index
+
+
+def duplicates(entries: list[Entry]) -> list[list[int]]:
+    """Groups of positions that hold the very same bytes."""
+    by_content: dict[str, list[int]] = {}
+    for position, entry in enumerate(entries):
+        by_content.setdefault(entry.facts.sha, []).append(position)
+    return [group for group in by_content.values() if len(group) > 1]
+
+
+def near_duplicates(entries: list[Entry]) -> list[tuple[int, int]]:
+    """Pairs of positions of other bytes but (nearly) the same look."""
+    looks = np.array([[int(e.facts.look[i : i + 16], 16) for i in (0, 16)] for e in entries if e.facts.look], np.uint64)
+    position = np.array([i for i, entry in enumerate(entries) if entry.facts.look])
+    found: set[tuple[int, int]] = set()
+    for band in range(BANDS):
+        half, place = divmod(band, BANDS // 2)
+        piece = (looks.reshape(-1, 2)[:, half] >> np.uint64(16 * place)) & np.uint64(0xFFFF)
+        order = np.argsort(piece, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
+            for i, one in enumerate(group):
+                apart = np.bitwise_count(looks[group[i + 1 :]] ^ looks[one]).sum(1)
+                found.update((int(one), int(other)) for other in group[i + 1 :][apart <= NEAR])
+    pairs = sorted(tuple(sorted((int(position[a]), int(position[b])))) for a, b in found)
+    return [(a, b) for a, b in pairs if entries[a].facts.sha != entries[b].facts.sha]
+
+
+def _times(path: Path, index: Index) -> object:
+    """The times of the folders (of the file itself): they change when a file comes, goes or gets another name."""
+    folders = {str(path), *(str((index.root / entry.place.file).parent) for entry in index.entries)}
+    try:
+        return {folder: os.stat(folder).st_mtime_ns for folder in folders}
+    except OSError:
+        return None
+
+
+def _file(path: Path, labelled: bool) -> Path:
+    named = f"{path.resolve()} {labelled}"
+    return cache_folder() / f"index-{hashlib.sha256(named.encode()).hexdigest()[:16]}.jsonl"
+
+
+def _load(file: Path) -> Iterator[tuple[Place, Facts]]:
+    lines = files.read_lines(file)
+    if lines and lines[0] == {"version": VERSION}:
+        for line in lines[1:]:
+            yield Place(*line["place"]), Facts(*line["facts"])
+
+
+def _save(file: Path, entries: list[Entry]) -> None:
+    try:
+        with files.appearing(file) as beside:
+            beside.touch()
+            files.append_lines(beside, [{"version": VERSION}, *(entry._asdict() for entry in entries)])
+    except OSError as error:
+        raise UserError(
+            f"cannot write the index {file}: {error.strerror}", "let TUTELAGE_CACHE name a folder that can be written"
+        ) from None

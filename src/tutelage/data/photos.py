@@ -1,0 +1,129 @@
+"""The splits of a path: those it says, or carved from it by class; always the same for the same images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from tutelage import files
+from tutelage.data import Data, index
+from tutelage.data.index import Entry, Index
+from tutelage.data.stratify import stratified_order
+from tutelage.errors import UserError
+
+if TYPE_CHECKING:
+    from tutelage.data.files import FileImages
+
+TEST_SHARE = 0.2
+"""Of every class, set aside as the test split where there is none."""
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's: what photos are normalised by where the weights say nothing else."""
+
+
+class Pieces(NamedTuple):
+    """Positions among the sound entries of an index."""
+
+    train: Int64[Tensor, " N"]
+    """In an order of which every beginning is a fair sample."""
+    val: Int64[Tensor, " M"]
+    test: Int64[Tensor, " T"]
+
+
+def sound(data: Data) -> Index:
+    """The index of a data set's path.
+
+    Raises:
+        UserError: a file cannot be used, and data.on_bad is stop; fewer than two classes.
+    """
+    told = index.read(data.name)
+    if told.broken and data.on_bad == "stop":
+        named = "; ".join(f"{entry.place.file}: {entry.facts.broken}" for entry in told.broken[:3])
+        more = f" and {len(told.broken) - 3} more" if len(told.broken) > 3 else ""
+        raise UserError(
+            f"{len(told.broken)} of {len(told.entries):,} images cannot be used: {named}{more}",
+            f"tutelage data check {data.name} lists them; mend or remove them, or leave them out with data.on_bad = skip",
+        )
+    if len(told.classes) < 2:
+        raise UserError(
+            f"{data.name} has {len(told.classes)} class: {', '.join(told.classes)}", "give a folder for each class"
+        )
+    return told
+
+
+def labels_of(entries: list[Entry], classes: tuple[str, ...]) -> Int64[Tensor, " N"]:
+    """Class numbers."""
+    number = {name: i for i, name in enumerate(classes)}
+    return torch.tensor([number[entry.place.label] for entry in entries], dtype=torch.int64)
+
+
+def pieces(told: Index, data: Data) -> Pieces:
+    """Which image belongs to which split.
+
+    Raises:
+        UserError: a split would lack a class.
+    """
+    labels = labels_of(told.sound, told.classes)
+    said = [entry.place.split for entry in told.sound]
+    of = {name: torch.tensor([i for i, s in enumerate(said) if s == name], dtype=torch.int64) for name in set(said)}
+    empty = torch.zeros(0, dtype=torch.int64)
+    train = torch.cat([of.get("train", empty), of.get("", empty)]).sort().values
+    test = of.get("test", empty)
+    if not len(test):
+        train, test = _carved(train, labels, TEST_SHARE, "test", told.classes)
+    val = of.get("val", empty)
+    if not len(val):
+        train, val = _carved(train, labels, data.val_share, "val", told.classes)
+    missing = set(range(len(told.classes))) - set(labels[train].tolist())
+    if missing:
+        names = ", ".join(told.classes[i] for i in sorted(missing))
+        raise UserError(f"no training image of {names} in {data.name}", "every class needs some in train")
+    return Pieces(train[stratified_order(labels[train], "part")], val, test)
+
+
+def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
+    """Index, splits, and the images of train (`data.part` of them) and val.
+
+    Raises:
+        UserError: there are none, or too few of a class, or some cannot be used.
+    """
+    told = sound(data)
+    cut = pieces(told, data)
+    if data.part:
+        if not len(told.classes) <= data.part <= len(cut.train):
+            raise UserError(
+                f"data.part is {data.part}, expected {len(told.classes)} to {len(cut.train)} training images of "
+                f"{data.name}",
+                "0 uses all",
+            )
+        cut = cut._replace(train=cut.train[: data.part])
+    cut = cut._replace(train=cut.train.sort().values)
+    return told, cut, images(told, cut.train, data, "train"), images(told, cut.val, data, "val")
+
+
+def images(told: Index, positions: Int64[Tensor, " N"], data: Data, split: str) -> "FileImages":
+    """The images of one split, decoded where that is to be kept."""
+    from tutelage.data.files import FileImages
+    from tutelage.data.store import Decoder, kept
+
+    side = data.size or told.size
+    entries = [told.sound[i] for i in positions.tolist()]
+    decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, whole=split != "train")
+    photos = kept(decoder, data.keep, f"decoding {split}")
+    content = files.digest([entry.facts.sha for entry in entries])
+    return FileImages(photos, labels_of(entries, told.classes), side, content)
+
+
+def _carved(
+    train: Tensor, labels: Tensor, share: float, purpose: str, classes: tuple[str, ...]
+) -> tuple[Tensor, Tensor]:
+    """What is left of a split, and what was set aside of it, both ascending."""
+    order = train[stratified_order(labels[train], purpose)]
+    aside = round(share * len(order))
+    if min(aside, len(order) - aside) < len(classes):
+        raise UserError(
+            f"{len(order)} images of {len(classes)} classes are too few to set {share:.0%} of them aside for {purpose}",
+            "add images of every class, or give folders train, val and test",
+        )
+    return order[aside:].sort().values, order[:aside].sort().values

@@ -1,0 +1,195 @@
+"""`tutelage data check`: what is in a data set, and what is wrong with it, before anything is trained on it."""
+
+import argparse
+import json
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tutelage import progress
+from tutelage.data import DATASETS, Data, index
+from tutelage.errors import UserError, unknown
+
+SHOWN = 10
+"""Broken files and duplicates that are named on the screen; --json names all."""
+
+
+def data_(arguments: list[str]) -> None:
+    """`tutelage data check NAME`."""
+    if not arguments or arguments[0] != "check":
+        if arguments and arguments[0] in ("-h", "--help"):
+            print("usage: tutelage data check PATH\n\nReads every image once; tutelage data check --help shows its flags.")
+            return
+        raise UserError("usage: tutelage data check PATH", "a folder of images, a CSV file, tar files or a built-in name")
+    parser = argparse.ArgumentParser("tutelage data check", description="Reads every image once; keeps what it found.")
+    parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, hf:NAME, or built-in name")
+    parser.add_argument("--val-share", type=float, default=Data.val_share, help="where there is no val split")
+    parser.add_argument("--data-root", help="the folder of the built-in data sets")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    chosen = parser.parse_args(arguments[1:])
+    data = Data(chosen.name, val_share=chosen.val_share, on_bad="skip")
+    told = look(data) if data.is_path else built_in(data, chosen.data_root)
+    if chosen.json:
+        print(json.dumps(told, indent=2))
+    else:
+        show(told, Console())
+
+
+def look(data: Data) -> dict[str, Any]:
+    """What reading every image of a path tells, as JSON values.
+
+    Raises:
+        UserError: there is no such path, its layout is not known, or it cannot be split.
+    """
+    from tutelage.data import photos
+
+    found = photos.sound(data)
+    cut = photos.pieces(found, data)
+    split = {i: name for name, positions in cut._asdict().items() for i in positions.tolist()}
+    entries = [found.sound[i] for i in sorted(split)]
+    of = [split[i] for i in sorted(split)]
+    counts = Counter((of[i], entry.place.label) for i, entry in enumerate(entries))
+    said = {entry.place.split for entry in entries} - {""}
+    sides = sorted(min(entry.facts.width, entry.facts.height) for entry in entries)
+
+    def named(positions: tuple[int, ...] | list[int]) -> list[str]:
+        return [f"{of[i]} {place_in_words(entries[i].place)}" for i in positions]
+
+    same = index.duplicates(entries)
+    near = index.near_duplicates(entries)
+    return {
+        "name": data.name,
+        "images": len(entries),
+        "classes": {
+            name: {part: counts[part, name] for part in ("train", "val", "test")} for name in found.classes
+        },
+        "carved": [part for part in ("val", "test") if part not in said],
+        "shorter_side": {"smallest": sides[0], "median": sides[len(sides) // 2], "largest": sides[-1]},
+        "suggested_size": found.size,
+        "formats": _counted(entry.facts.format for entry in entries),
+        "modes": _counted(entry.facts.mode for entry in entries),
+        "turned": sum(entry.facts.turned for entry in entries),
+        "animated": sum(entry.facts.frames > 1 for entry in entries),
+        "bytes": sum(entry.place.length or entry.place.bytes for entry in entries),
+        "broken": {place_in_words(entry.place): entry.facts.broken for entry in found.broken},
+        "left_out": dict(found.left_out.most_common()),
+        "duplicates": {
+            "groups": [named(group) for group in same],
+            "across_splits": [named(group) for group in same if len({of[i] for i in group}) > 1],
+            "of_different_classes": [
+                named(group) for group in same if len({entries[i].place.label for i in group}) > 1
+            ],
+        },
+        "near_duplicates": {
+            "pairs": len(near),
+            "across_splits": [named(pair) for pair in near if of[pair[0]] != of[pair[1]]],
+        },
+        "digest": found.digest,
+    }
+
+
+def built_in(data: Data, root: str | None) -> dict[str, Any]:
+    """The counts of a built-in set; its files are compared with their hashes, so none is broken.
+
+    Raises:
+        UserError: there is none of that name; files are missing or corrupt.
+    """
+    from tutelage.data import load
+
+    if data.name not in DATASETS:
+        raise unknown("data set", data.name, DATASETS, "tutelage list datasets")
+    row, loaded = DATASETS[data.name], load(data, root)
+    counts = {part: Counter(images.labels.tolist()) for part, images in (("train", loaded.train), ("val", loaded.val))}
+    return {
+        "name": data.name,
+        "images": row.train + row.test,
+        "classes": {
+            name: {part: counts[part][i] for part in ("train", "val")} for i, name in enumerate(loaded.classes)
+        },
+        "carved": ["val"],
+        "shorter_side": {"smallest": row.size, "median": row.size, "largest": row.size},
+        "suggested_size": row.size,
+        "source": row.source,
+        "files": "as published: their hashes were compared",
+        "test": f"{row.test} images, not opened",
+        "digest": loaded.digest,
+    }
+
+
+def place_in_words(place: Any) -> str:
+    """A file, and where in it."""
+    return f"{place.file} at {place.offset}" if place.length else place.file
+
+
+def show(told: dict[str, Any], console: Console) -> None:
+    """The facts as a person reads them."""
+    parts = list(next(iter(told["classes"].values())))
+    table = Table("class", *parts, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, counts in told["classes"].items():
+        table.add_row(name, *(f"{counts[part]:,}" for part in parts))
+    table.add_row("all", *(f"{sum(c[part] for c in told['classes'].values()):,}" for part in parts), style="bold")
+    console.print(table)
+    for line in in_words(told):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def in_words(told: dict[str, Any]) -> list[str]:
+    """The facts below the table, warnings last."""
+    side = told["shorter_side"]
+    lines = []
+    if told["carved"]:
+        lines.append(f"{' and '.join(told['carved'])}: set aside from the others, the same ones every time")
+    lines.append(
+        f"shorter side {side['smallest']} to {side['largest']} pixels, median {side['median']}; "
+        f"suggested --data.size {told['suggested_size']}"
+    )
+    if "files" in told:
+        return [*lines, f"files: {told['files']}", f"test: {told['test']}"]
+    lines.append(f"formats {_list(told['formats'])}; modes {_list(told['modes'])}; {progress.size(told['bytes'])}")
+    for count, what in ((told["turned"], "turned as EXIF says"), (told["animated"], "animated: first frame")):
+        if count:
+            lines.append(f"{count:,} {what}")
+    if told["left_out"]:
+        lines.append(f"left out, not images: {_list(told['left_out'])}")
+    lines += _warnings(told)
+    return lines
+
+
+def _warnings(told: dict[str, Any]) -> list[str]:
+    broken, same, near = told["broken"], told["duplicates"], told["near_duplicates"]
+    lines = []
+    if broken:
+        lines.append(f"warning: {len(broken):,} cannot be used; mend or remove them, or --data.on-bad skip")
+        lines += _few([f"{file}: {reason}" for file, reason in broken.items()])
+    if same["of_different_classes"]:
+        lines.append(f"warning: {len(same['of_different_classes']):,} images are in several classes at once")
+        lines += _few([" = ".join(group) for group in same["of_different_classes"]])
+    if same["across_splits"]:
+        lines.append(f"warning: {len(same['across_splits']):,} images are in several splits: what is measured is too good")
+        lines += _few([" = ".join(group) for group in same["across_splits"]])
+    if near["across_splits"]:
+        lines.append(f"warning: {len(near['across_splits']):,} pairs in different splits look nearly the same; compare them")
+        lines += _few([" ~ ".join(pair) for pair in near["across_splits"]])
+    rest = len(same["groups"]) - len(same["across_splits"])
+    if rest:
+        lines.append(f"{rest:,} images are there more than once within a split")
+    if not lines:
+        lines.append("no broken files, no duplicates")
+    return lines
+
+
+def _few(lines: list[str]) -> list[str]:
+    more = [f"  ... and {len(lines) - SHOWN:,} more (--json names all)"] if len(lines) > SHOWN else []
+    return [f"  {line}" for line in lines[:SHOWN]] + more
+
+
+def _counted(words: Any) -> dict[str, int]:
+    return dict(Counter(words).most_common())
+
+
+def _list(counts: dict[str, int]) -> str:
+    return ", ".join(f"{word} {count:,}" for word, count in counts.items())
