@@ -3,7 +3,9 @@
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from tutelage import data
@@ -73,3 +75,16 @@ def taught(
 def same_tensors(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     """Equal names, and equal bits under each."""
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def photos(folder: Path, images: int = 20, splits: tuple[str, ...] = (), size: tuple[int, int] = (12, 10)) -> Path:
+    """A folder of noisy PNGs in three classes that differ in colour; the same `images` of each class in every split."""
+    generator = np.random.default_rng(0)
+    for split in splits or (".",):
+        for colour, name in enumerate(("blue", "green", "red")):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(images):
+                pixels = generator.integers(0, 100, (*size, 3), dtype=np.uint8)
+                pixels[:, :, 2 - colour] += 120
+                Image.fromarray(pixels).save(folder / split / name / f"{number:02d}.png")
+    return folder

@@ -75,7 +75,7 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, a run's folder, or a path to images.",
+            "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images.",
             "tutelage COMMAND --help shows a command's flags. Start with: tutelage distill digits",
         ]
     )

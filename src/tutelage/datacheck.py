@@ -20,9 +20,13 @@ def data_(arguments: list[str]) -> None:
     """`tutelage data check NAME`."""
     if not arguments or arguments[0] != "check":
         if arguments and arguments[0] in ("-h", "--help"):
-            print("usage: tutelage data check PATH\n\nReads every image once; tutelage data check --help shows its flags.")
+            print(
+                "usage: tutelage data check PATH\n\nReads every image once; tutelage data check --help shows its flags."
+            )
             return
-        raise UserError("usage: tutelage data check PATH", "a folder of images, a CSV file, tar files or a built-in name")
+        raise UserError(
+            "usage: tutelage data check PATH", "a folder of images, a CSV file, tar files or a built-in name"
+        )
     parser = argparse.ArgumentParser("tutelage data check", description="Reads every image once; keeps what it found.")
     parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, hf:NAME, or built-in name")
     parser.add_argument("--val-share", type=float, default=Data.val_share, help="where there is no val split")
@@ -62,9 +66,7 @@ def look(data: Data) -> dict[str, Any]:
     return {
         "name": data.name,
         "images": len(entries),
-        "classes": {
-            name: {part: counts[part, name] for part in ("train", "val", "test")} for name in found.classes
-        },
+        "classes": {name: {part: counts[part, name] for part in ("train", "val", "test")} for name in found.classes},
         "carved": [part for part in ("val", "test") if part not in said],
         "shorter_side": {"smallest": sides[0], "median": sides[len(sides) // 2], "largest": sides[-1]},
         "suggested_size": found.size,
@@ -169,10 +171,14 @@ def _warnings(told: dict[str, Any]) -> list[str]:
         lines.append(f"warning: {len(same['of_different_classes']):,} images are in several classes at once")
         lines += _few([" = ".join(group) for group in same["of_different_classes"]])
     if same["across_splits"]:
-        lines.append(f"warning: {len(same['across_splits']):,} images are in several splits: what is measured is too good")
+        lines.append(
+            f"warning: {len(same['across_splits']):,} images are in several splits: what is measured is too good"
+        )
         lines += _few([" = ".join(group) for group in same["across_splits"]])
     if near["across_splits"]:
-        lines.append(f"warning: {len(near['across_splits']):,} pairs in different splits look nearly the same; compare them")
+        lines.append(
+            f"warning: {len(near['across_splits']):,} pairs in different splits look nearly the same; compare them"
+        )
         lines += _few([" ~ ".join(pair) for pair in near["across_splits"]])
     rest = len(same["groups"]) - len(same["across_splits"])
     if rest:

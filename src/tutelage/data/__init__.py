@@ -11,6 +11,9 @@ from tutelage.errors import UserError
 if TYPE_CHECKING:
     from tutelage.data.splits import DataSet
 
+PATHS = (".csv", ".tsv", ".parquet", ".tar")
+"""Endings of names that are paths to images; folders need none."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -46,8 +49,8 @@ class Data:
         """Whether the name is a path to images, and not of the built-in sets."""
         if self.name in DATASETS:
             return False
-        looks = "/" in self.name or self.name.startswith("hf:") or self.name.endswith((".csv", ".tsv", ".parquet", ".tar"))
-        return looks or Path(self.name).expanduser().is_dir()
+        known = "/" in self.name or self.name.startswith("hf:") or self.name.endswith(PATHS)
+        return known or Path(self.name).expanduser().is_dir()
 
     @property
     def identity(self) -> dict[str, Any]:

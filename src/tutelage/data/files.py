@@ -118,5 +118,5 @@ class _Addressed(Dataset):
     def __init__(self, images: FileImages, augment: Augment):
         self.images, self.augment = images, augment
 
-    def __getitem__(self, address: Addresses) -> Views:
-        return self.images._made(*address, self.augment)
+    def __getitem__(self, index: Addresses) -> Views:
+        return self.images._made(*index, self.augment)

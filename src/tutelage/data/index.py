@@ -26,7 +26,7 @@ VERSION = 1
 """Of the index's lines: raise it when `Facts` or what they mean changes."""
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
 """Sides that networks are usually given."""
-NEAR = 5
+NEAR = 7
 """Of 128 bits of look: images that differ in so many or fewer are near duplicates."""
 BANDS = 8
 """Pieces of 16 bits; two looks that differ in fewer than 8 bits share a whole piece."""

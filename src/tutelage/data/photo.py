@@ -77,6 +77,7 @@ def views(
 @lru_cache(maxsize=8)
 def _stages(augment: Augment, side: int) -> tuple[tuple[str, Any], ...]:
     stages: list[tuple[str, Any]] = []
+    colour: Any = list(MEAN_COLOUR)  # the annotation in torchvision forgets lists
     if augment.crop_scale:
         stages.append(("crop", v2.RandomResizedCrop(side, scale=(augment.crop_scale, 1.0), antialias=True)))
     elif augment.crop_padding:
@@ -89,7 +90,7 @@ def _stages(augment: Augment, side: int) -> tuple[tuple[str, Any], ...]:
     if augment.trivial:
         stages.append(("trivial", v2.TrivialAugmentWide()))
     if augment.erasing:
-        stages.append(("erasing", v2.RandomErasing(augment.erasing, value=list(MEAN_COLOUR))))
+        stages.append(("erasing", v2.RandomErasing(augment.erasing, value=colour)))
     return tuple(stages)
 
 

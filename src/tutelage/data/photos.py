@@ -43,7 +43,7 @@ def sound(data: Data) -> Index:
         more = f" and {len(told.broken) - 3} more" if len(told.broken) > 3 else ""
         raise UserError(
             f"{len(told.broken)} of {len(told.entries):,} images cannot be used: {named}{more}",
-            f"tutelage data check {data.name} lists them; mend or remove them, or leave them out with data.on_bad = skip",
+            f"tutelage data check {data.name} lists them; mend or remove them, or set data.on_bad = skip",
         )
     if len(told.classes) < 2:
         raise UserError(

@@ -20,7 +20,7 @@ SPLITS = {
     "testing": "test",
 }
 """How people name the folders of splits."""
-ENDINGS = frozenset(".jpg .jpeg .png .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .avif .jp2".split())
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif", ".jp2")
 """Of image files; files of other endings are left out and counted."""
 TABLES = (".csv", ".tsv", ".parquet")
 COLUMNS = {
@@ -131,11 +131,10 @@ def _images(root: Path, folder: Path, split: str, label: str, left_out: Counter[
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in names:
             ending = os.path.splitext(name)[1].lower()
-            if name.startswith(".") or ending not in ENDINGS:
-                left_out[ending or name] += not name.startswith(".")
-                continue
-            file = Path(here, name)
-            yield _place(root, file.relative_to(root).as_posix(), split, label)
+            if ending in ENDINGS and not name.startswith("."):
+                yield _place(root, Path(here, name).relative_to(root).as_posix(), split, label)
+            elif not name.startswith("."):
+                left_out[ending or name] += 1
 
 
 def _of_tar(root: Path, shard: Path, split: str, left_out: Counter[str]) -> Iterator[Place]:

@@ -16,8 +16,13 @@ from PIL import Image, ImageOps
 
 from tutelage.data.places import Place
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
+Image.init()
+FORMATS = [f for f in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000") if f in Image.OPEN]
 """What Pillow may open; formats that start other programs (EPS) are not among them."""
+STEP = 4
+"""Of 255: brightness rises where it does by more; noise and compression do not."""
+STRUCTURE = 6
+"""Rises of an image that has a look at all."""
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 """Pillow's modes of one channel of more than 8 bits."""
 
@@ -64,7 +69,7 @@ def decoded(data: bytes, side: int = 0) -> Image.Image:
     """
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if side and image.format == "JPEG":
+        if side and image.format in ("JPEG", "MPO"):
             image.draft(image.mode, (side, side))
         image.load()
     except Exception as error:  # a damaged file makes decoders raise anything
@@ -84,7 +89,8 @@ def inspect(root: Path, place: Place) -> Facts:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
-            mode, kind, frames = image.mode, image.format or "", getattr(image, "n_frames", 1)
+            mode, kind = image.mode, image.format or ""
+            frames = 1 if kind == "MPO" else getattr(image, "n_frames", 1)  # MPO: a phone's second picture
             turned = image.getexif().get(0x0112, 1) != 1
     except Exception as error:
         return Facts(sha, broken=_reason(error, data))
@@ -96,16 +102,15 @@ def inspect(root: Path, place: Place) -> Facts:
 
 
 def look(image: Image.Image) -> str:
-    """Whether brightness rises to the right (64 bits) and downwards (64 bits) on a grid of 9 x 9, in hexadecimal.
+    """Where brightness rises to the right (64 bits) and downwards (64 bits) on a grid of 9 x 9, in hexadecimal.
 
     The difference hash (Krawetz 2013) in both directions: another size, quality or a little colour leave it nearly
     as it was.
     """
     grid = np.asarray(image.convert("L").resize((9, 9), Image.Resampling.BOX), np.int16)
     right, down = np.diff(grid, axis=1)[:8], np.diff(grid, axis=0)[:, :8]
-    if max(np.abs(right).max(), np.abs(down).max()) < 4:
-        return ""
-    return np.packbits(np.concatenate([right, down]) > 0).tobytes().hex()
+    rises = np.concatenate([right, down]) > STEP
+    return np.packbits(rises).tobytes().hex() if rises.sum() >= STRUCTURE else ""
 
 
 def _rgb(image: Image.Image) -> Image.Image:

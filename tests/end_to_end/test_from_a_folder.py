@@ -1,0 +1,69 @@
+"""From a folder of photos to a report, as a user types it."""
+
+import json
+import shutil
+
+import pytest
+
+import small
+from test_cli import told
+
+TINY = (
+    *("--student", "convnet", "--student.options", '{"widths": [4, 8], "hidden": 8}'),
+    *(
+        "--teacher",
+        "convnet",
+        "--teacher.options",
+        '{"widths": [8, 8], "hidden": 8}',
+        "--teacher.fit.epochs",
+        "1",
+        "--teacher.fit.batch-size",
+        "16",
+    ),
+    *("--views", "2", "--fit.epochs", "2", "--fit.batch-size", "16", "--data.size", "8", "--engine.threads", "1"),
+)
+
+
+@pytest.fixture
+def here(tmp_path):
+    small.photos(tmp_path / "colours")
+    return tmp_path
+
+
+def test_check_then_distill(here):
+    shutil.copy(here / "colours" / "red" / "00.png", here / "colours" / "red" / "copy.png")
+    (here / "colours" / "red" / "notes.txt").touch()
+    seen = json.loads(told("data", "check", "colours", "--json", cwd=here))
+    assert seen["images"] == 61
+    assert seen["suggested_size"] == 10
+    assert seen["left_out"] == {".txt": 1}
+    assert seen["duplicates"]["groups"][0][0].endswith("red/00.png")
+    shown = told("data", "check", "colours/", cwd=here)
+    assert "shorter side 10 to 10 pixels" in shown
+    out = told("distill", "colours", *TINY, "--seeds", "0", cwd=here)
+    assert "study-colours-kd-convnet" in out
+    assert "report:" in out
+    (study,) = (here / "runs").glob("study-*")
+    results = json.loads((study / "results.json").read_text())
+    assert results["data"]["classes"] == ["blue", "green", "red"]
+    assert (results["data"]["train"], results["data"]["val"]) == (44, 5)
+    assert results["rows"][1]["seeds"][0]["test"]["images"] == 12
+    assert results["test_openings"]["all"] == 1
+
+
+def test_leakage_and_broken_files_are_warned_of(tmp_path):
+    made = small.photos(tmp_path / "colours", splits=("train", "test"))
+    (made / "train" / "red" / "bad.jpg").write_bytes(b"bad")
+    out = told("data", "check", "colours", cwd=tmp_path)
+    assert "warning: 1 cannot be used" in out
+    assert "train/red/bad.jpg: not an image of a known format" in out
+    shutil.copy(made / "test" / "red" / "00.png", made / "train" / "blue" / "copy.png")
+    seen = json.loads(told("data", "check", "colours", "--json", cwd=tmp_path))
+    pair = ["test test/red/00.png", "train train/blue/copy.png"]
+    assert pair in [sorted(group) for group in seen["duplicates"]["across_splits"]]
+    assert pair in [sorted(group) for group in seen["duplicates"]["of_different_classes"]]
+
+
+def test_a_built_in_set_is_counted(tmp_path):
+    seen = json.loads(told("data", "check", "digits", "--json", cwd=tmp_path))
+    assert sum(counts["train"] for counts in seen["classes"].values()) == 1294

@@ -1,0 +1,153 @@
+"""Splits of a path: as it says, or carved by class; the test split behind the turnstile."""
+
+import dataclasses
+import os
+import shutil
+from collections import Counter
+
+import pytest
+import torch
+from PIL import Image
+
+import small
+from tutelage import data
+from tutelage.data import Data, index, photos
+from tutelage.data.splits import open_test, openings
+from tutelage.errors import UserError
+from tutelage.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return small.photos(tmp_path_factory.mktemp("folder") / "colours", images=20)
+
+
+def shas(told, positions):
+    return {told.sound[i].facts.sha for i in positions.tolist()}
+
+
+def test_without_splits_both_are_carved_by_class(folder):
+    told = index.read(str(folder))
+    cut = photos.pieces(told, Data(str(folder)))
+    assert [len(part) for part in cut] == [43, 5, 12]
+    assert len(set().union(*(part.tolist() for part in cut))) == 60
+    for part in cut:
+        counts = Counter(told.sound[i].place.label for i in part.tolist())
+        assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_splits_that_are_there_are_kept(tmp_path):
+    made = small.photos(tmp_path, images=6, splits=("train", "val", "test"))
+    told = index.read(str(made))
+    for name, part in photos.pieces(told, Data(str(made)))._asdict().items():
+        assert {told.sound[i].place.split for i in part.tolist()} == {name}
+        assert len(part) == 18
+    loaded = data.load(Data(str(made)))
+    assert len(loaded.train) == len(loaded.val) == 18
+
+
+def test_a_split_that_is_absent_is_carved_from_train(tmp_path):
+    made = small.photos(tmp_path, images=20, splits=("train", "test"))
+    told = index.read(str(made))
+    cut = photos.pieces(told, Data(str(made)))
+    assert [len(part) for part in cut] == [54, 6, 60]
+    assert {told.sound[i].place.split for i in torch.cat([cut.train, cut.val]).tolist()} == {"train"}
+
+
+def test_the_data_set_is_what_the_files_hold(folder):
+    loaded = data.load(Data(str(folder)))
+    assert loaded.name == "colours"
+    assert loaded.classes == ("blue", "green", "red")
+    assert loaded.train.shape == (3, 10, 10)
+    for split in (loaded.train, loaded.val):
+        pixels = split.plain(torch.arange(len(split)))
+        brightest = pixels.mean((2, 3)).argmax(1)
+        assert torch.equal(brightest, 2 - split.labels)
+
+
+def test_a_smaller_part_lies_in_a_larger(folder):
+    parts = [set(data.load(Data(str(folder), part=part)).train_positions.tolist()) for part in (6, 20, 0)]
+    assert parts[0] < parts[1] < parts[2]
+    labels = data.load(Data(str(folder), part=6)).train.labels
+    assert labels.bincount().tolist() == [2, 2, 2]
+    with pytest.raises(UserError, match="expected 3 to 43 training images"):
+        data.load(Data(str(folder), part=44))
+
+
+def test_the_test_split_opens_on_the_record(folder, tmp_path):
+    loaded = data.load(Data(str(folder)))
+    test = open_test(loaded, tmp_path / "ledger.jsonl", run="r", reason="because")
+    assert len(test) == 12
+    assert len(openings(tmp_path / "ledger.jsonl")) == 1
+    told = index.read(str(folder))
+    cut = photos.pieces(told, Data(str(folder)))
+    assert not shas(told, cut.test) & shas(told, torch.cat([cut.train, cut.val]))
+    assert torch.equal(test.labels, photos.labels_of([told.sound[i] for i in cut.test.tolist()], told.classes))
+
+
+def test_a_broken_file_stops_or_is_left_out(tmp_path):
+    made = small.photos(tmp_path, images=20)
+    before = data.load(Data(str(made)))
+    (made / "red" / "zz.jpg").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"1 of 61 images cannot be used: red/zz.jpg: not an image of a known format"):
+        data.load(Data(str(made)))
+    assert data.load(Data(str(made), on_bad="skip")).digest == before.digest
+
+
+def test_a_recipe_is_named_by_content(folder, tmp_path):
+    recipe = Recipe(data=Data(str(folder)))
+    moved = tmp_path / "colours"
+    shutil.copytree(folder, moved)
+    assert dataclasses.replace(recipe, data=Data(str(moved))).name == recipe.name
+    assert recipe.name.startswith("colours-baseline-resnet8-s0-")
+    Image.new("RGB", (10, 10), "red").save(moved / "red" / "new.png")
+    assert dataclasses.replace(recipe, data=Data(str(moved))).name != recipe.name
+
+
+def test_another_size_is_another_cache(folder):
+    one, other = (data.load(Data(str(folder), size=size)) for size in (8, 6))
+    assert one.train.shape == (3, 8, 8)
+    assert one.train.digest != other.train.digest
+
+
+def test_a_file_that_changed_under_a_run_is_named(folder, tmp_path):
+    moved = tmp_path / "colours"
+    shutil.copytree(folder, moved)
+    loaded = data.load(Data(str(moved), keep="none"))
+    for file in moved.rglob("*.png"):
+        os.truncate(file, 50)
+    with pytest.raises(UserError, match="could be read before, and cannot now"):
+        loaded.train.plain(torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    ("splits", "images", "message"),
+    [((), 2, "6 images of 3 classes are too few to set 20% of them aside for test"),
+     (("train", "val", "test"), 0, "there are no images in")],
+)  # fmt: skip
+def test_too_few_images_are_named(tmp_path, splits, images, message):
+    with pytest.raises(UserError, match=message):
+        data.load(Data(str(small.photos(tmp_path, images=images, splits=splits))))
+
+
+def test_a_class_that_is_not_in_train_is_named(tmp_path):
+    made = small.photos(tmp_path, images=20, splits=("train", "test"))
+    shutil.rmtree(made / "train" / "red")
+    with pytest.raises(UserError, match="no training image of red"):
+        data.load(Data(str(made)))
+
+
+def test_one_class_is_named(tmp_path):
+    made = small.photos(tmp_path, images=4)
+    for name in ("red", "green"):
+        shutil.rmtree(made / name)
+    with pytest.raises(UserError, match="has 1 class: blue"):
+        data.load(Data(str(made)))
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("digits", False), ("./digits", True), ("a/b", True), ("x.csv", True), ("hf:a/b", True), ("no", False)],
+)
+def test_what_is_a_path(name, path):
+    assert Data(name).is_path == path
