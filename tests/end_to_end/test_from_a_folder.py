@@ -4,9 +4,9 @@ import json
 import shutil
 
 import pytest
+from test_cli import told
 
 import small
-from test_cli import told
 
 TINY = (
     *("--student", "convnet", "--student.options", '{"widths": [4, 8], "hidden": 8}'),

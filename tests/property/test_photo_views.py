@@ -232,4 +232,4 @@ def test_earlier_identities_stay():
         *("seed", "crop_padding", "padding", "flip", "cutout", "mix", "mix_alpha"),
     }
     assert Augment(jitter=0.1).identity["jitter"] == 0.1
-    assert photo.MEAN_COLOUR == tuple(round(255 * m) for m in (0.485, 0.456, 0.406))
+    assert tuple(round(255 * m) for m in (0.485, 0.456, 0.406)) == photo.MEAN_COLOUR
