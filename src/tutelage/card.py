@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tutelage import files, teaching
+from tutelage import checkpoint, files, teaching
 from tutelage.data.splits import DataSet
 from tutelage.models.count import macs, parameters
 from tutelage.models.twins import bare
@@ -77,6 +77,18 @@ def load_student(run: Run, dataset: DataSet) -> Any:
 
     Only the run's folder is read: the weights that the student may have begun with need not be there any more.
     """
+    return rebuilt(run, dataset)[2].eval()
+
+
+def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any, nn.Module, Any]:
+    """The student of a finished run, the method's adapters, and the network that is deployed, made of the two.
+
+    Args:
+        run: Finished.
+        dataset: Its data.
+        to_learn: All adapters as the run left them, from its last checkpoint where that is still there; else only
+            those that are deployed.
+    """
     recipe, card = run.recipe, files.read_json(run.path / "card.json")
     mean, std = tuple(card["input"]["mean"]), tuple(card["input"]["std"])
     model = dataclasses.replace(recipe.student, weights="", mean=mean, std=std)
@@ -89,9 +101,11 @@ def load_student(run: Run, dataset: DataSet) -> Any:
         told["classes"], width, tuple(tuple(shape) for shape in told["features"]), tuple(told["stages"]), head
     )
     adapters = recipe.method.adapters(student.sizes(), teacher, len(dataset.train))
+    if to_learn:
+        checkpoint.load_part(run.path / "checkpoints", "adapters", adapters)
     network = recipe.method.deployed(student, adapters)
     _plain(network).load_state_dict(load_file(run.weights))
-    return network.eval()
+    return student, adapters, network
 
 
 def _interpolation(network: Any) -> str:

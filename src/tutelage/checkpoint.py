@@ -56,6 +56,13 @@ def load_latest(folder: Path, modules: dict[str, nn.Module], optimizer: torch.op
     return files.read_json(path / "state.json")
 
 
+def load_part(folder: Path, name: str, module: nn.Module) -> None:
+    """Restores one module from the newest checkpoint in place; leaves it as it is where there is none."""
+    steps = list_steps(folder)
+    if steps:
+        module.load_state_dict(load_file(folder / f"step_{steps[-1]:08d}" / f"{name}.safetensors"))
+
+
 def list_steps(folder: Path) -> list[int]:
     """The steps of the checkpoints that are whole, ascending."""
     return sorted(int(path.name[5:]) for path in folder.glob("step_*"))
