@@ -60,8 +60,8 @@ def for_input(channels: int, height: int, width: int, interpolation: str) -> dic
         "range": [0, 1],
         "colours": "grey" if channels == 1 else "red, green, blue",
         "interpolation": interpolation,
-        "resize": f"until the picture just covers {height} x {width}, antialiased; not where it has this size",
-        "crop": "centre",
+        "crop": f"the largest centred part of proportions {width}:{height}",
+        "resize": f"to {height} x {width} pixels, antialiased",
     }
 
 

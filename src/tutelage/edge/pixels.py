@@ -13,7 +13,7 @@ def read_picture(path: Path, card: Card) -> np.ndarray:
     """A picture as the student wants it: float32 [1, C, H, W] in [0, 1].
 
     Turned as its EXIF orientation says; of an animation the first frame; what is transparent is laid on white;
-    16-bit grey scaled to 8; resized until it just covers the input, and the centre cut out.
+    16-bit grey scaled to 8; its largest centred part of the input's proportions, resized.
 
     Raises:
         UserError: it cannot be read as a picture.
@@ -33,23 +33,25 @@ def read_picture(path: Path, card: Card) -> np.ndarray:
 
 
 def as_input(picture: Image.Image, card: Card) -> np.ndarray:
-    """Resized until it just covers the input, the centre cut out, scaled to [0, 1]: float32 [1, C, H, W]."""
+    """The largest centred part of the input's proportions, resized and scaled to [0, 1]: float32 [1, C, H, W]."""
     channels, height, width = card.shape
-    scale = max(height / picture.height, width / picture.width)
-    size = max(width, round(picture.width * scale)), max(height, round(picture.height * scale))
-    if size != picture.size:
-        picture = picture.resize(size, Image.Resampling[card.interpolation.upper()])
-    left, top = (picture.width - width) // 2, (picture.height - height) // 2
-    pixels = np.asarray(picture.crop((left, top, left + width, top + height)), np.float32) / np.float32(255)
+    wide, high = picture.size
+    part = min(wide, max(1, high * width // height)), min(high, max(1, wide * height // width))
+    left, top = (wide - part[0]) // 2, (high - part[1]) // 2
+    picture = picture.crop((left, top, left + part[0], top + part[1]))
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling[card.interpolation.upper()])
+    pixels = np.asarray(picture, np.float32) / np.float32(255)
     return pixels.reshape(1, height, width, channels).transpose(0, 3, 1, 2).copy()
 
 
 def _plain(picture: Image.Image, channels: int) -> Image.Image:
     """8-bit grey or red, green, blue, whatever the file held."""
-    if picture.mode.startswith(("I", "F")):
+    if picture.mode == "F":
+        raise ValueError("floating-point pixels, whose range is not known")
+    if picture.mode.startswith("I"):
         values = np.asarray(picture, np.float64)
-        scale = 255 if picture.mode == "F" and values.max(initial=0) <= 1 else 1 / 257
-        picture = Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+        picture = Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -10,7 +10,6 @@ from tutelage.evaluate import measure
 from tutelage.export import task_of
 from tutelage.export.formats import FORMATS
 from tutelage.export.others import write_torch
-from tutelage.predictions import evaluate_run
 from tutelage.run import Run
 
 
@@ -28,17 +27,16 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
     run = Run.open(path)
     dataset = data.load(run.recipe.data, data_root)
     task = task_of(run, dataset)
-    top1 = evaluate_run(run, dataset, path.parent)
     folder.mkdir()
-    networks = {"student, PyTorch": (task.network, top1["val"]["top1"])}
-    for number, spec in enumerate(run.recipe.taught_by, start=1):
+    labels = dataset.val.labels
+    networks = {"student, PyTorch": (task.network, measure(task.logits, labels)["top1"])}
+    for spec in run.recipe.taught_by:
         member = teaching.load_member(run.recipe, spec, dataset, path.parent)
-        which = "teacher" if run.recipe.teacher else f"teacher {number}"
-        on_val = measure(teaching.on_val(run.recipe, member, dataset, path.parent), dataset.val.labels)
-        networks[f"{which}, PyTorch"] = member.network, on_val["top1"]
+        logits = teaching.on_val(run.recipe, member, dataset, path.parent)
+        networks[f"teacher {member.model.name}, PyTorch"] = member.network, measure(logits, labels)["top1"]
     found = []
-    for name, (network, accuracy) in networks.items():
-        file = folder / f"{name.partition(',')[0]}.pt2"
+    for number, (name, (network, accuracy)) in enumerate(networks.items()):
+        file = folder / f"{number}.pt2"
         write_torch(dataclasses.replace(task, network=network), file)
         found.append(Contestant(name, file, task.shape, accuracy))
     exported = {name: told for name, told in (run.result("export") or {}).items() if name in FORMATS}

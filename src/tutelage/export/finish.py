@@ -125,9 +125,10 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
                 part.eval()
         module, optimizer = fabric.setup(distiller, optim.optimizer(fit, distiller))
         images = dataset.train.to(fabric.device)
-        take_step = Step(fabric, recipe, plan, images, lesson.teacher, module, optimizer)
+        take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer)
+        shown = images.stream(map(plan.addresses, range(plan.steps)), recipe.augment)
         with progress.advancing("finishing in 8 bits", plan.steps * fit.batch_size) as advance:
-            for step in range(plan.steps):
-                take_step(step)
+            for step, views in enumerate(shown):
+                take_step(step, views)
                 advance(fit.batch_size)
     return network.cpu().eval()

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from tutelage.data.photo import centred
 from tutelage.edge.card import Card
 from tutelage.edge.pixels import as_input, read_picture, softmax
 from tutelage.errors import UserError
@@ -132,3 +133,10 @@ def test_a_bomb_is_not_unpacked(tmp_path):
 
 def test_softmax_of_large_logits():
     np.testing.assert_allclose(softmax(np.array([1e4, 1e4, 0])), [0.5, 0.5, 0])
+
+
+def test_a_picture_is_prepared_as_the_photos_of_a_folder_are():
+    values = np.random.default_rng(0).integers(0, 256, (37, 64, 3), np.uint8)
+    expected = centred(torch.from_numpy(values).permute(2, 0, 1), 16) / 255
+    found = as_input(Image.fromarray(values), Card(("a",), (3, 16, 16)))
+    np.testing.assert_allclose(found[0], expected.numpy(), atol=1.1 / 255)
