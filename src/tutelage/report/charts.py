@@ -1,8 +1,8 @@
 """The charts of the report: each a pure function from rows of numbers to an SVG; all numbers are also in its tables."""
 
 import math
-import statistics
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import altair as alt
 from markupsafe import Markup
@@ -18,7 +18,7 @@ def gains(rows: list[dict[str, Any]], series: list[Series], places: dict[str, in
     """The paired gain of every method, test and val, with interval and single seeds."""
     order = [f"{row['label']}, {split}" for row in rows[1:] for split in ("test", "val")]
     axis = alt.Axis(labelColor="var(--ink)", labelFontSize=13, labelLimit=130 if width == NARROW else 260)
-    layers: list[Any] = [_chart([{"x": 0}]).mark_rule(color="var(--soft)", strokeWidth=1.5, aria=False).encode(x="x:Q")]
+    layers: list[Any] = [chart([{"x": 0}]).mark_rule(color="var(--soft)", strokeWidth=1.5, aria=False).encode(x="x:Q")]
     for row, one in zip(rows[1:], series[1:], strict=True):
         means, seeds = [], []
         for split in ("test", "val"):
@@ -32,19 +32,19 @@ def gains(rows: list[dict[str, Any]], series: list[Series], places: dict[str, in
                 seeds.append({"y": y, "mean": 100 * (mine - alone), "told": text.typeset(told)})
         y = alt.Y("y:N", sort=order, title=None, axis=axis)
         x = alt.X("mean:Q", title="gain over the baseline (points)", axis=alt.Axis(tickCount=6))
-        ticks = _chart(seeds, one, "seeds").mark_tick(color=one.color, thickness=2, height=16, opacity=0.45)
+        ticks = chart(seeds, one, "seeds").mark_tick(color=one.color, thickness=2, height=16, opacity=0.45)
         layers.append(ticks.encode(x=x, y=y, description="told:N"))
         known = [mean for mean in means if mean["low"] is not None]
-        bars = _chart(known, one, "interval").mark_rule(color=one.color, strokeWidth=3)
+        bars = chart(known, one, "interval").mark_rule(color=one.color, strokeWidth=3)
         layers.append(bars.encode(x="low:Q", x2="high:Q", y=y, description="told:N"))
         for split, fill in (("test", one.color), ("val", "var(--paper)")):
             of_split = [mean for mean in means if mean["split"] == split]
-            point = _chart(of_split, one, split).mark_point(
+            point = chart(of_split, one, split).mark_point(
                 shape=one.shape, size=130, fill=fill, stroke=one.color, strokeWidth=2.5, opacity=1
             )
             layers.append(point.encode(x=x, y=y, description="told:N"))
-    chart = alt.layer(*layers).properties(width=width, height=alt.Step(42), autosize=_fit(width))
-    return draw(chart, "Paired gain of every method over the baseline in points, with its 95 % interval")
+    drawn = alt.layer(*layers).properties(width=width, height=alt.Step(42), autosize=fit(width))
+    return draw(drawn, "Paired gain of every method over the baseline in points, with its 95 % interval")
 
 
 def learning(points: list[list[dict[str, float]]], series: list[Series], teacher: float | None, width: int) -> Markup:
@@ -60,55 +60,72 @@ def learning(points: list[list[dict[str, float]]], series: list[Series], teacher
         layers += _band(values, one, y, opacity=0.16 if len(series) < 4 else 0.09)
     if teacher is not None:
         value = [{"mean": 100 * teacher, "told": f"teacher: {text.percent(teacher)}"}]
-        rule = _chart(value, TEACHER, "line").mark_rule(color=TEACHER.color, strokeDash=TEACHER.dash, strokeWidth=2)
+        rule = chart(value, TEACHER, "line").mark_rule(color=TEACHER.color, strokeDash=TEACHER.dash, strokeWidth=2)
         layers.append(rule.encode(y="mean:Q", description="told:N"))
     height = 260 if width == NARROW else 340
-    chart = alt.layer(*layers).properties(width=width, height=height, autosize=_fit(width))
-    return draw(chart, "Accuracy on the validation split by epoch, one line a method, with the range over the seeds")
+    drawn = alt.layer(*layers).properties(width=width, height=height, autosize=fit(width))
+    return draw(drawn, "Accuracy on the validation split by epoch, one line a method, with the range over the seeds")
 
 
 def loss(points: list[dict[str, float]], one: Series) -> Markup:
     """The training loss of one row by epoch: mean and range over the seeds."""
     values = [point | {"told": f"{one.label}, epoch {point['epoch']:g}: {point['mean']:.4g}"} for point in points]
     y = alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
-    chart = alt.layer(*_band(values, one, y)).properties(width=NARROW, height=190, autosize=_fit(NARROW))
-    return draw(chart, f"Training loss of {one.label} by epoch")
+    drawn = alt.layer(*_band(values, one, y)).properties(width=NARROW, height=190, autosize=fit(NARROW))
+    return draw(drawn, f"Training loss of {one.label} by epoch")
 
 
-def size(rows: list[dict[str, Any]], series: list[Series], teacher: dict[str, Any] | None, split: str) -> Markup:
-    """Accuracy against the number of parameters, on a logarithmic axis."""
-    found = [
-        (one, row["parameters"], statistics.mean(row["top1"][split]), _deviation(row["top1"][split]))
-        for one, row in zip(series, rows, strict=True)
-    ]
-    if teacher and teacher[split]:
-        found.append((TEACHER, teacher["parameters"], teacher[split]["top1"], 0.0))
-    smallest, largest = min(f[1] for f in found), max(f[1] for f in found)
-    domain = [smallest / 2, largest * 2]
-    powers = [10**n for n in range(math.ceil(math.log10(domain[0])), math.floor(math.log10(domain[1])) + 1)]
-    x = alt.X(
-        "parameters:Q",
-        scale=alt.Scale(type="log", domain=domain, nice=False),
-        axis=alt.Axis(format="~s", values=powers, title="parameters"),
-    )
-    y = alt.Y(
-        "top1:Q",
-        title=f"top-1 on {split} (%)",
-        scale=_shares([f[2] - f[3] for f in found] + [f[2] + f[3] for f in found]),
-    )
-    layers: list[Any] = []
-    for one, parameters, top1, deviation in found:
-        told = f"{one.label}: {text.percent(top1)} with {text.count(parameters)} parameters"
-        value = {"parameters": parameters, "top1": 100 * top1, "told": told}
+class Point(NamedTuple):
+    """What a network costs and reaches."""
+
+    one: Series
+    cost: float
+    top1: float
+    deviation: float
+    """Over the seeds; 0 of one network."""
+
+
+def pareto(points: list[Point], cost: str, said: Callable[[float], str], split: str) -> Markup:
+    """Accuracy against a cost on a logarithmic axis; a line joins what nothing else beats in both.
+
+    Args:
+        points: Teacher, baseline and students.
+        cost: The axis's title.
+        said: A cost in words.
+        split: That the accuracy was measured on.
+    """
+    costs = [point.cost for point in points]
+    domain = [min(costs) / 2, max(costs) * 2]
+    powers = range(math.floor(math.log10(domain[0])), math.ceil(math.log10(domain[1])) + 1)
+    ticks = [step * 10.0**n for n in powers for step in (1, 2, 5) if domain[0] <= step * 10.0**n <= domain[1]]
+    axis = alt.Axis(format="~s" if min(costs) >= 1 else "~g", values=ticks, title=cost)
+    x = alt.X("cost:Q", scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
+    ends = [point.top1 + sign * point.deviation for point in points for sign in (-1, 1)]
+    y = alt.Y("top1:Q", title=f"top-1 on {split} (%)", scale=_shares(ends))
+    front = [{"cost": point.cost, "top1": 100 * point.top1} for point in unbeaten(points)]
+    line = chart(front).mark_line(color="var(--soft)", strokeDash=[3, 3], strokeWidth=1.5, aria=False)
+    layers: list[Any] = [line.encode(x=x, y=y)]
+    for one, of_one, top1, deviation in points:
+        told = f"{one.label}: {text.percent(top1)} at {said(of_one)}"
+        value = {"cost": of_one, "top1": 100 * top1, "told": told}
         value |= {"low": 100 * (top1 - deviation), "high": 100 * (top1 + deviation)}
-        bar = _chart([value], one, "deviation").mark_rule(color=one.color, strokeWidth=2, opacity=0.6, aria=False)
+        bar = chart([value], one, "deviation").mark_rule(color=one.color, strokeWidth=2, opacity=0.6, aria=False)
         layers.append(bar.encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"))
-        point = _chart([value], one, "point").mark_point(
+        mark = chart([value], one, "point").mark_point(
             shape=one.shape, filled=True, size=150, color=one.color, opacity=0.9
         )
-        layers.append(point.encode(x=x, y=y, description="told:N"))
-    chart = alt.layer(*layers).properties(width=HALF, height=240 + 36 * len(rows), autosize=_fit(HALF))
-    return draw(chart, f"Accuracy on {split} against the number of parameters, for teacher, baseline and students")
+        layers.append(mark.encode(x=x, y=y, description="told:N"))
+    drawn = alt.layer(*layers).properties(width=HALF, height=300, autosize=fit(HALF))
+    return draw(drawn, f"Accuracy on {split} against {cost}, for teacher, baseline and students")
+
+
+def unbeaten(points: list[Point]) -> list[Point]:
+    """Those that no other beats in cost and accuracy (the Pareto front), cheapest first."""
+    front: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.cost, -point.top1)):
+        if not front or point.top1 > front[-1].top1:
+            front.append(point)
+    return front
 
 
 def calibration(table: list[dict[str, Any]], series: list[Series]) -> Markup:
@@ -121,17 +138,17 @@ def calibration(table: list[dict[str, Any]], series: list[Series]) -> Markup:
     for row, one in zip(table, series, strict=True):
         shared = {"label": row["label"]}
         gap = [shared | {"value": 100 * row["top1"], "end": 100 * row["confidence"]}]
-        bar = _chart(gap, one, "gap").mark_rule(color=one.color, strokeWidth=3, opacity=0.5, aria=False)
+        bar = chart(gap, one, "gap").mark_rule(color=one.color, strokeWidth=3, opacity=0.5, aria=False)
         layers.append(bar.encode(x=x, x2="end:Q", y=y))
         for name, fill in (("top1", one.color), ("confidence", "var(--paper)")):
             word = {"top1": "accuracy", "confidence": "mean confidence"}[name]
             told = f"{row['label']}: {word} {text.percent(row[name])}"
-            point = _chart([shared | {"value": 100 * row[name], "told": told}], one, name).mark_point(
+            point = chart([shared | {"value": 100 * row[name], "told": told}], one, name).mark_point(
                 shape=one.shape, size=130, fill=fill, stroke=one.color, strokeWidth=2.5, opacity=1
             )
             layers.append(point.encode(x=x, y=y, description="told:N"))
-    chart = alt.layer(*layers).properties(width=HALF, height=alt.Step(44), autosize=_fit(HALF))
-    return draw(chart, "Accuracy (filled) and mean confidence (hollow) of teacher, baseline and students")
+    drawn = alt.layer(*layers).properties(width=HALF, height=alt.Step(44), autosize=fit(HALF))
+    return draw(drawn, "Accuracy (filled) and mean confidence (hollow) of teacher, baseline and students")
 
 
 def by_class(classes: list[dict[str, Any]], shown: dict[str, Series], width: int) -> Markup:
@@ -149,7 +166,7 @@ def by_class(classes: list[dict[str, Any]], shown: dict[str, Series], width: int
             for one in classes
             if one["baseline"] is not None and one["student"] is not None
         ]
-        bar = _chart(pairs, shown["student"], "change").mark_rule(
+        bar = chart(pairs, shown["student"], "change").mark_rule(
             color=shown["student"].color, strokeWidth=6, opacity=0.25, aria=False
         )
         layers.append(bar.encode(x=x, x2="end:Q", y=y))
@@ -163,29 +180,29 @@ def by_class(classes: list[dict[str, Any]], shown: dict[str, Series], width: int
             for c in classes
             if c[column] is not None
         ]
-        point = _chart(values, one, "point").mark_point(
+        point = chart(values, one, "point").mark_point(
             shape=one.shape, filled=column != "baseline", size=90, color=one.color, strokeWidth=2, opacity=0.95
         )
         layers.append(point.encode(x=x, y=y, description="told:N"))
-    chart = alt.layer(*layers).properties(width=width, height=alt.Step(26), autosize=_fit(width))
-    return draw(chart, "Accuracy on the test split by class, for baseline, student and teacher")
+    drawn = alt.layer(*layers).properties(width=width, height=alt.Step(26), autosize=fit(width))
+    return draw(drawn, "Accuracy on the test split by class, for baseline, student and teacher")
 
 
-def _chart(values: list[dict[str, Any]], one: Series | None = None, part: str = "") -> Any:
+def chart(values: list[dict[str, Any]], one: Series | None = None, part: str = "") -> Any:
     """A chart whose marks get the class "s1_part_marks", by which the page shows and hides a series.
 
     Typed Any: altair's decorated methods are beyond type checkers.
     """
-    chart: Any = alt.Chart(alt.Data(values=values))
-    return chart.properties(name=f"{one.key}_{part}") if one else chart
+    plain: Any = alt.Chart(alt.Data(values=values))
+    return plain.properties(name=f"{one.key}_{part}") if one else plain
 
 
 def _band(values: list[dict[str, Any]], one: Series, y: alt.Y, opacity: float = 0.16) -> list[Any]:
     x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(grid=False, tickCount=6))
-    band = _chart(values, one, "band").mark_area(color=one.color, opacity=opacity, aria=False)
-    line = _chart(values, one, "line").mark_line(color=one.color, strokeWidth=2.2, strokeDash=one.dash, aria=False)
+    band = chart(values, one, "band").mark_area(color=one.color, opacity=opacity, aria=False)
+    line = chart(values, one, "line").mark_line(color=one.color, strokeWidth=2.2, strokeDash=one.dash, aria=False)
     # Wider than what is seen, so that a finger finds them.
-    touch = _chart(values, one, "touch").mark_point(size=220, filled=True, color=one.color, opacity=0)
+    touch = chart(values, one, "touch").mark_point(size=220, filled=True, color=one.color, opacity=0)
     return [
         band.encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"),
         line.encode(x=x, y=y),
@@ -204,10 +221,6 @@ def _shares(values: list[float]) -> alt.Scale:
     return alt.Scale(domain=[max(low - room, -1), min(high + room, 101)], nice=False, zero=False)
 
 
-def _deviation(values: list[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0
-
-
-def _fit(width: int) -> alt.AutoSizeParams:
+def fit(width: int) -> alt.AutoSizeParams:
     """The whole drawing, axes included, is that wide."""
     return alt.AutoSizeParams(type="fit-x", contains="padding")

@@ -8,7 +8,12 @@ from tutelage.report.summary import methods, shown
 
 
 def verdict(gain: dict[str, Any]) -> str:
-    """What a paired gain shows: "gain", "loss", "none" (the interval holds 0) or "few" (seeds, so no interval)."""
+    """What a paired gain shows: "gain", "loss", "none" (no difference) or "few" (seeds, so no interval).
+
+    As the study judged it, corrected for the number of methods; of older results by the interval alone.
+    """
+    if "verdict" in gain:
+        return gain["verdict"]
     if gain["low"] is None:
         return "few"
     if gain["low"] > 0:
@@ -37,6 +42,12 @@ def claim(results: dict[str, Any]) -> str:
         "few": f"Nothing can be claimed from {_seeds(gain['n'])}: {student} reaches {alone} alone and {taught} with "
         f"{label} on the test split ({difference}); an interval needs at least 3.",
     }[verdict(gain)]
+    if gain.get("equivalent"):
+        told += f" A difference beyond {100 * gain['margin']:.2g} points is ruled out."
+    elif gain.get("p_adjusted") is not None and verdict(gain) == "none" and (gain["low"] > 0 or gain["high"] < 0):
+        told += (
+            f" Its interval alone would show one; corrected for {len(rows) - 1} methods p = {gain['p_adjusted']:.2g}."
+        )
     if len(rows) > 2:
         return f"Of {len(rows) - 1} methods {label} was the best on val. {told}"
     return told

@@ -8,9 +8,9 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from tutelage.progress import duration, size
-from tutelage.report import charts, text
+from tutelage.report import charts, details, sections, text
 from tutelage.report.claim import about_teacher, claim, closed, verdict
-from tutelage.report.summary import classes, curves, methods, recipes, shown
+from tutelage.report.summary import classes, curves, methods, presentable, recipes, shown
 from tutelage.report.theme import TEACHER, Series, series
 
 MOST_CLASSES = 24
@@ -23,12 +23,19 @@ def page(results: dict[str, Any]) -> str:
     Args:
         results: What `Study.results` returns.
     """
+    results = presentable(results)
     rows = methods(results)
     lines = series([row["label"] for row in rows])
     row = shown(rows)
     places = {split: text.decimals(results["rows"][0]["seeds"][0][split]["images"]) for split in ("val", "test")}
     differing, shared = recipes(results)
+    number = next((i for i, one in enumerate(rows) if one is row), None)
     drawings = _charts(results, rows, lines, places)
+    cost_charts = _costs(results, rows, lines)
+    reliability = sections.reliability(results, rows, lines, row)
+    drawings["costs"] = Markup("").join(drawing for _, drawing in cost_charts)
+    if reliability:
+        drawings["reliability"] = reliability["chart"]
     calibrated = _calibration(results, rows, lines)
     per_class = classes(results, row)
     drawn = _most_changed(per_class)
@@ -56,6 +63,18 @@ def page(results: dict[str, Any]) -> str:
             teacher=results["teacher"],
             teacher_series=TEACHER,
             charts=drawings,
+            costs=cost_charts,
+            reliability=reliability,
+            confusions=sections.confusions(results, number),
+            inherited=sections.inherited(results, number),
+            gallery=sections.pictures(results),
+            search=sections.search(results),
+            looked_at=any("interval" in seed for of_row in results["rows"] for seed in of_row["seeds"]),
+            few=sections.few(rows),
+            fewest=details.FEWEST,
+            corrected=any("p_adjusted" in one["gain"]["test"] for one in rows[1:]),
+            margin=next((one["gain"]["test"].get("margin", 0.0) for one in rows[1:]), 0.0),
+            student_color=f"s{(number or 0) % 8}",
             losses=[
                 (one, charts.loss(points, one))
                 for points, one in zip(curves(results, "train_loss"), lines, strict=True)
@@ -89,15 +108,17 @@ def _charts(
     learnt = curves(results, "val_top1")
     # What a network reaches on images that it was trained on is no mark to reach.
     on_val = teacher["val"]["top1"] if teacher and teacher["val_held_out"] else None
-    beside = teacher if teacher and (teacher["test"] or teacher["val_held_out"]) else None
-    split = "val" if beside and not beside["test"] else "test"
-    drawn = {
-        "learning": _both(lambda width: charts.learning(learnt, lines, on_val, width)),
-        "size": charts.size(rows, lines, beside, split),
-    }
+    drawn = {"learning": _both(lambda width: charts.learning(learnt, lines, on_val, width))}
     if len(rows) > 1:
         drawn["gains"] = _both(lambda width: charts.gains(rows, lines, places, width))
     return drawn
+
+
+def _costs(results: dict[str, Any], rows: list[dict[str, Any]], lines: list[Series]) -> list[tuple[str, Markup]]:
+    teacher = results["teacher"]
+    beside = teacher if teacher and (teacher["test"] or teacher["val_held_out"]) else None
+    split = "val" if beside and not beside["test"] else "test"
+    return sections.costs(results, rows, lines, beside, split)
 
 
 def _in(drawing: Markup, of: list[Series]) -> list[Series]:

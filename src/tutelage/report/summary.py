@@ -1,11 +1,28 @@
 """results.json as tables: lists of plain dicts, one a row, which the terminal, the page and its charts all show."""
 
 import json
+import shlex
 import statistics
 from pathlib import PurePath
 from typing import Any
 
+from tutelage import files
+
 MEASURES = ("nll", "ece", "confidence", "agreement", "kl_to_teacher")
+
+
+def presentable(results: dict[str, Any]) -> dict[str, Any]:
+    """The results without the folders of the machine that made them: a report is for others."""
+    plain = files.without_folders(results)
+    if "environment" in plain:
+        try:
+            words = shlex.split(plain["environment"]["command"])
+        except ValueError:
+            words = plain["environment"]["command"].split()
+        parts = (word.rpartition("=") for word in words)
+        command = shlex.join(name + equals + files.without_folders(value) for name, equals, value in parts)
+        plain["environment"] = plain["environment"] | {"command": command}
+    return plain
 
 
 def methods(results: dict[str, Any]) -> list[dict[str, Any]]:

@@ -33,7 +33,11 @@ def print_table(results: dict[str, Any], console: Console) -> None:
     number = len(results["seeds"])
     if number < 3:
         say(f"no intervals: {number} of the at least 3 paired seeds that one needs")
-    if len(rows) > 2:
+    if number >= 3 and any(row["gain"]["test"].get("pairs") == "few" for row in rows[1:]):
+        say(f"{number} pairs are few: 5 or more make the intervals a good deal narrower")
+    if len(rows) > 2 and "p_adjusted" in rows[1]["gain"]["test"]:
+        say(f"verdicts and colours are corrected for comparing {len(rows) - 1} methods (Holm); intervals are not")
+    elif len(rows) > 2:
         say(f"each interval is for itself: not corrected for comparing {len(rows) - 1} methods")
     say(_cost(results["cost"]))
     openings = results["test_openings"]

@@ -58,7 +58,7 @@ def spread(shares: Sequence[float], places: int = 1) -> str:
     return f"{100 * mean:.{places}f} +- {100 * statistics.stdev(shares):.{places}f} %"
 
 
-def count(number: int) -> str:
+def count(number: float | int) -> str:
     """A count, short from a million on.
 
     >>> count(1230), count(853_018), count(25_557_032)

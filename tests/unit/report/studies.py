@@ -85,6 +85,65 @@ def study(
     }
 
 
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+"""One black pixel."""
+
+
+def rich() -> dict[str, Any]:
+    """A study with kd and dkd that was looked at image by image, closes a search and was made in somebody's folders."""
+    gain = GAIN | {"pairs": "few", "margin": 0.003, "p_equivalent": 0.9, "p_adjusted": 0.026, "verdict": "gain"}
+    none = NEITHER | {"pairs": "few", "margin": 0.003, "p_equivalent": 0.04, "p_adjusted": 0.164, "verdict": "none"}
+    results = study(gains={"kd": gain | {"equivalent": False}, "dkd": none | {"equivalent": True}})
+    for number, row in enumerate(results["rows"]):
+        bins = [{"images": 0, "confidence": None, "accuracy": None}] * 13
+        bins += [
+            {"images": 19, "confidence": 0.91, "accuracy": 0.11},
+            {"images": 900, "confidence": 0.97, "accuracy": 0.88},
+        ]
+        row["fidelity"] = {"test": {"reliability": bins}}
+        for seed in row["seeds"]:
+            seed["interval"] = {"test": [0.681, 0.739]}
+        if number:
+            row["fidelity"]["test"] |= {
+                "class_gain": [0.05, 0.05, None],
+                "confusion": [[12.0, -12.0, 0.0], [-4.33, 4.33, 0.0], [0.0, 0.0, 0.0]],
+                "largest": [{"true": 0, "predicted": 1, "images": -12.0}, {"true": 1, "predicted": 0, "images": -4.33}],
+                "inherited": {
+                    "teacher_wrong": 80,
+                    "baseline_right": 31.67,
+                    "learnt": 7.33,
+                    "unlearnt": 9.67,
+                    "images": [{"position": 417, "label": 0, "teacher": 1, "seeds": 2}],
+                },
+            }
+            for seed in row["seeds"]:
+                seed["mcnemar"] = {"test": {"only_one": 91, "only_other": 41, "p": 1.6e-05}}
+    results["teacher"]["reliability"] = {"test": [{"images": 500, "confidence": 0.96, "accuracy": 0.93}]}
+    image = {"label": 1, "png": PNG, "classes": [{"index": 1, "teacher": 0.62, "baseline": 0.4, "student": 0.55}]}
+    results["gallery"] = {"temperature": 4.0, "baseline": "a", "student": "b", "learnt": []} | {
+        reason: [image | {"position": number} for number in numbers]
+        for reason, numbers in (("uncertain", (11, 12)), ("changed", (13,)))
+    }
+    values = [(4.0, 0.9, 0.71), (1.5, 0.3, 0.69), (12.0, 0.95, 0.74), (18.0, 0.1, None)]
+    results["tuning"] = {
+        "search": {"trials": 4, "seed": 1000},
+        "best": 2,
+        "defaults_row": "kd",
+        "tuned_row": "kd",
+        "fresh": {"val": GAIN, "test": GAIN},
+        "trials": [
+            {"number": number, "state": "complete" if val else "pruned", "method": "kd", "defaults": number == 0}
+            | {"values": {"temperature": t, "alpha": a}, "early": 0.5, "val": val, "run": f"r{number}"}
+            for number, (t, a, val) in enumerate(values)
+        ],
+    }
+    results["environment"]["command"] = (
+        "tutelage distill /home/ann/my.toml --teacher=/home/ann/t.pth --runs '/tmp/a b/runs'"
+    )
+    results["recipes"][1]["teacher"]["model"]["weights"] = "/home/ann/t.pth"
+    return results
+
+
 def _seed(method: str, seed: int, top1: float, classes: tuple[str, ...], images: int) -> dict[str, Any]:
     measured = _measured(top1, classes, images) | {"agreement": 0.8, "kl_to_teacher": 0.3}
     return {

@@ -75,7 +75,7 @@ def test_nothing_is_loaded(read, html):
     assert "@import" not in html
     assert "://" not in html.replace('"http://www.w3.org/2000/svg"', "").replace('"http://www.w3.org/1999/xlink"', "")
     policies = [a["content"] for tag, a in read.tags if a.get("http-equiv") == "Content-Security-Policy"]
-    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"]
 
 
 def test_it_is_small(html):
@@ -84,8 +84,8 @@ def test_it_is_small(html):
 
 def test_every_chart_is_a_described_svg_in_the_page_itself(html, read):
     described = [a for tag, a in read.tags if tag == "svg" and a.get("role") == "img"]
-    # gains, learning and classes for two widths; two losses; size; calibration
-    assert len(described) == 3 * 2 + 2 + 2
+    # gains, learning and classes for two widths; two losses; two costs; calibration
+    assert len(described) == 3 * 2 + 2 + 2 + 1
     assert all(attributes["aria-label"] for attributes in described)
     for part in html.split("<svg")[1:]:
         ElementTree.fromstring("<svg" + part.split("</svg>")[0] + "</svg>")
@@ -169,7 +169,7 @@ def test_a_teacher_without_test_numbers():
     assert "not measured" in html
     assert "trained on these images" not in html
     assert "None" not in Reader(html).text
-    assert html.count("teacher_point_marks") == 1  # of accuracy and size, on val
+    assert html.count("teacher_point_marks") == 2  # of accuracy and cost, on val
     results["teacher"]["val_held_out"] = False
     html = page(results)
     assert "trained on these images" in html

@@ -1,0 +1,141 @@
+"""The charts of the report that look closer: at probabilities, confusions between classes, a search's settings."""
+
+from typing import Any
+
+import altair as alt
+from markupsafe import Markup
+
+from tutelage.report import text
+from tutelage.report.charts import HALF, NARROW, chart, fit
+from tutelage.report.theme import TEACHER, Series, draw
+
+FEWEST = 20
+"""Images in a bin of a reliability curve that is drawn: fewer say nothing."""
+MIDDLE = 620
+"""Pixels of a matrix on a desk."""
+
+
+def reliability(curves: list[tuple[Series, list[dict[str, Any]]]]) -> Markup:
+    """Accuracy by confidence, one line a series; on the diagonal probabilities are chances."""
+    x = alt.X(
+        "x:Q", title="mean confidence (%)", scale=alt.Scale(domain=[0, 100], nice=False), axis=alt.Axis(tickCount=5)
+    )
+    y = alt.Y("y:Q", title="accuracy (%)", scale=alt.Scale(domain=[0, 100], nice=False), axis=alt.Axis(tickCount=5))
+    diagonal = chart([{"x": 0, "y": 0}, {"x": 100, "y": 100}])
+    layers: list[Any] = [diagonal.mark_line(color="var(--soft)", strokeDash=[2, 4], aria=False).encode(x=x, y=y)]
+    for one, bins in curves:
+        values = [
+            {
+                "x": 100 * of_bin["confidence"],
+                "y": 100 * of_bin["accuracy"],
+                "told": f"{one.label}: confidence {text.percent(of_bin['confidence'])}, "
+                f"accuracy {text.percent(of_bin['accuracy'])}, {of_bin['images']:,} answers",
+            }
+            for of_bin in bins
+            if of_bin["images"] >= FEWEST
+        ]
+        line = chart(values, one, "line").mark_line(color=one.color, strokeWidth=2, strokeDash=one.dash, aria=False)
+        point = chart(values, one, "point").mark_point(
+            shape=one.shape, filled=True, size=70, color=one.color, opacity=0.95
+        )
+        layers += [line.encode(x=x, y=y), point.encode(x=x, y=y, description="told:N")]
+    drawn = alt.layer(*layers).properties(width=HALF, height=340, autosize=fit(HALF))
+    return draw(drawn, "Reliability: accuracy by confidence for teacher, baseline and students; the diagonal is right")
+
+
+def confusion(matrix: list[list[float]], classes: list[str], width: int) -> Markup:
+    """How many images more or fewer get an answer than from the baseline, by true class and answer."""
+    most = max((abs(value) for row in matrix for value in row), default=0.0) or 1.0
+    values = []
+    for true, row in zip(classes, matrix, strict=True):
+        for answer, change in zip(classes, row, strict=True):
+            better = (change > 0) == (true == answer)
+            values.append(
+                {
+                    "true": true,
+                    "answer": answer,
+                    "shown": text.typeset(f"{change:+.0f}") if abs(change) >= 0.5 else "",
+                    "opacity": 0.75 * abs(change) / most,
+                    "color": "var(--good)" if better else "var(--bad)",
+                    "told": text.typeset(f"{true} taken for {answer}: {change:+.1f} images")
+                    if true != answer
+                    else text.typeset(f"{true} right: {change:+.1f} images"),
+                }
+            )
+    small = width == NARROW
+    limit = 60 if small else 120
+    axis: Any = {"labelColor": "var(--ink)", "labelLimit": limit, "labelFontSize": 10 if small else 12, "grid": False}
+    x = alt.X("answer:N", sort=classes, title="answer", axis=alt.Axis(orient="top", labelAngle=-60, **axis))
+    y = alt.Y("true:N", sort=classes, title=None if small else "true class", axis=alt.Axis(**axis))
+    cells = (
+        chart(values)
+        .mark_rect(stroke="var(--line)", strokeWidth=1)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("color:N", scale=None, legend=None),
+            fillOpacity=alt.FillOpacity("opacity:Q", scale=None, legend=None),
+            description="told:N",
+        )
+    )
+    numbers = chart(values).mark_text(fontSize=9 if small else 12, color="var(--ink)", aria=False)
+    layered = alt.layer(cells, numbers.encode(x=x, y=y, text="shown:N"))
+    side = min(30, 600 // len(classes)) if not small else 20
+    drawn = layered.properties(width=width, height=alt.Step(side), autosize=fit(width))
+    return draw(drawn, "Change of the number of images by true class and answer, student against baseline")
+
+
+def tuning(trials: list[dict[str, Any]], fields: tuple[str, str], logarithmic: list[bool], width: int) -> Markup:
+    """Accuracy on val over two fields of a method: a square a trial, a cross where it was ended early."""
+    done = [trial for trial in trials if trial["val"] is not None]
+    values = [_trial(trial, fields) | {"val": 100 * trial["val"]} for trial in done]
+    ended = [_trial(trial, fields) for trial in trials if trial["val"] is None]
+    x, y = (
+        channel(
+            f"{name}:Q",
+            title=field,
+            scale=alt.Scale(type="log" if log else "linear", zero=False, padding=18),
+            axis=alt.Axis(tickCount=5, format="~g"),
+        )
+        for channel, name, field, log in zip((alt.X, alt.Y), "xy", fields, logarithmic, strict=True)
+    )
+    color = alt.Color(
+        "val:Q",
+        scale=alt.Scale(scheme="viridis"),
+        legend=alt.Legend(
+            title="val top-1 (%)",
+            orient="bottom",
+            gradientLength=220,
+            labelColor="var(--soft)",
+            titleColor="var(--soft)",
+            titleFontWeight="normal",
+        ),
+    )
+    crosses = chart(ended).mark_point(shape="cross", angle=45, size=60, color="var(--soft)", filled=True)
+    squares = chart(values).mark_point(
+        shape="square", size=260, filled=True, opacity=1, stroke="var(--ink)", strokeWidth=0.8
+    )
+    best = chart(sorted(values, key=lambda value: -value["val"])[:1]).mark_point(
+        shape="circle", size=900, filled=False, stroke="var(--ink)", strokeWidth=2.5, aria=False
+    )
+    layers = [
+        crosses.encode(x=x, y=y, description="told:N"),
+        squares.encode(x=x, y=y, color=color, description="told:N"),
+        best.encode(x=x, y=y),
+    ]
+    drawn = alt.layer(*layers).properties(width=width, height=300, autosize=fit(width))
+    return draw(drawn, f"Accuracy on val by {fields[0]} and {fields[1]}, one mark a trial; the best is ringed")
+
+
+def _trial(trial: dict[str, Any], fields: tuple[str, str]) -> dict[str, Any]:
+    said = ", ".join(f"{name} {value:.3g}" for name, value in trial["values"].items())
+    reached = text.percent(trial["val"], 2) if trial["val"] is not None else trial["state"]
+    x, y = (trial["values"][field] for field in fields)
+    return {"x": x, "y": y, "told": f"trial {trial['number'] + 1}: {said}: {reached}"}
+
+
+def with_teacher(
+    curves: list[tuple[Series, list[dict[str, Any]]]], bins: list[dict[str, Any]] | None
+) -> list[tuple[Series, list[dict[str, Any]]]]:
+    """The teacher's curve before those of the rows, where it was measured."""
+    return curves if bins is None else [(TEACHER, bins), *curves]
