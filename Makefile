@@ -10,7 +10,7 @@ WEIGHTS ?= $(TUTELAGE_WEIGHTS)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch .venv/ready
 
-.PHONY: help setup demo test check bench docs headline headline-small clean
+.PHONY: help setup demo test check bench docs headline headline-small browser clean
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,10 @@ headline: .venv/ready ## MLPerf Tiny's ResNet-8 trained better; hours, resumable
 
 headline-small: .venv/ready ## the same in minutes, on a fifth of the images
 	$(BIN)/python benchmarks/headline.py --small --weights $(WEIGHTS) --runs $(RUNS)
+
+browser: ## fetch onnxruntime-web for examples/deploy/browser; RUN=runs/... also puts its student there
+	npm install --prefix examples/deploy/browser --ignore-scripts --no-audit --no-fund --no-package-lock
+	$(if $(RUN),cp $(RUN)/student.onnx $(RUN)/card.json examples/deploy/browser/)
 
 clean: ## remove .venv and what tools leave behind
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,82 @@
+"""The examples in examples/deploy say of pictures what `tutelage predict` says, with a student trained here."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import browsing
+import small
+from tutelage.cli import main
+from tutelage.export import export
+from tutelage.optim import Fit
+from tutelage.recipe import Recipe
+from tutelage.training import train
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "deploy"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    fit = Fit(epochs=3, batch_size=128, learning_rate=0.1)
+    recipe = Recipe(student=small.NORMED, augment=small.AUGMENT, fit=fit, views=2)
+    done = train(recipe, engine=small.CPU, runs=tmp_path_factory.mktemp("runs"))
+    export(done, small.digits())
+    return done
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Digits as they are and enlarged in colour, beside each other's margins; and one that is no picture."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for i in range(4):
+        digit = Image.fromarray(small.digits().val.images[i, 0].numpy())
+        digit.save(folder / f"{i}.png")
+        wide = Image.new("RGB", (90, 60), (40, 90, 160))
+        wide.paste(digit.resize((60, 60), Image.Resampling.BICUBIC), (15, 0))
+        wide.save(folder / f"{i}-wide.png")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def expected(run, pictures, capsys):
+    main(["predict", str(run.path), *map(str, pictures), "--top", "3", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    return [[(best["class"], best["probability"]) for best in one["top"]] for one in told]
+
+
+def test_twenty_lines_of_python(run, pictures, expected):
+    words = [sys.executable, str(EXAMPLES / "classify.py"), str(run.path / "student.onnx"), *map(str, pictures)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{path} {one[0][0]}" for path, one in zip(pictures, expected)]
+
+
+def test_a_browser(run, pictures, expected, tmp_path):
+    pytest.importorskip("playwright")
+    if shutil.which("chromium") is None or not browsing.RUNTIME.is_dir():
+        pytest.skip("needs chromium, and onnxruntime-web: make browser")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "text.png").write_text("not a picture")
+    files = [run.path / "student.onnx", run.path / "card.json"]
+    with browsing.opened(files, tmp_path / "page") as page:
+        found = browsing.answers(page, [*pictures, tmp_path / "text.png"])
+    assert "text.png is not a picture" in found.pop()[0][0]
+    assert [one[0][0] for one in found] == [one[0][0] for one in expected]
+    shares = [[probability for _, probability in one] for one in (*found, *expected)]
+    np.testing.assert_allclose(shares[: len(found)], shares[len(found) :], atol=0.02)
+
+
+def test_a_browser_without_a_student(tmp_path):
+    pytest.importorskip("playwright")
+    if shutil.which("chromium") is None or not browsing.RUNTIME.is_dir():
+        pytest.skip("needs chromium, and onnxruntime-web: make browser")
+    with browsing.opened([], tmp_path) as page:
+        page.wait_for_selector(".error")
+        assert "there is no student.onnx: put student.onnx and card.json" in page.inner_text("#about")
