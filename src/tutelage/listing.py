@@ -4,20 +4,28 @@ import argparse
 
 from tutelage.errors import UserError, unknown
 
+MOST = 20
+"""Networks of other libraries that are built and shown: each takes a moment."""
+
 
 def list_(arguments: list[str]) -> None:
     """`tutelage list KIND [--filter TEXT]`: one line for each thing there is to choose from."""
     kinds = {"methods": _methods, "models": _models, "datasets": _datasets, "recipes": _recipes}
     parser = argparse.ArgumentParser("tutelage list", description="What there is to choose from.")
     parser.add_argument("kind", metavar="KIND", nargs="?", help=" | ".join(kinds))
-    parser.add_argument("--filter", default="", metavar="TEXT", help="only lines that contain this text")
+    parser.add_argument("--filter", default="", metavar="TEXT", help="only lines that contain this text; of models "
+                        "also those of timm and torchvision")  # fmt: skip
     chosen = parser.parse_args(arguments)
     if chosen.kind is None:
         raise UserError("usage: tutelage list " + "|".join(kinds), "tutelage list methods, for example")
     if chosen.kind not in kinds:
         raise unknown("list", chosen.kind, kinds)
     rows = kinds[chosen.kind]()
-    _print([rows[0], *(row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower())])
+    found = [row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower()]
+    others, more = _others(chosen.filter) if chosen.kind == "models" and chosen.filter else ([], 0)
+    _print([rows[0], *found, *others])
+    if more:
+        print(f"and {more} more of timm and torchvision: a longer --filter shows them")
 
 
 def explain_(arguments: list[str]) -> None:
@@ -59,6 +67,18 @@ def _models() -> Rows:
     rows.append(("torchvision:NAME", "", "", "", "any classifier of torchvision", ""))
     rows.append(("FILE.py:FUNCTION", "", "", "", "your own: FUNCTION(classes=...) returns a module", ""))
     return rows
+
+
+def _others(text: str) -> tuple[Rows, int]:
+    """The networks of timm and torchvision whose names contain a text, and how many there are beyond `MOST`."""
+    from tutelage.models.sizes import matching, sized
+
+    names = matching(text)
+    rows: Rows = []
+    for network in map(sized, names[:MOST]):
+        numbers = [f"{number / 1e6:.2f} M" if number else "?" for number in (network.parameters, network.macs)]
+        rows.append((network.name, numbers[0], f"{numbers[1]} ({network.pixels} px)", ",".join(network.stages), "", ""))
+    return rows, max(0, len(names) - MOST)
 
 
 def _datasets() -> Rows:

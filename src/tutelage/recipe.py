@@ -177,7 +177,7 @@ class Recipe:
         alone = sorted(self.method.needs - {"logits"})
         if alone:
             raise UserError(
-                f"{method} reads the teacher's {' and '.join(alone)}, which an ensemble has none of its own of",
+                f"{method} reads the teacher's {' and '.join(alone)}, of which an ensemble has none",
                 "give one teacher, or choose a method that reads logits alone (tutelage list methods)",
             )
         at = temperatures(self.method)

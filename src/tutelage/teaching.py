@@ -275,7 +275,14 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
         seed=seed,
         replace_head=learns,
     )
-    classes = network.sizes().classes
+    try:
+        classes = network.sizes().classes
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        raise UserError(
+            f"{model.name} fails on images of {channels} x {network.size} x {network.size}: "
+            f"{str(error).strip().splitlines()[0]}",
+            "let it resize them (model.size), or choose a network for images of this size",
+        ) from error
     if classes != len(dataset.classes):
         raise UserError(
             f"{model.name} answers with {classes} classes, {dataset.name} has {len(dataset.classes)}",

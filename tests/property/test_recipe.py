@@ -350,9 +350,9 @@ def test_no_run_was_renamed_by_a_later_field():
         ({"teacher": TeacherSpec()}, "one teacher is written as teacher, several as teachers; this recipe has both"),
         ({"teachers": ENSEMBLE.teachers[:1]}, "this recipe has a list of one"),
         ({"teachers": ENSEMBLE.teachers[:1] * 2}, "the same teacher twice in one ensemble"),
-        ({"method": method_class("rkd")()}, "rkd reads the teacher's embedding, which an ensemble has none"),
-        ({"method": method_class("simkd")()}, "simkd reads the teacher's embedding and head, which"),
-        ({"method": Sum(KD(), method_class("at")())}, r"kd\+at reads the teacher's features, which"),
+        ({"method": method_class("rkd")()}, "rkd reads the teacher's embedding, of which an ensemble has none"),
+        ({"method": method_class("simkd")()}, "simkd reads the teacher's embedding and head, of which"),
+        ({"method": Sum(KD(), method_class("at")())}, r"kd\+at reads the teacher's features, of which"),
         (
             {"method": Sum(KD(), KD(temperature=2.0))},
             r"kd\+kd reads the teachers at T = 2 and 4: an ensemble is averaged",

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -30,6 +31,18 @@ class Spy:
 
     def __reduce__(self):
         return (os.system, ("echo broken into",))
+
+
+NETWORKS = """
+from torch import nn
+
+def too_large(classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, classes))
+
+def broken(classes):
+    return nn.Sequential(nn.Linear(64, clases))
+"""
+CONVNET = ["--teacher.model.name", "convnet", "--teacher.options", '{"widths": [16, 32], "hidden": 16}']
 
 
 def prepare(folder: Path) -> None:
@@ -50,6 +63,13 @@ def prepare(folder: Path) -> None:
         (batches / name).write_bytes(b"damaged")
     (folder / "ten_classes.py").write_text("from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), "
                                            "nn.Linear(64, 7))\n")  # fmt: skip
+    (folder / "net.py").write_text(NETWORKS)
+    state = {name: tensor.clone() for name, tensor in small.network(small.TEACHER).network.state_dict().items()}
+    turned = {"classes": json.dumps(["0", "2", "1", *map(str, range(3, 10))])}
+    save_file(state, folder / "turned.safetensors", turned)
+    torch.save([1, 2, 3], folder / "numbers.pth")
+    next(iter(state.values()))[0] = torch.nan
+    save_file(state, folder / "nan.safetensors")
     (folder / "unfinished").mkdir()
     (folder / "unfinished" / "recipe.json").write_text(json.dumps(Recipe().to_dict()))
     (folder / "no_results").mkdir()
@@ -97,6 +117,21 @@ MISTAKES = {
     "missing weights": ["check", "digits", "--teacher.tune", "none", "--teacher.model.weights", "gone.pth"],
     "cut weights": ["check", "digits", "--teacher", "cut.safetensors", "--runs", "runs"],
     "a pickle that runs code": ["check", "digits", "--teacher", "spy.pth", "--runs", "runs"],
+    "weights that are not finite": ["check", "digits", "--teacher", "nan.safetensors", *CONVNET, "--runs", "runs"],
+    "no state dict": ["check", "digits", "--teacher", "numbers.pth", "--runs", "runs"],
+    "classes in another order": ["check", "digits", "--teacher", "turned.safetensors", *CONVNET, "--runs", "runs"],
+    "a network of another library": ["check", "digits", "--teacher", "torchvision:resnet20", "--runs", "runs"],
+    "a network of timm without its source": ["train", "digits", "--student", "efficientnet_lite0", "--runs", "runs"],
+    "an ensemble without feature maps": ["train", "digits", "at", "--teacher", "resnet20", "--teacher", "resnet8"],
+    "an ensemble without one head": ["train", "digits", "simkd", "--teacher", "resnet20", "--teacher", "resnet8"],
+    "one of the stages is not there": [
+        *("train", "digits", "baseline", "--student.stages", "layer1,layer9", "--runs", "runs")
+    ],
+    "no network of that name in the file": ["train", "digits", "--student", "net.py:to_large", "--runs", "runs"],
+    "no such file of networks": ["train", "digits", "--student", "my_net.py:make_net", "--runs", "runs"],
+    "a network that cannot be made": ["train", "digits", "--student", "net.py:broken", "--runs", "runs"],
+    "a network for larger images": ["train", "digits", "--student", "net.py:too_large", "--runs", "runs"],
+    "two words for one network": ["train", "digits", "--teacher", "resnet20", "resnet8", "--runs", "runs"],
     "no weights": ["check", "digits", "--teacher.tune", "none", "--runs", "runs"],
     "another number of classes": [
         *("check", "digits", "--teacher", "ten_classes.py:net", "--teacher.fit.epochs", "1", "--runs", "runs")

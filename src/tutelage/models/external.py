@@ -148,7 +148,12 @@ def from_file(model: Model, *, classes: int, channels: int) -> Network:
     function = userfile.load(model.name)
     if not callable(function):
         raise UserError(f"{model.name} is no function", "it has to return a torch.nn.Module")
-    module = call(function, model, classes=classes, channels=channels)
+    try:
+        module = call(function, model, classes=classes, channels=channels)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{model.name} fails: {type(error).__name__}: {error}", "mend the function") from error
     if not isinstance(module, nn.Module):
         raise UserError(f"{model.name} returned {type(module).__name__}", "it has to return a torch.nn.Module")
     return Network(module, head=last_linear(module))
@@ -220,7 +225,8 @@ def _offline(name: str, source: str, error: OSError) -> UserError:
     reason = str(error).partition("\n")[0]
     return UserError(
         f"the pretrained weights of {name} could not be fetched: {reason}",
-        f"fetch {source} where there is a network, and give that file as weights",
+        f"fetch {source} where there is a network, and name that file: --teacher.model.weights FILE (of a student: "
+        "--student.weights FILE)",
     )
 
 

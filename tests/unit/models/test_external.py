@@ -225,3 +225,23 @@ def test_a_function_of_ones_own_that_does_not_fit(my_net, function, options, mes
 def test_a_file_of_ones_own_that_is_not_there():
     with pytest.raises(UserError, match=r"there is no file elsewhere\.py"):
         made("elsewhere.py:make_net")
+
+
+def test_an_unreachable_hub_is_told_by_timm_and_the_hub_themselves(monkeypatch, tmp_path):
+    """Nothing of theirs is replaced: the hub's client believes that there is no network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for name, repository in (
+        ("timm:resnet18", "timm/resnet18.a1_in1k"),
+        ("hf-hub:someone/something", "someone/something"),
+    ):
+        with pytest.raises(UserError, match="could not be fetched") as error:
+            made(name, weights="pretrained", replace_head=True)
+        assert f"model.safetensors of https://huggingface.co/{repository}" in error.value.hint
+        assert "--teacher.model.weights FILE" in error.value.hint
+        assert "--student.weights FILE" in error.value.hint
+
+
+def test_a_function_of_ones_own_that_fails(my_net):
+    with pytest.raises(UserError, match=r"my_net\.py:anything fails: AssertionError"):
+        made(f"{my_net}:anything", options={"depth": 3})
