@@ -1,6 +1,8 @@
 """The examples in examples/deploy say of pictures what `tutelage predict` says, with a student trained here."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -80,3 +82,35 @@ def test_a_browser_without_a_student(tmp_path):
     with browsing.opened([], tmp_path) as page:
         page.wait_for_selector(".error")
         assert "there is no student.onnx: put student.onnx and card.json" in page.inner_text("#about")
+
+
+def test_cpp(run, pictures, expected, tmp_path):
+    pytest.importorskip("openvino", reason="pip install 'tutelage[openvino]'")
+    if shutil.which("g++") is None:
+        pytest.skip("needs g++")
+    program = tmp_path / "classify"
+    subprocess.run([EXAMPLES / "cpp" / "build.sh", program], env=os.environ | {"PYTHON": sys.executable}, check=True)
+    told = []
+    for path in pictures:
+        Image.open(path).convert("RGB").save(tmp_path / f"{path.stem}.ppm")
+        told.append(f"{tmp_path / path.stem}.ppm")
+    words = [program, run.path / "student.onnx", run.path / "card.json", *told]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{path} {one[0][0]}" for path, one in zip(told, expected)]
+    done = subprocess.run([*words[:3], pictures[0]], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "is not a binary PPM picture" in done.stderr
+
+
+def test_the_guide(run, tmp_path, monkeypatch, capsys):
+    guide = (Path(__file__).parent.parent.parent / "docs" / "guides" / "device.md").read_text()
+    commands = re.findall(r"^\$ tutelage (.*)$", guide, re.MULTILINE)
+    assert [words.split()[0] for words in commands] == ["export", "predict", "bench"]
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo.jpg", "drawing.png"):
+        Image.new("RGB", (30, 20), "red").save(name)
+    for words in commands:
+        main(words.replace("RUN", str(run.path)).split())
+    told = capsys.readouterr().out
+    for said in ("student-int8.onnx", "photo.jpg: ", "drawing.png: ", "images/s"):
+        assert said in told

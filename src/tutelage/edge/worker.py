@@ -66,7 +66,10 @@ class Worker:
 def main(path: Path, shape: tuple[int, ...]) -> None:
     """Serves requests on stdin until it ends."""
     runtime = RUNTIMES[path.suffix]
-    import_module(runtime.module)
+    try:
+        import_module(runtime.module)
+    except ModuleNotFoundError:
+        raise UserError(f"needs {runtime.package}, not installed here") from None
     before = _memory("VmRSS")
     infer = open_file(path).infer
     image = np.random.default_rng(0).random((1, *shape), np.float32)

@@ -3,12 +3,12 @@
 import dataclasses
 from pathlib import Path
 
-from tutelage import data, teaching
+from tutelage import data, progress, teaching
 from tutelage.edge.comparing import Contestant
 from tutelage.errors import UserError
 from tutelage.evaluate import measure
 from tutelage.export import task_of
-from tutelage.export.formats import FORMATS
+from tutelage.export.formats import FORMATS, chosen
 from tutelage.export.others import write_torch
 from tutelage.run import Run
 
@@ -43,5 +43,10 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
     if not exported:
         raise UserError(f"{path} has no exported files", f"tutelage export {path} writes them")
     for name, told in exported.items():
+        try:
+            chosen([name])
+        except UserError as missing:
+            progress.say(f"{told['file']} is left out: {missing.message}")
+            continue
         found.append(Contestant(name, path / told["file"], task.shape, told["val_top1"]))
     return found
