@@ -66,6 +66,8 @@ def seen(page, section: str):
 def test_every_chart_is_seen_and_nothing_runs_over_the_edge(visit, width):
     page = visit(width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    main = page.locator(".scroll:has(.main)")
+    assert width < 1000 or main.evaluate("one => one.scrollWidth <= one.clientWidth"), "all columns at once on a desk"
     for section, number in CHARTS.items():
         charts = seen(page, section)
         assert charts.count() == number, section

@@ -96,9 +96,7 @@ def pareto(points: list[Point], cost: str, said: Callable[[float], str], split: 
     """
     costs = [point.cost for point in points]
     domain = [min(costs) / 2, max(costs) * 2]
-    powers = range(math.floor(math.log10(domain[0])), math.ceil(math.log10(domain[1])) + 1)
-    ticks = [step * 10.0**n for n in powers for step in (1, 2, 5) if domain[0] <= step * 10.0**n <= domain[1]]
-    axis = alt.Axis(format="~s" if min(costs) >= 1 else "~g", values=ticks, title=cost)
+    axis = alt.Axis(format="~s" if min(costs) >= 1 else "~g", values=ticks(*domain), title=cost)
     x = alt.X("cost:Q", scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
     ends = [point.top1 + sign * point.deviation for point in points for sign in (-1, 1)]
     y = alt.Y("top1:Q", title=f"top-1 on {split} (%)", scale=_shares(ends))
@@ -117,6 +115,16 @@ def pareto(points: list[Point], cost: str, said: Callable[[float], str], split: 
         layers.append(mark.encode(x=x, y=y, description="told:N"))
     drawn = alt.layer(*layers).properties(width=HALF, height=300, autosize=fit(HALF))
     return draw(drawn, f"Accuracy on {split} against {cost}, for teacher, baseline and students")
+
+
+def ticks(low: float | int, high: float | int) -> list[float]:
+    """1, 2 and 5 times powers of ten between two positive numbers.
+
+    >>> ticks(0.8, 30)
+    [1.0, 2.0, 5.0, 10.0, 20.0]
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [step * 10.0**n for n in powers for step in (1, 2, 5) if low <= step * 10.0**n <= high]
 
 
 def unbeaten(points: list[Point]) -> list[Point]:

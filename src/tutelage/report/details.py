@@ -6,7 +6,7 @@ import altair as alt
 from markupsafe import Markup
 
 from tutelage.report import text
-from tutelage.report.charts import HALF, NARROW, chart, fit
+from tutelage.report.charts import HALF, NARROW, chart, fit, ticks
 from tutelage.report.theme import TEACHER, Series, draw
 
 FEWEST = 20
@@ -91,12 +91,7 @@ def tuning(trials: list[dict[str, Any]], fields: tuple[str, str], logarithmic: l
     values = [_trial(trial, fields) | {"val": 100 * trial["val"]} for trial in done]
     ended = [_trial(trial, fields) for trial in trials if trial["val"] is None]
     x, y = (
-        channel(
-            f"{name}:Q",
-            title=field,
-            scale=alt.Scale(type="log" if log else "linear", zero=False, padding=18),
-            axis=alt.Axis(tickCount=5, format="~g"),
-        )
+        _setting(channel, name, field, [trial["values"][field] for trial in trials], log=log)
         for channel, name, field, log in zip((alt.X, alt.Y), "xy", fields, logarithmic, strict=True)
     )
     color = alt.Color(
@@ -125,6 +120,16 @@ def tuning(trials: list[dict[str, Any]], fields: tuple[str, str], logarithmic: l
     ]
     drawn = alt.layer(*layers).properties(width=width, height=300, autosize=fit(width))
     return draw(drawn, f"Accuracy on val by {fields[0]} and {fields[1]}, one mark a trial; the best is ringed")
+
+
+def _setting(channel: Any, name: str, field: str, values: list[float], *, log: bool) -> Any:
+    """The axis of a method's number."""
+    if not log:
+        scale = alt.Scale(zero=False, padding=18)
+        return channel(f"{name}:Q", title=field, scale=scale, axis=alt.Axis(tickCount=5, format="~g"))
+    domain = [min(values) / 1.3, max(values) * 1.3]
+    axis = alt.Axis(values=ticks(*domain), format="~g")
+    return channel(f"{name}:Q", title=field, scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
 
 
 def _trial(trial: dict[str, Any], fields: tuple[str, str]) -> dict[str, Any]:

@@ -23,28 +23,16 @@ def costs(
     results: dict[str, Any], rows: list[dict[str, Any]], lines: list[Series], teacher: dict[str, Any] | None, split: str
 ) -> list[tuple[str, Markup]]:
     """Accuracy against parameters, multiply-adds and, where the teacher's is known too, latency."""
-    found = [("parameters", "parameters", text.count), ("multiply-adds an image", "macs", text.count)]
-    drawn = []
-    for title, name, said in found:
-        drawn.append((title, _pareto(rows, lines, teacher, split, lambda one, name=name: one[name], title, said)))
-    onnx, timed = results["export"]["onnx"], teacher and teacher.get("latency_ms")
-    if onnx and timed:
-        student_ms, title = onnx["latency_ms"]["p50"], "ms an image, one thread"
-        drawn.append(
-            (
-                title,
-                _pareto(
-                    rows,
-                    lines,
-                    teacher,
-                    split,
-                    lambda one: timed["p50"] if one is teacher else student_ms,
-                    title,
-                    lambda ms: f"{ms:.3g} ms",
-                ),
-            )
+    found: list[tuple[str, Callable[[dict[str, Any]], float], Callable[[float], str]]] = [
+        ("parameters", lambda one: one["parameters"], text.count),
+        ("multiply-adds an image", lambda one: one["macs"], text.count),
+    ]
+    timed = [*rows, teacher] if teacher else rows
+    if all(one.get("latency_ms") for one in timed):
+        found.append(
+            ("ms an image (PyTorch, one thread)", lambda one: one["latency_ms"]["p50"], lambda ms: f"{ms:.3g} ms")
         )
-    return drawn
+    return [(title, _pareto(rows, lines, teacher, split, cost, title, said)) for title, cost, said in found]
 
 
 def _pareto(
@@ -140,12 +128,24 @@ def search(results: dict[str, Any]) -> dict[str, Any] | None:
             continue
         chosen = (fields[0], fields[1])
         spread = [[trial["values"][field] for trial in of_method] for field in chosen]
-        # As tuning draws them: fields that span more than a power of ten were drawn by their logarithm.
-        logarithmic = [min(values) > 0 and max(values) / min(values) > 10 for values in spread]
+        logarithmic = [_multiplies(values) for values in spread]
         widths = (details.MIDDLE, charts.NARROW)
         drawings = [details.tuning(of_method, chosen, logarithmic, width) for width in widths]
         maps.append({"method": method, "fields": chosen, "more": fields[2:], "drawings": drawings})
-    return {"maps": maps, "trials": tuning["trials"], "best": tuning["best"], "fresh": tuning.get("fresh")}
+    nothing = any(trial["defaults"] and trial["number"] == tuning["best"] for trial in tuning["trials"])
+    return {
+        "maps": maps,
+        "nothing": nothing,
+        "trials": tuning["trials"],
+        "best": tuning["best"],
+        "fresh": tuning.get("fresh"),
+    }
+
+
+def _multiplies(values: list[float]) -> bool:
+    """Whether numbers differ by factors, as temperatures and weights do, and not by differences, as shares do."""
+    low, high = min(values), max(values)
+    return low > 0 and high / low > (4 if high > 1 else 100)
 
 
 def few(rows: list[dict[str, Any]]) -> bool:

@@ -30,7 +30,8 @@ def methods(results: dict[str, Any]) -> list[dict[str, Any]]:
 
     Returns:
         `label`; `top1` by split (one share a seed); `gain` by split (None for the baseline); the means over seeds on
-        test of `MEASURES` (None where not measured) and of `per_class`; `parameters`, `macs`.
+        test of `MEASURES` (None where not measured) and of `per_class`; `parameters`, `macs`, `latency_ms` (None in
+        older results).
     """
     labels = _labels(results)
     return [
@@ -41,6 +42,7 @@ def methods(results: dict[str, Any]) -> list[dict[str, Any]]:
             "per_class": _by_class([seed["test"]["per_class"] for seed in row["seeds"]]),
             "parameters": row.get("parameters", results["student"]["parameters"]),
             "macs": row.get("macs", results["student"]["macs"]),
+            "latency_ms": row.get("latency_ms"),
         }
         | {name: _mean([seed["test"].get(name) for seed in row["seeds"]]) for name in MEASURES}
         for label, row in zip(labels, results["rows"], strict=True)

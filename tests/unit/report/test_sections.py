@@ -49,6 +49,15 @@ def test_mistakes_handed_down(read):
     assert "417" in words
 
 
+def test_a_teacher_without_mistakes():
+    results = rich()
+    for row in results["rows"][1:]:
+        row["fidelity"]["test"]["inherited"]["teacher_wrong"] = 0
+    told = page(results)
+    assert "there is no mistake of its that could be handed down" in told
+    assert "Mistakes handed down" not in told
+
+
 def test_a_bin_with_few_answers_is_not_drawn(html):
     drawn = re.findall('aria-label="kd: confidence ([^"]*)"', html)
     assert drawn == ["97.0 %, accuracy 88.0 %, 900 answers"]
@@ -67,6 +76,14 @@ def test_every_trial_is_drawn_and_listed(html, read):
     words = " ".join(read.text.split())
     assert "4 settings tried on val" in words
     assert "it gains +5.0 points over the defaults on val" in words
+
+
+def test_a_search_that_found_nothing_better():
+    results = rich()
+    results["tuning"]["best"] = 0
+    told = page(results)
+    assert "None was better than the defaults" in told
+    assert "over the defaults on val" not in told
 
 
 def test_verdicts_are_the_studys_own(html, read):
@@ -104,5 +121,6 @@ def test_what_nothing_beats():
 
 def test_the_latency_is_drawn_where_the_teachers_is_known():
     results = rich()
-    results["teacher"]["latency_ms"] = {"p50": 2.5, "p90": 3.0}
+    for one in (*results["rows"], results["teacher"]):
+        one["latency_ms"] = {"p50": 2.5, "p90": 3.0}
     assert 'aria-label="teacher: 92.0 % at 2.5 ms"' in page(results)
