@@ -144,7 +144,7 @@ def result(found: dict[str, Any], seeds: list[int], epochs: int) -> dict[str, An
         "lost": {name: points for name, points in lost.items() if name != "teacher"},
         "answers": {key: found["answers"][key] for key in ("cpu_s", "passes")},
         "students": students,
-        "gain": {key: value if value is None else round(value, 4) for key, value in gain.items()},
+        "gain": {key: None if gain[key] is None else round(gain[key], 3) for key in ("mean", "n", "low", "high")},
     }
 
 

@@ -158,6 +158,7 @@ def test_without_a_network_torchvisions_error_says_which_file_to_fetch(monkeypat
     with pytest.raises(UserError, match="weights of resnet18 could not be fetched") as error:
         made("torchvision:resnet18", weights="pretrained", replace_head=True)
     assert "https://download.pytorch.org/models/resnet18-f37072fd.pth" in error.value.hint
+    assert "--teacher.model.weights FILE" in error.value.hint
 
 
 def test_weights_made_for_a_sibling_are_told(tmp_path, caplog):
