@@ -1,0 +1,60 @@
+"""Every `$ tutelage ...` line of README and guides: the cheap ones run, of the long ones recipe and flags are read."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tutelage import flags
+from tutelage.cli import COMMANDS, main
+from tutelage.recipes import RECIPES
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+LONG = {"distill": flags.DistillFlags, "train": flags.TrainFlags, "check": flags.TrainFlags, "tune": flags.TuneFlags}
+SMALLER = ["--data.part", "200", "--fit.epochs", "1", "--teacher.fit.epochs", "1", "--engine.threads", "1"]
+"""Added to a line that trains on the digits: as it is typed, only shorter."""
+
+
+def lines() -> list[list[str]]:
+    """Their words, without comments, redirections and what stands for something of the reader's."""
+    found = []
+    for page in PAGES:
+        text = page.read_text().replace("\\\n", " ")
+        for line in re.findall(r"^\$ tutelage (.*)$", text, re.MULTILINE):
+            words = shlex.split(line, comments=True)
+            found.append(words[: words.index(">")] if ">" in words else words)
+    return found
+
+
+def ids(words: list[str]) -> str:
+    return " ".join(words)[:60]
+
+
+@pytest.mark.parametrize("words", lines(), ids=ids)
+def test_a_line_of_a_page_is_a_command(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for word in words:
+        if word.endswith(".safetensors"):
+            Path(word).parent.mkdir(parents=True, exist_ok=True)
+            Path(word).touch()
+    assert words[0] in COMMANDS
+    if words[0] in LONG and words[1] in RECIPES:
+        assert flags.parsed(LONG[words[0]], words[0], words[1:]).recipe
+    elif words[0] in ("list", "explain", "recipe") or words[:2] == ["cache", "list"]:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            main(words)
+        assert out.getvalue()
+
+
+def test_lines_about_the_digits_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    chosen = [words for words in lines() if words[0] in LONG and words[1:2] == ["digits"]]
+    assert chosen
+    for words in chosen:
+        main([*words, *SMALLER])
+    assert list(tmp_path.glob("runs/study-*/report.html"))

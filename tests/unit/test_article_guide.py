@@ -1,0 +1,65 @@
+"""The numbers in docs/guides/article.md and in the result pages beside it are those of the JSON files."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+RESULTS = ROOT / "docs" / "results"
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import article_pages  # noqa: E402
+import lite0  # noqa: E402
+
+PAGES = {"article_mistakes": article_pages.page, "lite0": lite0.page}
+
+
+def test_the_guides_sentences_are_what_was_measured():
+    page, said = article_pages.GUIDE.read_text(), article_pages.sentences()
+    places = {place["name"] for place in article_pages.PLACE.finditer(page)}
+    assert set(said) - {"alone", "alone, no augmentation"} <= places, "a sentence without a place"
+    assert article_pages.filled(page, said) == page, "run python benchmarks/article_pages.py"
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if (RESULTS / f"{name}.json").exists()])
+def test_a_result_page_is_its_json(name):
+    told = json.loads((RESULTS / f"{name}.json").read_text())
+    assert PAGES[name](told) == (RESULTS / f"{name}.md").read_text()
+
+
+def test_cells_are_paired_by_seed():
+    """The difference of each pair, whatever the order of the lines; a seed that is not there yet does not count."""
+    tops = {"right": [50.0, 60.0, 70.0, 80.0], "new_adam": [49.0, 58.0, 67.0]}
+    lines = [
+        {"data": "digits", "cell": cell, "seed": seed, "val_top1": value}
+        for cell, values in tops.items()
+        for seed, value in enumerate(values)
+    ]
+    cells = article_pages.result(lines[::-1])["digits"]
+    assert cells["new_adam"]["against_right"]["mean"] == -2
+    assert cells["new_adam"]["against_right"]["n"] == 3
+    # t(0.975, 2) / sqrt(3) = 2.4841 for a standard deviation of 1
+    assert cells["new_adam"]["against_right"]["low"] == pytest.approx(-4.484, abs=1e-3)
+    assert "against_right" not in cells["right"]
+
+
+@pytest.mark.parametrize(("low", "high", "shown"), [(-3.0, -1.0, True), (-3.0, 1.0, False), (1.0, 3.0, True)])
+def test_nothing_is_said_to_be_shown_where_the_interval_contains_zero(low, high, shown):
+    wrong = {"val_top1": [50.0, 52.0, 54.0], "against_right": {"mean": -1.0, "low": low, "high": high, "n": 3}}
+    said = article_pages.sentence(wrong, {"val_top1": [53.0, 53.0, 53.0]})
+    assert "52.00 % instead of 53.00 %, -1.00 points" in said
+    assert ("nothing was shown" in said) != shown
+
+
+def test_two_seeds_carry_no_interval():
+    wrong = {"val_top1": [50.0, 52.0], "against_right": {"mean": -2.0, "low": None, "high": None, "n": 2}}
+    assert "n = 2, too few for an interval" in article_pages.sentence(wrong, {"val_top1": [53.0, 53.0]})
+
+
+def test_an_empty_place_stays_empty():
+    page = "<!-- measured a -->\nold\n<!-- end -->\n<!-- measured b -->\nold\n<!-- end -->\n"
+    assert article_pages.filled(page, {"b": "new"}) == (
+        "<!-- measured a -->\n<!-- end -->\n<!-- measured b -->\n> new\n<!-- end -->\n"
+    )
