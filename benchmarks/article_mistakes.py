@@ -219,7 +219,7 @@ def measure_students(recipe: Recipe, dataset: DataSet, cells: Cells, seeds: list
         if "no_augmentation" in mistakes:
             recipe = replace(recipe, augment=lite0.PLAIN, views=1)
         plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-        cache = teaching.prepare(recipe, plan, dataset, runs).cache if taught else None
+        cache = teaching.prepare(recipe, plan, dataset, runs).caches[0] if taught else None
         learnt = learn(recipe, dataset, chosen_on, cache, mistakes)
         return {
             "val_top1": top1(learnt.last, reported),
@@ -267,8 +267,8 @@ def main() -> None:
     if chosen.what != "page":
         recipe = digits() if chosen.what == "digits" else cifar10(chosen.teacher)
         where = {"engine": Engine(device="cpu", threads=1), "data_root": chosen.data_root}
-        if recipe.of_teacher is not None:
-            trained = train(recipe.of_teacher, runs=chosen.runs, **where)
+        for own in recipe.of_teachers:
+            trained = train(own, runs=chosen.runs, **where)
             recipe = replace(recipe, teacher=TeacherSpec(Model(trained.recipe.student.name, weights=str(trained.path))))
         dataset, cells = data.load(recipe.data, chosen.data_root), Cells(lines, chosen.what)
         torch.set_num_threads(1)

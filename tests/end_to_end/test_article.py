@@ -28,7 +28,7 @@ import article_mistakes
 
 def test_the_recipe_is_the_tutorials():
     recipe, fast = built_in("article"), built_in("article_fast")
-    teacher = recipe.of_teacher
+    (teacher,) = recipe.of_teachers
     assert (teacher.student.name, teacher.student.weights, teacher.student.size) == (
         "torchvision:resnet50",
         "pretrained",
@@ -99,15 +99,17 @@ def test_without_a_mistake_the_loop_is_ours(tmp_path):
     """Weight for weight: a switch is then the only difference to `tutelage train`."""
     recipe, ready = lesson(tmp_path)
     ours = load_file(train(recipe, engine=small.CPU, runs=tmp_path / "runs").weights)
-    assert small.same_tensors(ours, learnt(recipe, ready.cache).last.network.state_dict())
+    assert small.same_tensors(ours, learnt(recipe, ready.caches[0]).last.network.state_dict())
     alone = load_file(train(recipe.as_baseline, engine=small.CPU, runs=tmp_path / "runs").weights)
     assert small.same_tensors(alone, learnt(recipe, None).last.network.state_dict())
 
 
 def test_each_switch_is_the_mistake_it_says(tmp_path):
     recipe, ready = lesson(tmp_path)
-    right = learnt(recipe, ready.cache)
-    found = {name: learnt(recipe, ready.cache, name) for name in article_mistakes.MISTAKES if name != "no_augmentation"}
+    right = learnt(recipe, ready.caches[0])
+    found = {
+        name: learnt(recipe, ready.caches[0], name) for name in article_mistakes.MISTAKES if name != "no_augmentation"
+    }
     for name in ("by_batch_number", "kl_by_classes", "new_adam"):
         assert not small.same_tensors(found[name].last.state_dict(), right.last.state_dict()), name
     best = found["reload_best"]
@@ -121,8 +123,10 @@ def test_answers_kept_by_batch_number_belong_to_other_images(tmp_path):
 
     class Oracle:
         def answers(self, sample, view):
-            return ready.cache.answers(sample, view)._replace(
-                logits=torch.nn.functional.one_hot(labels[sample], 10).float()
+            return (
+                ready.caches[0]
+                .answers(sample, view)
+                ._replace(logits=torch.nn.functional.one_hot(labels[sample], 10).float())
             )
 
     assert learnt(recipe, Oracle()).answers_right == 1
@@ -130,11 +134,11 @@ def test_answers_kept_by_batch_number_belong_to_other_images(tmp_path):
 
 
 def test_kl_divided_by_ten_classes_is_ten_times_less_of_the_teacher(tmp_path):
-    """alpha = 1/2 becomes 1/11: 0.5 CE + 0.05 KL = 0.55 (10/11 CE + 1/11 KL), and 0.55 is the learning rate's to SGD."""
+    """alpha = 1/2 becomes 1/11: 0.5 CE + 0.05 KL = 0.55 (10/11 CE + 1/11 KL), and to SGD 0.55 is learning rate."""
     recipe, ready = lesson(tmp_path)
     fit = Fit(epochs=1, batch_size=128, learning_rate=0.02, weight_decay=0.0, schedule="constant", warm_up=0.0)
-    wrong = learnt(replace(recipe, fit=fit), ready.cache, "kl_by_classes").last.state_dict()
+    wrong = learnt(replace(recipe, fit=fit), ready.caches[0], "kl_by_classes").last.state_dict()
     meant = KD(temperature=2.0, alpha=1 / 11)
-    same = learnt(replace(recipe, fit=replace(fit, learning_rate=0.55 * 0.02), method=meant), ready.cache)
+    same = learnt(replace(recipe, fit=replace(fit, learning_rate=0.55 * 0.02), method=meant), ready.caches[0])
     for name, tensor in same.last.state_dict().items():
         torch.testing.assert_close(wrong[name], tensor, rtol=1e-3, atol=1e-5)

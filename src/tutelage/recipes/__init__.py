@@ -17,8 +17,8 @@ RECIPES = {
     "mlperf_tiny": "CIFAR-10: MLPerf Tiny's ResNet-8 taught by resnet56, patiently",
     "fashion_mnist": "Fashion-MNIST: a small convnet taught by resnet20",
     "tutorial": "CIFAR-10: the popular tutorial's student and numbers (convnet, T = 1, alpha = 0.5), done right",
-    "article": "the same with its teacher: ImageNet's ResNet-50 under a new head, both at 224 pixels, images as they are",
-    "article_fast": "article with the student at 32 pixels, its own size: a fiftieth of the work",
+    "article": "that with its teacher, ImageNet's ResNet-50 under a new head; both see 224 pixels",
+    "article_fast": "article with the student at the images' own 32 pixels",
 }
 
 
