@@ -9,7 +9,7 @@ val accuracy only, the test split stays shut. Two processes may share the work: 
 import argparse
 import os
 import statistics
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,13 @@ from tutelage.recipe import Recipe, TeacherSpec
 
 CHANGED: dict[str, tuple[str, dict[str, Any]]] = {
     "sem_ckd, gradient clipped at 1": ("sem_ckd", {"clip_norm": 1.0}),
+    "sem_ckd, weight 4": ("sem_ckd", {"teacher_weight": 4.0}),
     "simkd, learning rate 0.2": ("simkd", {"learning_rate": 0.2}),
+    "baseline, learning rate 0.2": ("baseline", {"learning_rate": 0.2}),
     "simkd, 18 epochs": ("simkd", {"epochs": 18}),
     "baseline, 18 epochs": ("baseline", {"epochs": 18}),
 }
-"""Experiments on those that end below the baseline or not at all: label -> method, and what of `fit` is changed."""
+"""Experiments on those that end below the baseline or not at all: label -> method, and fields of it or of `fit`."""
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "methods.md"
 
@@ -35,7 +37,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "results" / "methods.md"
 def recipe(label: str, seed: int, teacher: str, part: int, epochs: int) -> Recipe:
     """The run of one method (or one of CHANGED) and seed."""
     method, changes = CHANGED.get(label, (label, {}))
-    chosen = method_class(method)()
+    own = {f.name for f in fields(method_class(method))}
+    chosen = method_class(method)(**{name: value for name, value in changes.items() if name in own})
+    of_fit = {name: value for name, value in changes.items() if name not in own}
     imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     spec = TeacherSpec(Model("resnet56", weights=teacher, **imagenet))
     return Recipe(
@@ -43,7 +47,7 @@ def recipe(label: str, seed: int, teacher: str, part: int, epochs: int) -> Recip
         student=Model("resnet8"),
         teacher=spec if chosen.needs else None,
         method=chosen,
-        fit=replace(Fit(epochs=epochs, batch_size=64, learning_rate=0.05, weight_decay=1e-4), **changes),
+        fit=replace(Fit(epochs=epochs, batch_size=64, learning_rate=0.05, weight_decay=1e-4), **of_fit),
         views=3,
         seed=seed,
     )
