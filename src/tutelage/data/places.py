@@ -1,6 +1,7 @@
 """Where the images of a path are: folders, tables of paths, tar shards. Imports no torch and opens no image."""
 
 import csv
+import importlib
 import os
 import tarfile
 from collections import Counter
@@ -190,10 +191,10 @@ def _rows_of_csv(table: Path) -> Iterator[dict[str, str]]:
 
 def _rows_of_parquet(table: Path) -> Iterable[dict[str, object]]:
     try:
-        import pyarrow.parquet
+        parquet = importlib.import_module("pyarrow.parquet")
     except ImportError:
         raise UserError(f"reading {table} needs pyarrow", 'pip install "tutelage[parquet]", or write a CSV') from None
-    return pyarrow.parquet.read_table(table).to_pylist()
+    return parquet.read_table(table).to_pylist()
 
 
 def _place(root: Path, file: str, split: str, label: str) -> Place:
