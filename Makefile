@@ -33,9 +33,8 @@ docs: .venv/ready ## generate the pages that are generated
 	$(BIN)/python -m tutelage.methods.explain > docs/reference/methods.md
 	$(BIN)/python benchmarks/article_pages.py
 
-bench: .venv/ready ## the measured comparisons that fit in minutes
-	$(BIN)/python benchmarks/views.py
-	$(BIN)/python benchmarks/step.py --methods kd dkd rkd
+bench: .venv/ready ## the measured comparisons, against the last release, as docs/results/speed.md (10 minutes)
+	$(BIN)/python benchmarks/speed.py
 
 headline: .venv/ready ## MLPerf Tiny's ResNet-8 trained better; hours, resumable; WEIGHTS=folder of published weights
 	$(BIN)/python benchmarks/headline.py --weights $(WEIGHTS) --runs $(RUNS)

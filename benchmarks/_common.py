@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 
 from tutelage import optim
 from tutelage.cache import FORMAT, SHARD, TeacherCache
 from tutelage.data.memory import MemoryImages
+from tutelage.engine import Engine
 from tutelage.models import Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
@@ -48,6 +50,8 @@ def interleaved(
             for _ in range(repeats):
                 contender(number)
                 number += 1
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
             if round_number >= WARM_UP:
                 seconds[name].append((time.perf_counter() - begun) / repeats)
     return seconds
@@ -80,7 +84,7 @@ def write(name: str, result: dict[str, Any], folder: Path = RESULTS) -> Path:
     """Writes FOLDER/NAME.json."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    path.write_text(json.dumps({"machine": machine()} | result, indent=2) + "\n")
+    path.write_text(json.dumps({"machine": machine(), "date": time.strftime("%Y-%m-%d")} | result, indent=2) + "\n")
     return path
 
 
@@ -120,16 +124,28 @@ def made_up_cache(root: Path, samples: int, views: int, widths: dict[str, int]) 
     return cache
 
 
-def bare_step(student: Tapped, images: MemoryImages, fit: optim.Fit) -> Callable[[int], None]:
-    """Forward, cross-entropy, backward and optimiser step on ready tensors: nothing trains this student faster here."""
-    student.train()
-    optimizer = optim.optimizer(fit, student)
+def bare_step(
+    student: Tapped, images: MemoryImages, fit: optim.Fit, fabric: Fabric | None = None, compiled: str = ""
+) -> Callable[[int], None]:
+    """Forward, cross-entropy, backward and optimiser step on ready tensors: nothing trains this student faster here.
+
+    Args:
+        student: In channels_last.
+        images: The first batch of them is used in every step.
+        fit: Batch size and optimiser.
+        fabric: Device and precision; None: this process's CPU, float32.
+        compiled: A mode of torch.compile; empty: none.
+    """
+    fabric = fabric or Engine(device="cpu").fabric()
+    plain = student.train()
+    ready = torch.compile(plain, mode=compiled) if compiled else plain
+    module, optimizer = fabric.setup(ready, optim.optimizer(fit, plain))
     pixels = images.plain(torch.arange(fit.batch_size)).contiguous(memory_format=torch.channels_last)
-    labels = images.labels[: fit.batch_size]
+    pixels, labels = pixels.to(fabric.device), images.labels[: fit.batch_size].to(fabric.device)
 
     def step(number: int) -> None:
-        loss = torch.nn.functional.cross_entropy(student(pixels).logits, labels)
-        loss.backward()
+        loss = torch.nn.functional.cross_entropy(module(pixels).logits.float(), labels)
+        fabric.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
 

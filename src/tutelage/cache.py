@@ -6,7 +6,7 @@ batch size and devices do not matter; files appear by rename and never change, s
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +100,8 @@ class TeacherCache:
             raise _tampered(folder)
         return TeacherCache(folder.parent, manifest)
 
-    def missing(self, views: Iterable[int], fields: Iterable[str]) -> list[Shard]:
+    def missing(self, views: Iterable[int], fields: Collection[str]) -> list[Shard]:
         """The files that are not there yet, in order."""
-        fields = tuple(fields)
         wanted = (Shard(field, view, start) for view in views for start in self._starts for field in fields)
         return [shard for shard in wanted if not (self.folder / shard.path).exists()]
 
@@ -310,7 +309,8 @@ class CachedTeacher(Teacher):
         self.fields = tuple(dict.fromkeys(("logits", *fields)))
 
     def answer(self, pixels, sample, view):
-        return self.cache.answers(sample, view, self.fields)
+        logits, embedding, _ = self.cache.answers(sample, view, self.fields)
+        return Outputs(logits.to(pixels.device), None if embedding is None else embedding.to(pixels.device))
 
 
 def caches(root: Path) -> list[TeacherCache]:

@@ -25,8 +25,8 @@ class Teacher(ABC):
 
         Args:
             pixels: The views themselves, in [0, 1].
-            sample: Their positions in the training split.
-            view: Their view numbers.
+            sample: Their positions in the training split, on the pixels' device or on the CPU.
+            view: Their view numbers, likewise.
         """
 
 

@@ -204,11 +204,12 @@ class Step:
         """The method's terms on the step's views, before the weights moved."""
         fabric, recipe, labels = self.fabric, self.recipe, self.labels
         rank, world = fabric.global_rank, fabric.world_size
-        sample, view = (address.to(fabric.device) for address in self.plan.addresses(step, rank, world))
+        addresses = self.plan.addresses(step, rank, world)
+        sample = addresses[0].to(fabric.device)
         pixels, partner, partner_share = views
         partner_labels = None if partner is None else labels[partner]
         context = Context(labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
-        answer = self.teacher.answer(pixels, sample, view)
+        answer = self.teacher.answer(pixels, *addresses)  # a cache reads on the host: nobody waits for the device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(step)
         torch.default_generator.manual_seed(rng.integer(recipe.seed, "step", step, rank))
