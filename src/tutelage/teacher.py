@@ -48,11 +48,14 @@ class LiveTeacher(Teacher):
     def __init__(self, network: Tapped, want: frozenset[str]):
         self.network = frozen(network)
         self.want = want
+        self.stages = 0
+        """Of these first stages it says the features alone; 0: the whole network is computed."""
         self._digest = weights_digest(network)
 
     def answer(self, pixels, sample, view):
+        # no_grad and not inference_mode: losses save these tensors for the student's gradient.
         with torch.no_grad():
-            return self.network(pixels, self.want)
+            return self.network.shallow(pixels, self.stages) if self.stages else self.network(pixels, self.want)
 
     def check_frozen(self) -> None:
         """Raises RuntimeError if any weight or buffer (BatchNorm statistics!) has changed."""

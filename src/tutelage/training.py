@@ -21,7 +21,7 @@ from tutelage.distiller import Distiller
 from tutelage.engine import Engine
 from tutelage.errors import Diverged, UserError
 from tutelage.evaluate import measure, predict
-from tutelage.methods._adapters import pairs_in_words
+from tutelage.methods._adapters import pairs_in_words, stages_read
 from tutelage.models.tune import set_trained
 from tutelage.outputs import Context
 from tutelage.plan import Plan
@@ -99,6 +99,8 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     student = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
     with rng.seeded(recipe.seed, "adapters"):
         adapters = recipe.method.adapters(student.sizes(), lesson.sizes, len(dataset.train))
+    for live in lesson.live:
+        live.stages = stages_read(recipe.method.needs, adapters, lesson.sizes)
     if rank == 0:
         for line in pairs_in_words(adapters, student.sizes(), lesson.sizes):
             log.info(line)

@@ -14,6 +14,7 @@ from tutelage.data import Data
 from tutelage.errors import UserError
 from tutelage.evaluate import measure, predict
 from tutelage.methods import method_class
+from tutelage.methods._adapters import stages_read
 from tutelage.methods.kd import KD
 from tutelage.models import Model
 from tutelage.optim import Fit, learning_rate
@@ -167,3 +168,17 @@ def test_frozen_parts_stay_as_they_were(tmp_path):
 def test_plan_and_batch_too_large():
     with pytest.raises(UserError, match="a batch of 64 images, but only 10"):
         Plan(10, 1, 0, Fit())
+
+
+@pytest.mark.parametrize(("name", "stages"), [("fitnet", 2), ("at", 3), ("sem_ckd", 3), ("kd+at", 0), ("review_kd", 0)])
+def test_a_live_teacher_is_computed_as_deep_as_it_is_read_and_teaches_the_same(tmp_path, monkeypatch, name, stages):
+    told = []
+    monkeypatch.setattr(training, "stages_read", lambda *what: told.append(stages_read(*what)) or told[-1])
+    fit = Fit(epochs=1, batch_size=256, learning_rate=0.01, clip_norm=1.0)
+    recipe = small.taught(
+        tmp_path, teacher=small.NORMED, student=small.NORMED, method=method_at_defaults(name), fit=fit
+    )
+    shallow = result(recipe, tmp_path / "shallow")
+    assert told == [stages]
+    monkeypatch.setattr(training, "stages_read", lambda *what: 0)
+    assert small.same_tensors(shallow, result(recipe, tmp_path / "whole"))

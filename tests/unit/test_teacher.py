@@ -31,6 +31,23 @@ def test_a_live_teacher_answers_in_evaluation_mode_and_without_gradient():
     assert not any(p.requires_grad for p in net.parameters())
 
 
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_a_teacher_asked_for_its_first_stages_says_the_same_and_computes_no_more(stages):
+    net, called = network(NORMED), []
+    whole = net(pixels(), frozenset({"features"}))
+    for name in ("layer1", "layer2", "layer3", "linear"):
+        net.network.get_submodule(name).register_forward_pre_hook(lambda *_, name=name: called.append(name))
+    teacher = LiveTeacher(net, frozenset({"features"}))
+    teacher.stages = stages
+    answer = teacher.answer(pixels(), SAMPLE, VIEW)
+    assert len(answer.features) == stages
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(answer.features, whole.features))
+    assert answer.logits.shape == (32, 0)
+    assert called == ["layer1", "layer2", "layer3"][:stages]
+    teacher.check_frozen()
+    assert net(pixels()).logits.shape == (32, 10)
+
+
 def test_a_teacher_put_in_training_mode_is_caught_by_its_batch_norms():
     """torch.no_grad does not stop running statistics: two forward passes with train() left on."""
     teacher = LiveTeacher(network(NORMED), frozenset())

@@ -31,6 +31,21 @@ def pairs_in_words(adapters: nn.Module, student: Sizes, teacher: Sizes) -> list[
     return [line for pairs in found for line in describe_pairs(student, teacher, pairs)]
 
 
+def stages_read(needs: frozenset[str], adapters: nn.Module, teacher: Sizes) -> int:
+    """How many of the teacher's stages a method looks at, from the first on; 0 where it looks behind the last one.
+
+    Args:
+        needs: The method's.
+        adapters: The method's.
+        teacher: Its shapes.
+    """
+    if needs != {"features"}:
+        return 0
+    # A sum of methods may hold one that does not say what it reads.
+    pairs = adapters.pairs if isinstance(adapters, StagePairs) else ()
+    return 1 + max((j for _, j in pairs), default=len(teacher.features) - 1)
+
+
 class FrozenHead(nn.Module):
     """The teacher's last linear layer: buffers, so that no optimiser touches it.
 

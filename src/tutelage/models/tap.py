@@ -16,6 +16,10 @@ LOGITS = frozenset({"logits"})
 EVERYTHING = frozenset({"logits", "embedding", "features"})
 
 
+class _Enough(Exception):
+    """Leaves a forward pass whose rest nobody looks at."""
+
+
 class _Catch:
     """A forward hook that keeps the last tensor while its owner wants it.
 
@@ -24,11 +28,14 @@ class _Catch:
 
     def __init__(self) -> None:
         self.wanted = False
+        self.last = False
         self.tensor: Tensor | None = None
 
     def output(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
         if self.wanted:
             self.tensor = output
+        if self.last:
+            raise _Enough
 
     def input(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if self.wanted:
@@ -113,6 +120,26 @@ class Tapped(nn.Module):
         if "features" in want:
             features = tuple(catch.take() for catch in self._features)
         return Outputs(logits, embedding, features)
+
+    def shallow(self, pixels: Float[Tensor, "B C H W"], stages: int) -> Outputs:
+        """The features of the first stages and nothing else (logits of no classes): what lies behind is not computed.
+
+        Args:
+            pixels: In [0, 1].
+            stages: How many, 1 or more.
+        """
+        self._embedding.wanted = False
+        for number, catch in enumerate(self._features):
+            catch.wanted = number < stages
+        deepest = self._features[stages - 1]
+        deepest.last = True
+        try:
+            self.network(self.prepare(pixels))
+        except _Enough:
+            pass
+        finally:
+            deepest.last = False
+        return Outputs(pixels.new_empty(len(pixels), 0), None, tuple(c.take() for c in self._features[:stages]))
 
     def prepare(self, pixels: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C _ _"]:
         """Resized and normalised: what the network itself sees."""
