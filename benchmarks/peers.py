@@ -210,8 +210,13 @@ def live_step(images: Any, fit: Fit, fabric: Any) -> Contender:
     plan = Plan(len(images), 1, 0, fit)
     recipe = Recipe(teacher=TeacherSpec(), method=method, fit=fit, views=1)
     teacher = LiveTeacher(network(TEACHER, CLASSES), frozenset({"logits"}))
-    step = Step(fabric, recipe, plan, images, teacher, module, optimizer)
-    return lambda number: step(number % plan.steps)
+    step = Step(fabric, recipe, plan, images.labels, teacher, module, optimizer)
+
+    def run(number: int) -> Any:
+        sample, view = plan.addresses(number % plan.steps)
+        return step(number % plan.steps, images.view(sample, view, recipe.augment))
+
+    return run
 
 
 if __name__ == "__main__":

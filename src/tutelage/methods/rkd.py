@@ -7,12 +7,13 @@ cosines) and these from inner products in float64: no array of B x B x D differe
 When: the embeddings differ in width and no projection is wanted. Memory: distances O(B^2), angles O(B^3).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._base import Method, Range, Weight
@@ -30,7 +31,7 @@ def rkd_distance_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E
     Raises:
         ValueError: B < 2 (no pairs).
     """
-    return F.smooth_l1_loss(_relative_distances(pairs_of(student)), _relative_distances(pairs_of(teacher.detach())))
+    return _huber_of(_relative_distances, _squares(student), _squares(teacher.detach()))
 
 
 def rkd_angle_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"]) -> Float[Tensor, ""]:
@@ -44,35 +45,45 @@ def rkd_angle_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"])
     Raises:
         ValueError: B < 2 (no pairs).
     """
-    return F.smooth_l1_loss(_cosines(pairs_of(student)), _cosines(pairs_of(teacher.detach())))
+    return _huber_of(_cosines, _squares(student), _squares(teacher.detach()))
 
 
-def _relative_distances(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
-    squares, far = _squares(x)
-    distances = torch.where(far, torch.where(far, squares, 1).sqrt(), 0)
-    mean = distances.sum() / (len(x) * (len(x) - 1))
-    return (distances / mean.clamp_min(1e-12)).to(x.dtype)
+def _huber_of(
+    relation: Callable[[Tensor], Tensor], student: Float[Tensor, "B B"], teacher: Float[Tensor, "B B"]
+) -> Float[Tensor, ""]:
+    return F.smooth_l1_loss(relation(student), relation(teacher))
 
 
-def _cosines(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B B"]:
+def _relative_distances(squares: Float[Tensor, "B B"]) -> Float[Tensor, "B B"]:
+    distances = squares * _inverse_distances(squares)
+    mean = distances.sum() / (len(squares) * (len(squares) - 1))
+    return distances / mean.clamp_min(1e-12)
+
+
+def _cosines(squares: Float[Tensor, "B B"]) -> Float[Tensor, "B B B"]:
     """At [j, i, k] the cosine of the angle at j between i and k: (d_ji^2 + d_jk^2 - d_ik^2) / (2 d_ji d_jk)."""
-    squares, far = _squares(x)
-    inverse = torch.where(far, torch.where(far, squares, 1).rsqrt(), 0).to(x.dtype)
-    doubled = (squares[:, :, None] + squares[:, None, :] - squares).to(x.dtype)
-    return doubled * (0.5 * inverse[:, :, None] * inverse[:, None, :])
+    inverse = _inverse_distances(squares)
+    return (squares[:, :, None] + squares[:, None, :] - squares) * (0.5 * inverse[:, :, None] * inverse[:, None, :])
 
 
-def _squares(x: Float[Tensor, "B D"]) -> tuple[Float[Tensor, "B B"], Bool[Tensor, "B B"]]:
-    """Squared distances, and which of them are more than rounding.
+def _inverse_distances(squares: Float[Tensor, "B B"]) -> Float[Tensor, "B B"]:
+    far = squares > 0
+    return torch.where(far, torch.where(far, squares, 1).rsqrt(), 0)
+
+
+def _squares(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
+    """Squared distances; 0 where they are nothing but rounding.
 
     |x|^2 + |y|^2 - 2xy loses half of the digits of small distances: in float64 (which MPS lacks) none that float32 had.
     """
-    x = x if x.device.type == "mps" else x.double()
-    x = x - x.mean(dim=0)
-    products = x @ x.T
+    x = pairs_of(x)
+    wide = x if x.device.type == "mps" else x.double()
+    wide = wide - wide.mean(dim=0)
+    products = wide @ wide.T
     both = products.diagonal()[:, None] + products.diagonal()
     squares = both - 2 * products
-    return squares, squares > 1024 * torch.finfo(x.dtype).eps * both + 1e-16
+    rounding = 1024 * torch.finfo(wide.dtype).eps * both + 1e-16
+    return torch.where(squares > rounding, squares, 0).to(x.dtype)
 
 
 @dataclass(frozen=True)
@@ -93,10 +104,11 @@ class RKD(Method):
     """Weight of the angles, >= 0; published: 50. At 0 their B^3 cosines are not computed."""
 
     def losses(self, student, teacher, context, adapters):
+        ours, theirs = _squares(student.embedding), _squares(teacher.embedding.detach())
         terms = {
             "label": self.label_weight * label_cross_entropy(student.logits, context),
-            "distance": self.distance_weight * rkd_distance_loss(student.embedding, teacher.embedding),
+            "distance": self.distance_weight * _huber_of(_relative_distances, ours, theirs),
         }
         if self.angle_weight:
-            terms["angle"] = self.angle_weight * rkd_angle_loss(student.embedding, teacher.embedding)
+            terms["angle"] = self.angle_weight * _huber_of(_cosines, ours, theirs)
         return terms
