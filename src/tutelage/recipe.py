@@ -77,6 +77,11 @@ class Recipe:
             raise UserError(f"method {method_name(self.method)} needs a teacher", "set teacher.model.name")
         if self.teachers:
             self._check_ensemble()
+        if self.data.unlabeled and not (self.method.needs and self.method.mixable):
+            raise UserError(
+                f"{method_words(self.method)} needs the label of every image: data.unlabeled has no meaning for it",
+                "leave it out (a study's baseline does so by itself), or choose a method such as kd",
+            )
         if self.augment.mix != "none" and not self.method.mixable:
             raise UserError(
                 f"{method_name(self.method)} singles out one true class: augment.mix = {self.augment.mix} "
@@ -132,8 +137,8 @@ class Recipe:
 
     @property
     def as_baseline(self) -> "Recipe":
-        """The same student, budget, images and seed without a teacher."""
-        return dataclasses.replace(self, teacher=None, teachers=(), method=Baseline())
+        """The same student, budget, images (that have a label) and seed without a teacher."""
+        return dataclasses.replace(self, data=self.data.labelled, teacher=None, teachers=(), method=Baseline())
 
     @property
     def taught_by(self) -> tuple[TeacherSpec, ...]:
@@ -155,7 +160,7 @@ class Recipe:
         if spec.tune == "none":
             return None
         return Recipe(
-            data=self.data,
+            data=self.data.labelled,
             student=spec.model,
             augment=dataclasses.replace(self.augment, mix="none"),
             fit=spec.fit,

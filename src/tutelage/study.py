@@ -206,7 +206,7 @@ class Study:
         return {
             "study": folder.name,
             "data": {"name": dataset.name, "classes": list(dataset.classes), "train": len(dataset.train)}
-            | {"val": len(dataset.val)},
+            | {"val": len(dataset.val), "unlabeled": data.unlabeled_images(taught.data)},
             "student": {key: card[key] for key in ("parameters", "macs")} | {"name": taught.student.name},
             "teacher": self._teacher_result(trained, dataset, runs, test["teacher"]),
             "rows": rows,

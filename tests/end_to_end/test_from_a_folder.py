@@ -67,3 +67,12 @@ def test_leakage_and_broken_files_are_warned_of(tmp_path):
 def test_a_built_in_set_is_counted(tmp_path):
     seen = json.loads(told("data", "check", "digits", "--json", cwd=tmp_path))
     assert sum(counts["train"] for counts in seen["classes"].values()) == 1294
+
+
+def test_unlabelled_images_are_learnt_from_and_counted(here):
+    small.photos(here / "more", images=5, size=(11, 11))
+    out = told("distill", "colours", *TINY, "--seeds", "0", "--data.unlabeled", "more", cwd=here)
+    assert "15 images without a label were learnt from too, by every row but the baseline" in out
+    (study,) = (here / "runs").glob("study-*")
+    results = json.loads((study / "results.json").read_text())
+    assert results["data"]["unlabeled"] == 15

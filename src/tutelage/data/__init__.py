@@ -1,7 +1,7 @@
 """The data sets: DATASETS is the only list. Importing this package imports no torch."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -32,6 +32,8 @@ class Data:
     """Photos: decoded once and kept in a file, or in memory; or decoded anew each time. The same pixels."""
     on_bad: Literal["stop", "skip"] = "stop"
     """Photos that cannot be used: stop and name them, or leave them out."""
+    unlabeled: str = ""
+    """Photos: a folder of more images, of no known class, which the teacher answers; empty: none."""
 
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
@@ -39,6 +41,10 @@ class Data:
             raise UserError(f"data.part is {self.part}, expected a number of training images", "0 uses all")
         if self.size < 0:
             raise UserError(f"data.size is {self.size}, expected a number of pixels", "0 chooses one")
+        if self.unlabeled and not self.is_path:
+            raise UserError(
+                f"data.unlabeled goes with a folder of photos, and data.name is {self.name}", "name a folder there too"
+            )
         if not 0 < self.val_share < 1:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
@@ -60,7 +66,14 @@ class Data:
             from tutelage.data import index
 
             values["name"] = index.read(self.name).digest
+            if self.unlabeled:
+                values["unlabeled"] = index.read(self.unlabeled, labelled=False).digest
         return {name: value for name, value in values.items() if name not in ("keep", "on_bad")}
+
+    @property
+    def labelled(self) -> "Data":
+        """The same without the images that have no label."""
+        return replace(self, unlabeled="")
 
     @property
     def title(self) -> str:
@@ -118,7 +131,8 @@ def load(data: Data, root: Path | str | None = None) -> "DataSet":
     from tutelage.data import index
 
     seen = index.read(data.name) if data.is_path else None  # another one where a file came, went or changed
-    return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"), seen)
+    more = index.read(data.unlabeled, labelled=False) if data.unlabeled else None
+    return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"), (seen, more))
 
 
 @lru_cache(maxsize=1)
@@ -127,3 +141,12 @@ def _load(data: Data, root: Path | None, default_root: str | None, seen: object)
     from tutelage.data import splits
 
     return splits.load(data, root)
+
+
+def unlabeled_images(data: Data) -> int:
+    """How many images without a label a data set has."""
+    if not data.unlabeled:
+        return 0
+    from tutelage.data import index, photos
+
+    return len(photos.unlabeled(index.read(data.name), data))

@@ -1,5 +1,7 @@
 """The splits of a path: those it says, or carved from it by class; always the same for the same images."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +17,8 @@ from tutelage.errors import UserError
 
 if TYPE_CHECKING:
     from tutelage.data.files import FileImages
+
+log = logging.getLogger(__name__)
 
 TEST_SHARE = 0.2
 """Of every class, set aside as the test split where there is none."""
@@ -38,13 +42,7 @@ def sound(data: Data) -> Index:
         UserError: a file cannot be used, and data.on_bad is stop; fewer than two classes.
     """
     told = index.read(data.name)
-    if told.broken and data.on_bad == "stop":
-        named = "; ".join(f"{entry.place.file}: {entry.facts.broken}" for entry in told.broken[:3])
-        more = f" and {len(told.broken) - 3} more" if len(told.broken) > 3 else ""
-        raise UserError(
-            f"{len(told.broken)} of {len(told.entries):,} images cannot be used: {named}{more}",
-            f"tutelage data check {data.name} lists them; mend or remove them, or set data.on_bad = skip",
-        )
+    _refuse_broken(told, data, data.name)
     if len(told.classes) < 2:
         raise UserError(
             f"{data.name} has {len(told.classes)} class: {', '.join(told.classes)}", "give a folder for each class"
@@ -99,20 +97,49 @@ def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
             )
         cut = cut._replace(train=cut.train[: data.part])
     cut = cut._replace(train=cut.train.sort().values)
-    return told, cut, images(told, cut.train, data, "train"), images(told, cut.val, data, "val")
+    more = unlabeled(told, data)
+    if more:
+        log.info("%s images without a label after %s labelled ones in train", f"{len(more):,}", f"{len(cut.train):,}")
+    return told, cut, images(told, cut.train, data, "train", more), images(told, cut.val, data, "val")
 
 
-def images(told: Index, positions: Int64[Tensor, " N"], data: Data, split: str) -> "FileImages":
-    """The images of one split, decoded where that is to be kept."""
+def unlabeled(told: Index, data: Data) -> list[Entry]:
+    """The images of `data.unlabeled`, at absolute places, without those that are among the labelled ones already."""
+    if not data.unlabeled:
+        return []
+    known = {entry.facts.sha for entry in told.entries}
+    more = index.read(data.unlabeled, labelled=False)
+    _refuse_broken(more, data, data.unlabeled)
+    new = [entry for entry in more.sound if entry.facts.sha not in known]
+    root = more.root.absolute()
+    return [entry._replace(place=entry.place._replace(file=str(root / entry.place.file))) for entry in new]
+
+
+def images(
+    told: Index, positions: Int64[Tensor, " N"], data: Data, split: str, more: Sequence[Entry] = ()
+) -> "FileImages":
+    """The images of one split, decoded where that is to be kept; `more` after them, with the label -1."""
     from tutelage.data.files import FileImages
     from tutelage.data.store import Decoder, kept
 
     side = data.size or told.size
-    entries = [told.sound[i] for i in positions.tolist()]
+    labelled = [told.sound[i] for i in positions.tolist()]
+    entries = [*labelled, *more]
+    labels = torch.cat([labels_of(labelled, told.classes), torch.full((len(more),), -1)])
     decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, whole=split != "train")
     photos = kept(decoder, data.keep, f"decoding {split}")
     content = files.digest([entry.facts.sha for entry in entries])
-    return FileImages(photos, labels_of(entries, told.classes), side, content)
+    return FileImages(photos, labels, side, content)
+
+
+def _refuse_broken(told: Index, data: Data, name: str) -> None:
+    if told.broken and data.on_bad == "stop":
+        named = "; ".join(f"{entry.place.file}: {entry.facts.broken}" for entry in told.broken[:3])
+        more = f" and {len(told.broken) - 3} more" if len(told.broken) > 3 else ""
+        raise UserError(
+            f"{len(told.broken)} of {len(told.entries):,} images cannot be used: {named}{more}",
+            f"tutelage data check {name} lists them; mend or remove them, or set data.on_bad = skip",
+        )
 
 
 def _carved(

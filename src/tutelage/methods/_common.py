@@ -34,6 +34,9 @@ def ramp(epoch: float | Float[Tensor, ""], epochs: float) -> float | Float[Tenso
 def label_cross_entropy(logits: Float[Tensor, "B C"], context: Context, smoothing: float = 0.0) -> Float[Tensor, ""]:
     """Cross-entropy with the labels, in nats, mean over the batch; with mixed labels where the view is mixed.
 
+    Images without a label (-1) say nothing: the mean is over the others, and 0 where there are none. In mixed views
+    the mean is over all images, and a part without a label adds nothing to it.
+
     Args:
         logits: Before softmax.
         context: With `partner_labels`, each sample's loss is (1 - share) CE(label) + share CE(partner).
@@ -41,9 +44,12 @@ def label_cross_entropy(logits: Float[Tensor, "B C"], context: Context, smoothin
     """
     logits = widened(logits)
     if context.partner_labels is None or context.partner_share is None:
-        return F.cross_entropy(logits, context.labels, label_smoothing=smoothing)
-    own = F.cross_entropy(logits, context.labels, reduction="none", label_smoothing=smoothing)
-    partner = F.cross_entropy(logits, context.partner_labels, reduction="none", label_smoothing=smoothing)
+        some = (context.labels >= 0).any()  # a mean over no image would be 0 / 0
+        labels = torch.where(some, context.labels, 0)
+        return F.cross_entropy(logits, labels, ignore_index=-1, label_smoothing=smoothing) * some
+    whole = {"reduction": "none", "ignore_index": -1, "label_smoothing": smoothing}
+    own = F.cross_entropy(logits, context.labels, **whole)
+    partner = F.cross_entropy(logits, context.partner_labels, **whole)
     return torch.lerp(own, partner, context.partner_share.to(own.dtype)).mean()
 
 

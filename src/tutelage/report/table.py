@@ -30,6 +30,8 @@ def print_table(results: dict[str, Any], console: Console) -> None:
     if results["teacher"]:
         say(_teacher(results["teacher"], places))
     console.print(_table(rows, places, has_teacher=results["teacher"] is not None))
+    if unlabeled := results["data"].get("unlabeled", 0):
+        say(f"{unlabeled:,} images without a label were learnt from too, by every row but the baseline")
     number = len(results["seeds"])
     if number < 3:
         say(f"no intervals: {number} of the at least 3 paired seeds that one needs")
