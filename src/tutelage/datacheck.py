@@ -28,7 +28,7 @@ def data_(arguments: list[str]) -> None:
             "usage: tutelage data check PATH", "a folder of images, a CSV file, tar files or a built-in name"
         )
     parser = argparse.ArgumentParser("tutelage data check", description="Reads every image once; keeps what it found.")
-    parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, hf:NAME, or built-in name")
+    parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, or built-in name")
     parser.add_argument("--val-share", type=float, default=Data.val_share, help="where there is no val split")
     parser.add_argument("--data-root", help="the folder of the built-in data sets")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")

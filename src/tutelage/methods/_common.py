@@ -4,6 +4,8 @@ Two habits keep every loss finite and honest: `widened` computes in float32 what
 teacher's side is detached where it enters, so that no loss can train the teacher.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
@@ -47,9 +49,8 @@ def label_cross_entropy(logits: Float[Tensor, "B C"], context: Context, smoothin
         some = (context.labels >= 0).any()  # a mean over no image would be 0 / 0
         labels = torch.where(some, context.labels, 0)
         return F.cross_entropy(logits, labels, ignore_index=-1, label_smoothing=smoothing) * some
-    whole = {"reduction": "none", "ignore_index": -1, "label_smoothing": smoothing}
-    own = F.cross_entropy(logits, context.labels, **whole)
-    partner = F.cross_entropy(logits, context.partner_labels, **whole)
+    each = partial(F.cross_entropy, logits, reduction="none", ignore_index=-1, label_smoothing=smoothing)
+    own, partner = each(context.labels), each(context.partner_labels)
     return torch.lerp(own, partner, context.partner_share.to(own.dtype)).mean()
 
 

@@ -147,7 +147,7 @@ def test_one_class_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [("digits", False), ("./digits", True), ("a/b", True), ("x.csv", True), ("hf:a/b", True), ("no", False)],
+    [("digits", False), ("./digits", True), ("a/b", True), ("x.csv", True), ("no", False)],
 )
 def test_what_is_a_path(name, path):
     assert Data(name).is_path == path

@@ -57,7 +57,7 @@ def test_methods_that_need_every_label_refuse_them(named, taught):
 
 
 def test_they_go_with_photos_alone():
-    with pytest.raises(UserError, match="goes with a folder of photos, and data.name is digits"):
+    with pytest.raises(UserError, match=r"goes with a folder of photos, and data.name is digits"):
         Data(unlabeled="more")
 
 
