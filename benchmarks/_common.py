@@ -89,8 +89,9 @@ def write(name: str, result: dict[str, Any], folder: Path = RESULTS) -> Path:
 
 
 def network(name: str, classes: int = 100) -> Tapped:
-    """A network for CIFAR-size images, random weights, channels last."""
-    model = build(Model(name), classes=classes, channels=3, size=32, mean=MEAN, std=STD)
+    """A network for CIFAR-size images, random weights, channels last; NAME@224 enlarges them inside, as recipes do."""
+    name, _, size = name.partition("@")
+    model = build(Model(name, size=int(size or 0)), classes=classes, channels=3, size=32, mean=MEAN, std=STD)
     return model.to(memory_format=torch.channels_last)
 
 

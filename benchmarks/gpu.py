@@ -2,7 +2,8 @@
 
 bfloat16, channels_last, images on the device; the first pair also with `torch.compile` in the mode reduce-overhead.
 Whole recipes are extrapolated from measured steps, validations and fills, and say so:
-seconds = epochs x (steps an epoch x step + validation) + views x images x fill.
+seconds = epochs x (steps an epoch x step + validation) + teacher passes x fill; a head that is trained first costs one
+more pass.
 
     python benchmarks/gpu.py [--smoke] [--out FOLDER]
 """
@@ -25,7 +26,7 @@ from tutelage.engine import Engine
 from tutelage.evaluate import predict
 from tutelage.optim import Fit
 from tutelage.recipe import Recipe
-from tutelage.recipes import RECIPES, built_in
+from tutelage.recipes import built_in
 from tutelage.teacher import frozen
 
 SMOKE_PAIRS = ("resnet20:resnet8",)
@@ -60,7 +61,8 @@ def whole(name: str, recipe: Recipe, images: int, validation: int, measured: dic
     steps = images // recipe.fit.batch_size
     views = min(recipe.views or recipe.fit.epochs, recipe.fit.epochs)
     student = recipe.fit.epochs * (steps * measured["step_s"] + validation * measured["validate_an_image_s"])
-    fill = views * images * measured["fill_an_image_s"]
+    head = recipe.teacher is not None and recipe.teacher.tune == "head"
+    fill = (views + head) * images * measured["fill_an_image_s"]
     print(f"{name}: student {student / 60:.1f} min, teacher's answers {fill / 60:.1f} min (extrapolated)", flush=True)
     epochs = {"epochs": recipe.fit.epochs, "views": views, "images": images}
     return {"recipe": name, "extrapolated": True, "student_s": round(student, 1), "fill_s": round(fill, 1)} | epochs
@@ -111,11 +113,10 @@ def main() -> None:
         print(f"{row['network']}: fill {row['images_per_second']:,} images/s, speed / bare loop ", end="")
         print(in_words(row["speed_to_bare"]), flush=True)
 
-    article = built_in(next(name for name in ("article", "tutorial") if name in RECIPES))
     long = replace(built_in("cifar100"), fit=Fit(epochs=240, batch_size=64, schedule="step"), views=240)
     recipes = []
     for name, recipe, teacher, student in (
-        ("the article's student", article, "resnet56", "convnet"),
+        ("article", built_in("article"), "torchvision:resnet50@224", "convnet@224"),
         ("240 epochs, 240 views, resnet32x4 -> resnet8x4", long, "resnet32x4", "resnet8x4"),
     ):
         teacher, student = ("resnet20", "resnet8") if smoke else (teacher, student)
