@@ -178,7 +178,10 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
             learner.load_state_dict(result.student.state_dict())
             result.student = student
         save_student(run, recipe.method.deployed(result.student, result.adapters), dataset, lesson.sizes)
-        if logits is not None and val is dataset.val:
+        if val is dataset.val:
+            if logits is None:  # the last step was made by an earlier process
+                deployed = recipe.method.deployed(result.student, result.adapters)
+                logits = predict(deployed, val, what="validation")
             keep_val(run, logits, val.labels)
         images_seen = plan.steps * recipe.fit.batch_size
         files.write_json(run.path / "cost.json", book.cost(saved=images_seen * len(lesson.caches)))
