@@ -18,6 +18,7 @@ from tutelage.methods import method_class
 from tutelage.methods.crd import CRD
 from tutelage.models import Model
 from tutelage.optim import Fit
+from tutelage.predictions import VAL_FILE
 from tutelage.recipe import TeacherSpec, method_at_defaults
 from tutelage.run import Run
 from tutelage.training import train
@@ -51,8 +52,11 @@ def result(run: Run):
         "metrics": run.metrics(),
         "evaluated": {name: cost[name] for name in ("images", "teacher_passes_saved", "best_val")},
         "card": run.result("card"),
-        # Nothing half-written is left; one of the two checkpoints that stay is of the last stop.
-        "files": sorted(str(p.relative_to(run.path)) for p in run.path.rglob("*") if not steps & set(p.parts)),
+        # Nothing half-written is left; one of the two checkpoints that stay is of the last stop. The logits on val are
+        # kept by the process that made the last epoch, else by the first that asks for them.
+        "files": sorted(
+            str(p.relative_to(run.path)) for p in run.path.rglob("*") if not steps & set(p.parts) and p.name != VAL_FILE
+        ),
         "checkpoints": (len(steps), max(steps)),
     }
 

@@ -352,7 +352,7 @@ OTHERS = {
         f"augment.{name}": lambda name=name, value=value: {"augment": dataclasses.replace(AUGMENT, **{name: value})}
         for name, value in (
             ("seed", 1), ("crop_padding", 2), ("padding", "zero"), ("flip", "random"), ("cutout", 2), ("mix", "mixup"),
-            ("mix_alpha", 0.5),
+            ("mix_alpha", 0.5), ("crop_scale", 0.5), ("jitter", 0.2), ("trivial", True), ("erasing", 0.5),
         )
     },
 }  # fmt: skip
