@@ -96,8 +96,28 @@ def measure(
     return measured
 
 
+def calibration_bins(logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> list[dict[str, Any]]:
+    """The bins (k/15, (k+1)/15] of the largest probability that `ece` sums over.
+
+    Returns:
+        One dict a bin: `images`, and mean `confidence` and `accuracy` there (None in an empty one).
+    """
+    confidence = logits.double().softmax(dim=1).amax(dim=1)
+    right = logits.argmax(dim=1) == labels
+    number = _bin(confidence)
+    images = torch.bincount(number, minlength=ECE_BINS).tolist()
+    sums = [torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, number, v) for v in (confidence, right.double())]
+    return [
+        {"images": n, "confidence": c / n if n else None, "accuracy": a / n if n else None}
+        for n, c, a in zip(images, *(total.tolist() for total in sums), strict=True)
+    ]
+
+
+def _bin(confidence: Tensor) -> Tensor:
+    return (confidence * ECE_BINS).ceil().long().clamp(1, ECE_BINS) - 1
+
+
 def _expected_calibration_error(confidence: Tensor, right: Tensor) -> float:
     """Sum over bins of (share of images) |accuracy - mean confidence|; bins (k/15, (k+1)/15]."""
-    number = (confidence * ECE_BINS).ceil().long().clamp(1, ECE_BINS) - 1
-    gap = torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, number, right.double() - confidence)
+    gap = torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, _bin(confidence), right.double() - confidence)
     return gap.abs().sum().item() / len(right)

@@ -19,9 +19,10 @@ from tutelage.engine import Engine
 from tutelage.errors import Diverged, UserError
 from tutelage.methods._base import Method
 from tutelage.recipe import Recipe, method_words
+from tutelage.results import labels
 from tutelage.run import Run
 from tutelage.space import space, values_of, with_values
-from tutelage.study import SEEDS, Study, labels
+from tutelage.study import SEEDS, Study
 from tutelage.training import train
 
 if TYPE_CHECKING:
