@@ -20,6 +20,7 @@ COMMANDS = {
     "export": ("export RUN [--format F,F]", "the student as files for a device, each measured by running it"),
     "predict": ("predict FILE PICTURE ...", "what an exported student says of pictures; needs no torch"),
     "bench": ("bench FILE|RUN ...", "latency, throughput, memory and size on this machine"),
+    "compare": ("compare RUN_OR_STUDY ...", "finished runs side by side: paired differences, and what differs"),
     "report": ("report STUDY", "the table of a study, and its report.html anew"),
     "watch": ("watch RUN|STUDY", "live curves of what is being trained"),
     "push": ("push RUN REPO_ID", "the exported student and its card to the Hugging Face hub"),

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tutelage import data, files, preflight, progress, teaching, tracking
 from tutelage.cache import TeacherCache, caches
+from tutelage.compare import comparison, groups, print_comparison
 from tutelage.data.splits import open_test
 from tutelage.errors import UserError, unknown
 from tutelage.evaluate import measure, predict
@@ -43,6 +44,10 @@ def tune(arguments: list[str]) -> None:
     flags = parsed(TuneFlags, "tune", [*arguments[:1], *methods[:1], *arguments[1 + bool(methods) :]])
     recipes = (flags.recipe, *(with_method(flags.recipe, name) for name in methods[1:]))
     beside = tuple(with_method(flags.recipe, name) for name in flags.beside)
+    if flags.log != "none":
+        raise UserError(
+            f"--log {flags.log}: the runs of a search are not known when it begins", "tutelage watch RUN shows each"
+        )
     tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
     where = {"engine": flags.engine, "runs": flags.runs, "data_root": flags.data_root}
     preflight.trial(*recipes, *beside, **where)
@@ -117,6 +122,20 @@ def report(arguments: list[str]) -> None:
     page = write_report(folder)
     print_table(files.read_json(folder / "results.json"), Console())
     print(f"report: {page}")
+
+
+def compare(arguments: list[str]) -> None:
+    """Finished runs and studies side by side on val."""
+    parser = _parser("compare", "Finished runs and studies on val, paired by seed, and in what they differ.")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY")
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    chosen = parser.parse_args(arguments)
+    told = comparison(groups(chosen.paths), chosen.data_root)
+    if chosen.json:
+        print(json.dumps(told, indent=2))
+    else:
+        print_comparison(told, Console())
 
 
 def cache(arguments: list[str]) -> None:
