@@ -10,7 +10,7 @@ WEIGHTS ?= $(TUTELAGE_WEIGHTS)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch .venv/ready
 
-.PHONY: help setup demo test check bench docs headline headline-small browser clean
+.PHONY: help setup demo test check bench docs headline headline-small browser results clean
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,15 @@ headline-small: .venv/ready ## the same in minutes, on a fifth of the images
 browser: ## fetch onnxruntime-web for examples/deploy/browser; RUN=runs/... also puts its student there
 	npm install --prefix examples/deploy/browser --ignore-scripts --no-audit --no-fund --no-package-lock
 	$(if $(RUN),cp $(RUN)/student.onnx $(RUN)/card.json examples/deploy/browser/)
+
+TEACHER = --teacher $(WEIGHTS)/cifar10_resnet56_akamaster.safetensors \
+	--teacher.model.mean 0.485 0.456 0.406 --teacher.model.std 0.229 0.224 0.225 --views 5 --seeds 0 1 2 --runs $(RUNS)
+
+results: .venv/ready ## the studies of docs/results on CIFAR-10; hours, resumable; WEIGHTS=folder of published weights
+	$(BIN)/tutelage distill cifar10 $(TEACHER) --fit.epochs 10 --engine.threads 1
+	$(BIN)/tutelage distill tutorial $(TEACHER) --fit.epochs 3 --engine.threads 1 --engine.precision bf16
+	$(BIN)/tutelage tune cifar10 kd --beside dkd dist --name cifar10-resnet8-kd $(TEACHER) --fit.epochs 10 --engine.threads 1 \
+		--search.trials 12 --search.epochs 6 --search.part 10000
 
 clean: ## remove .venv and what tools leave behind
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

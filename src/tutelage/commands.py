@@ -14,11 +14,13 @@ from tutelage.compare import comparison, groups, print_comparison
 from tutelage.data.splits import open_test
 from tutelage.errors import UserError, unknown
 from tutelage.evaluate import measure, predict
+from tutelage.fidelity import right
 from tutelage.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method
 from tutelage.plan import Plan
-from tutelage.predictions import evaluate_run
+from tutelage.predictions import evaluate_run, on_val
 from tutelage.recipe import Recipe
 from tutelage.run import Run
+from tutelage.statistics import image_interval
 from tutelage.study import Study
 from tutelage.tune import Tuning, in_words
 
@@ -94,12 +96,14 @@ def evaluate(arguments: list[str]) -> None:
     run = Run.open(chosen.run)
     dataset = data.load(run.recipe.data, chosen.data_root)
     told = evaluate_run(run, dataset, run.path.parent)
+    told["val"]["interval"] = image_interval(right(*on_val(run, dataset)))
     if chosen.open_test is not None:
         from tutelage.card import load_student
 
         ledger = run.path.parent / "test_openings.jsonl"
         test = open_test(dataset, ledger, run=run.path.name, reason=chosen.open_test)
-        told = told | {"test": measure(predict(load_student(run, dataset), test), test.labels)}
+        logits = predict(load_student(run, dataset), test)
+        told["test"] = measure(logits, test.labels) | {"interval": image_interval(right(logits, test.labels))}
     if chosen.json:
         print(json.dumps(told, indent=2))
         return
@@ -254,7 +258,9 @@ def _parser(verb: str, description: str) -> argparse.ArgumentParser:
 
 
 def _in_words(measured: dict[str, Any]) -> str:
-    words = [f"top-1 {measured['top1']:.2%}", f"NLL {measured['nll']:.3f}", f"ECE {measured['ece']:.3f}"]
+    low, high = measured.get("interval", (None, None))
+    within = "" if low is None else f" ({low:.2%} to {high:.2%} over the images)"
+    words = [f"top-1 {measured['top1']:.2%}{within}", f"NLL {measured['nll']:.3f}", f"ECE {measured['ece']:.3f}"]
     if "agreement" in measured:
         words += [f"agreement with the teacher {measured['agreement']:.2%}", f"KL {measured['kl_to_teacher']:.3f}"]
     return ", ".join(words) + f" ({measured['images']:,} images)"

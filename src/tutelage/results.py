@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tutelage import fidelity, files, predictions, teaching
+from tutelage import data, fidelity, files, predictions, teaching
 from tutelage.data.splits import DataSet, openings
 from tutelage.evaluate import measure
 from tutelage.methods._base import Method

@@ -138,6 +138,7 @@ def test_one_run_and_what_can_be_asked_of_it(studied):
         cwd=studied,
     )
     assert "agreement with the teacher" in evaluated
+    assert "over the images)" in evaluated
     assert "val" in json.loads(as_json)
     assert "\ntest: top-1" in opened
     ledger = (studied / "runs" / "test_openings.jsonl").read_text().splitlines()

@@ -1,5 +1,8 @@
 """Intervals and tests against scipy's own paired tests, statsmodels, exact distributions and the literature."""
 
+import doctest
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,3 +146,36 @@ def test_mcnemar_is_that_of_statsmodels(table):
 def test_mcnemar_wants_the_same_images():
     with pytest.raises(ValueError, match="same images"):
         mcnemar([1, 0], [1, 0, 1])
+
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "concepts" / "statistics.md"
+
+
+def test_the_page_prints_what_it_says():
+    result = doctest.testfile(str(PAGE), module_relative=False)
+    assert result.failed == 0
+    assert result.attempted > 10
+
+
+def test_the_pages_examples_are_those_of_statsmodels():
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    contingency = pytest.importorskip("statsmodels.stats.contingency_tables")
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    gain = weightstats.DescrStatsW(np.subtract([0.8287, 0.8282, 0.8188], [0.7843, 0.7843, 0.7865]))
+    low, high = gain.tconfint_mean(0.05)
+    assert (round(100 * gain.mean, 2), round(100 * low, 2), round(100 * high, 2)) == (4.02, 2.32, 5.72)
+    assert round(gain.ttest_mean(0)[1], 4) == 0.0095
+    low, high = weightstats.DescrStatsW([0.8, 1.2]).tconfint_mean(0.05)
+    assert (round(low, 1), round(high, 1)) == (-1.5, 3.5)
+    assert list(multitest.multipletests([0.012, 0.030, 0.035], method="holm")[1].round(3)) == [0.036, 0.06, 0.06]
+    same = np.subtract([0.7852, 0.7839, 0.7866, 0.7853, 0.7851], [0.7850, 0.7843, 0.7861, 0.7855, 0.7848])
+    assert float(f"{weightstats.DescrStatsW(same).ttost_mean(-0.003, 0.003)[0]:.2g}") == 3e-05
+    unknown = np.subtract([0.6386, 0.6438, 0.6416], [0.6591, 0.6237, 0.6476])
+    assert round(weightstats.DescrStatsW(unknown).ttost_mean(-0.003, 0.003)[0], 2) == 0.47
+    low, high = weightstats.DescrStatsW(unknown).tconfint_mean(0.05)
+    assert (round(100 * low, 1), round(100 * high, 1)) == (-5.3, 4.9)
+    assert round(contingency.mcnemar([[0, 402], [330, 0]], exact=True).pvalue, 4) == 0.0086
+    low, high = proportion.proportion_confint(8250, 10_000, method="beta")
+    assert low == pytest.approx(0.818, abs=7e-4)
+    assert high == pytest.approx(0.833, abs=7e-4)
