@@ -7,6 +7,7 @@ from typing import Any
 from tutelage import data, fidelity, files, predictions, teaching
 from tutelage.data.splits import DataSet, openings
 from tutelage.evaluate import measure
+from tutelage.gallery import gallery
 from tutelage.methods._base import Method
 from tutelage.models.count import macs, parameters
 from tutelage.predictions import Predictions
@@ -49,7 +50,8 @@ def gathered(
             row.setdefault("gain", {})[split] = gain
     taught = teaches(rows)
     teacher = _teacher(taught, trained[rows.index(taught), seeds[0]], dataset, runs, test["teacher"])
-    _by_image(told, teacher, "val", _on_val(taught, trained, dataset, runs))
+    on_val = _on_val(taught, trained, dataset, runs)
+    _by_image(told, teacher, "val", on_val)
     _by_image(told, teacher, "test", predictions.on_test(folder))
     shown = best(trained, rows, seeds)
     ledger = openings(runs / "test_openings.jsonl")
@@ -60,6 +62,7 @@ def gathered(
         "student": {key: told[0][key] for key in ("parameters", "macs")} | {"name": taught.student.name},
         "teacher": teacher,
         "rows": told,
+        "gallery": _gallery(rows, told, seeds, shown, dataset, on_val),
         "tuning": _tuning(folder, told),
         "cost": _cost(folder, trained, taught),
         "export": {"run": shown.path.name, "onnx": shown.result("export")["onnx"]},
@@ -142,6 +145,25 @@ def _by_image(rows: list[dict[str, Any]], teacher: Any, split: str, kept: dict[s
                 seed[split] = measure(mine, labels, told) | seed[split]
     if told is not None:
         teacher.setdefault("reliability", {})[split] = fidelity.reliability([told], labels)
+
+
+def _gallery(
+    rows: tuple[Recipe, ...],
+    told: list[dict[str, Any]],
+    seeds: tuple[int, ...],
+    shown: Run,
+    dataset: DataSet,
+    on_val: dict[str, Predictions],
+) -> dict[str, Any] | None:
+    """A dozen validation images and what teacher, baseline and the student that is handed over say of them."""
+    number = next(n for n, row in enumerate(told) if any(seed["run"] == shown.path.name for seed in row["seeds"]))
+    if number == 0 or not rows[number].taught_by:
+        return None
+    learnt = [image["position"] for image in told[number]["fidelity"]["val"]["inherited"]["images"]]
+    baseline, student = told[0]["seeds"][0]["run"], shown.path.name
+    softened = teaching.temperature(rows[number])
+    chosen = gallery(dataset.val, on_val, baseline=baseline, student=student, temperature=softened, learnt=learnt)
+    return chosen | {"seed": seeds[0]}
 
 
 def _teacher(taught: Recipe, run: Run, dataset: DataSet, runs: Path, test: Any) -> dict[str, Any] | None:

@@ -118,6 +118,7 @@ def test_the_winner_is_tried_again_on_fresh_seeds(recipe, tmp_path, monkeypatch)
     kd, best = ([seed["val"]["top1"] for seed in row["seeds"]] for row in results["rows"][1:3])
     gained = sum(b - a for a, b in zip(kd, best, strict=True)) / 2
     assert results["tuning"]["fresh"]["val"]["mean"] == pytest.approx(gained)
+    assert results["gallery"]["student"] == results["export"]["run"]
     told = "\n".join(in_words(results))
     assert "over the defaults on val: +20.00 points in the search, whose winner it is" in told
     assert f"{100 * gained:+.2f} on 2 fresh seeds" in told
