@@ -2,8 +2,8 @@
 
 Optuna proposes; every trial is an ordinary run of an ordinary recipe, found again by its hash, and all read the same
 teacher's answers. A trial first trains a run of a third of its epochs, with a schedule of its own, and goes on to the
-whole only where that is no worse than the median: a run that is looked at in the middle of its schedule says less of
-its end (docs/log.md). The best setting is then trained on fresh seeds beside the defaults it came from.
+whole only where that is no worse than the median; the middle of a schedule says little of its end (docs/log.md), and so
+the loop knows nothing of pruning. The best setting is then trained on fresh seeds beside the defaults it came from.
 """
 
 import dataclasses
