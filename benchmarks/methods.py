@@ -117,7 +117,7 @@ def page(rows: list[dict], settings: dict) -> str:
         "",
         f"`python benchmarks/methods.py`: ResNet-56 (published) -> resnet8, {settings['part']:,} images of CIFAR-10, "
         f"{settings['epochs']} epochs, batch 64, 3 views, seeds {settings['seeds']}; val accuracy (5,000 images), "
-        "the test split was not opened. Time includes validation after each epoch; one thread a run, two runs at once.",
+        "the test split was not opened. Time includes validation after each epoch.",
         "",
         "| method | val top-1 | against baseline | agreement with teacher | ms a step | peak memory | n |",
         "|---|---|---|---|---|---|---|",
