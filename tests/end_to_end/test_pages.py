@@ -43,7 +43,10 @@ def test_a_line_of_a_page_is_a_command(words, tmp_path, monkeypatch):
             Path(word).touch()
     assert words[0] in COMMANDS
     if words[0] in LONG and words[1] in RECIPES:
-        assert flags.parsed(LONG[words[0]], words[0], words[1:]).recipe
+        # tune takes several methods, each of which is one by itself.
+        methods = words[2].split(",") if words[0] == "tune" else words[2:3]
+        for method in methods or [None]:
+            assert flags.parsed(LONG[words[0]], words[0], [words[1], *filter(None, [method]), *words[3:]]).recipe
     elif words[0] in ("list", "explain", "recipe") or words[:2] == ["cache", "list"]:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
