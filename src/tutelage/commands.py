@@ -15,7 +15,7 @@ from tutelage.data.splits import open_test
 from tutelage.errors import UserError, unknown
 from tutelage.evaluate import measure, predict
 from tutelage.fidelity import right
-from tutelage.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method
+from tutelage.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
 from tutelage.plan import Plan
 from tutelage.predictions import evaluate_run, on_val
 from tutelage.recipe import Recipe
@@ -64,14 +64,15 @@ def tune(arguments: list[str]) -> None:
 def train(arguments: list[str]) -> None:
     """One run; the same command goes on where it was stopped."""
     flags = parsed(TrainFlags, "train", arguments)
+    recipe = with_needed_teachers(flags.recipe)
     from tutelage.training import train as train_run
 
-    was_done = Run(flags.runs / flags.recipe.name).done
+    was_done = Run(flags.runs / recipe.name).done
     if not was_done:
-        preflight.trial(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    with tracking.following(flags.log, _folders(flags.runs, [flags.recipe])):
-        run = train_run(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    told = evaluate_run(run, data.load(flags.recipe.data, flags.data_root), flags.runs)
+        preflight.trial(recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    with tracking.following(flags.log, _folders(flags.runs, [recipe])):
+        run = train_run(recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    told = evaluate_run(run, data.load(recipe.data, flags.data_root), flags.runs)
     cost = run.result("cost")
     print(f"{run.path}{' (was done already)' if was_done else ''}")
     print(f"val top-1 {told['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")

@@ -87,6 +87,11 @@ def with_method(chosen: Recipe, name: str) -> Recipe:
     return dataclasses.replace(chosen, method=method)
 
 
+def with_needed_teachers(chosen: Recipe) -> Recipe:
+    """A run that no teacher has a part in is the same run whatever --teacher says: it has the hash of a study's."""
+    return chosen if chosen.method.needs else dataclasses.replace(chosen, teacher=None, teachers=())
+
+
 def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]:
     """What a flag of one field cannot say: --student NAME, --teacher NAME|FILE|RUN and options as JSON.
 

@@ -6,7 +6,7 @@ import pytest
 
 import small
 from tutelage.errors import UserError
-from tutelage.flags import TrainFlags, parsed
+from tutelage.flags import TrainFlags, parsed, with_needed_teachers
 from tutelage.methods.baseline import Baseline
 from tutelage.models import Model
 from tutelage.training import train
@@ -20,6 +20,11 @@ def test_one_teacher_by_its_name():
     spec = recipe("--teacher", "resnet14").teacher
     assert (spec.model, spec.tune, spec.seed) == (Model("resnet14"), "full", 0)
     assert recipe("--teacher=resnet14") == recipe("--teacher", "resnet14")
+
+
+def test_a_method_that_needs_no_teacher_is_the_same_run_whatever_the_flag_says():
+    assert with_needed_teachers(recipe("baseline", "--teacher", "resnet14")).name == recipe("baseline").name
+    assert with_needed_teachers(recipe("kd", "--teacher", "resnet14")).teacher is not None
 
 
 def test_a_network_with_weights_for_other_classes_gets_a_new_head():
