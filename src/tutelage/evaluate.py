@@ -4,6 +4,9 @@ Every number is computed from the logits of all images, so it is exact whatever 
 devices: no padded sampler, no mean of means.
 """
 
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -12,6 +15,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
 from tutelage.data.images import Images
+from tutelage.edge.comparing import percentiles
 from tutelage.models.tap import evaluating
 from tutelage.progress import advancing
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 BATCH = 64
 """Images a pass on a CPU: the maps of more leave its caches (benchmarks/fill.py). Eight times as many on a GPU."""
 ECE_BINS = 15
+LATENCY_ROUNDS, LATENCY_SECONDS = 100, 4.0
+"""Rounds over the networks whose latency is measured, and the time after which no further begins."""
 
 
 def predict(
@@ -94,6 +100,43 @@ def measure(
         measured["agreement"] = (teacher_logits.argmax(dim=1) == predicted).double().mean().item()
         measured["kl_to_teacher"] = F.kl_div(log_p, log_t, reduction="batchmean", log_target=True).item()
     return measured
+
+
+def latencies(networks: Sequence[nn.Module], shape: tuple[int, int, int]) -> list[dict[str, float]]:
+    """Milliseconds of one image on one thread of the CPU, by PyTorch as it is.
+
+    The networks take turns, so that whatever else the machine does is shared among them.
+
+    Args:
+        networks: On the CPU; put into eval mode meanwhile.
+        shape: (channels, height, width) of their input.
+
+    Returns:
+        {"p50", "p90"} of each, over at most `LATENCY_ROUNDS` rounds; the first is not counted.
+    """
+    image = torch.zeros(1, *shape).contiguous(memory_format=torch.channels_last)
+    taken: list[list[float]] = [[] for _ in networks]
+    begun = time.perf_counter()
+    with _one_thread(), torch.inference_mode():
+        for number in range(LATENCY_ROUNDS + 1):
+            if number > 1 and time.perf_counter() - begun > LATENCY_SECONDS:
+                break
+            for network, times in zip(networks, taken, strict=True):
+                with evaluating(network):
+                    start = time.perf_counter()
+                    network(image)
+                    times.append(1e3 * (time.perf_counter() - start))
+    return [percentiles(times[1:]) for times in taken]
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def calibration_bins(logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> list[dict[str, Any]]:

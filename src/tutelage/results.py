@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import data, fidelity, files, predictions, teaching
+from tutelage.card import load_student
 from tutelage.data.splits import DataSet, openings
-from tutelage.evaluate import measure
+from tutelage.evaluate import latencies, measure
 from tutelage.gallery import gallery
 from tutelage.methods._base import Method
 from tutelage.models.count import macs, parameters
@@ -49,7 +50,9 @@ def gathered(
         for row, gain in zip(told[1:], gains, strict=True):
             row.setdefault("gain", {})[split] = gain
     taught = teaches(rows)
-    teacher = _teacher(taught, trained[rows.index(taught), seeds[0]], dataset, runs, test["teacher"])
+    members = [teaching.load_member(taught, spec, dataset, runs) for spec in taught.taught_by]
+    teacher = _teacher(taught, members, trained[rows.index(taught), seeds[0]], dataset, test["teacher"])
+    _time(told, teacher, [trained[number, seeds[0]] for number in range(len(rows))], members, dataset)
     on_val = _on_val(taught, trained, dataset, runs)
     _by_image(told, teacher, "val", on_val)
     _by_image(told, teacher, "test", predictions.on_test(folder))
@@ -166,10 +169,11 @@ def _gallery(
     return chosen | {"seed": seeds[0]}
 
 
-def _teacher(taught: Recipe, run: Run, dataset: DataSet, runs: Path, test: Any) -> dict[str, Any] | None:
-    if not taught.taught_by:
+def _teacher(
+    taught: Recipe, members: list[teaching.Member], run: Run, dataset: DataSet, test: Any
+) -> dict[str, Any] | None:
+    if not members:
         return None
-    members = [teaching.load_member(taught, spec, dataset, runs) for spec in taught.taught_by]
     return {
         "name": " + ".join(member.model.name for member in members),
         "parameters": sum(parameters(member.network) for member in members),
@@ -178,6 +182,21 @@ def _teacher(taught: Recipe, run: Run, dataset: DataSet, runs: Path, test: Any) 
         "val_held_out": all(teaching.held_out(taught, spec) for spec in taught.taught_by),
         "test": test,
     }
+
+
+def _time(
+    rows: list[dict[str, Any]], teacher: Any, of_rows: list[Run], members: list[teaching.Member], dataset: DataSet
+) -> None:
+    """Adds `latency_ms` to every row and to the teacher; students of one size are one network, and timed once."""
+    sizes = [(row["parameters"], row["macs"]) for row in rows]
+    students = {size: load_student(run, dataset) for size, run in reversed([*zip(sizes, of_rows, strict=True)])}
+    measured = latencies([*students.values(), *(member.network for member in members)], dataset.train.shape)
+    by_size = dict(zip(students, measured, strict=False))
+    for row, size in zip(rows, sizes, strict=True):
+        row["latency_ms"] = by_size[size]
+    if teacher:
+        of_members = measured[len(students) :]
+        teacher["latency_ms"] = {name: sum(one[name] for one in of_members) for name in ("p50", "p90")}
 
 
 def _tuning(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -67,6 +67,10 @@ def test_results_hold_what_the_logits_say(made):
         gains = torch.tensor(row["fidelity"]["test"]["class_gain"])
         assert gains.shape == (10,)
     assert results["teacher"]["reliability"]["val"]
+    timed = [row["latency_ms"] for row in results["rows"]]
+    assert all(one == timed[0] for one in timed), "students of one size are timed once"
+    assert all(0 < one["p50"] <= one["p90"] for one in (timed[0], results["teacher"]["latency_ms"]))
+    assert "ms an image (PyTorch, one thread)" in (made / "report.html").read_text()
     assert (results["gallery"] is None) == ("label_smoothing" in results["export"]["run"]), "shown where one is taught"
     assert (made / "results.json").stat().st_size < 250_000
 

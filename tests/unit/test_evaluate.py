@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, log_loss, top_k_accuracy_score
 from small import NORMED, digits, network
 from tutelage import evaluate
 from tutelage.data.memory import MemoryImages
-from tutelage.evaluate import measure, predict
+from tutelage.evaluate import latencies, measure, predict
 
 
 def drawn(images, classes, seed=0, scale=3.0):
@@ -143,3 +143,31 @@ def test_the_parts_of_all_ranks_add_up_to_the_whole(monkeypatch, batch, world, i
     torch.testing.assert_close(together, predict(net, val), rtol=0, atol=1e-6)
     owned = torch.stack([part.any(dim=1) for part in parts]).sum(0)
     assert torch.equal(owned, torch.ones(images, dtype=torch.long))
+
+
+def test_latencies_take_turns_on_one_thread_and_leave_all_as_it_was(monkeypatch):
+    asked = []
+
+    class Slow(torch.nn.Module):
+        def __init__(self, name, milliseconds):
+            super().__init__()
+            self.name, self.milliseconds = name, milliseconds
+
+        def forward(self, x):
+            asked.append((self.name, tuple(x.shape), torch.get_num_threads(), self.training))
+            clock[0] += self.milliseconds / 1e3
+            return x
+
+    clock = [0.0]
+    monkeypatch.setattr(evaluate.time, "perf_counter", lambda: clock[0])
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        one, two = latencies([Slow("one", 3.0), Slow("two", 500.0)], (1, 8, 8))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert one["p50"] == one["p90"] == pytest.approx(3.0)
+    assert two["p50"] == pytest.approx(500.0)
+    assert asked[:3] == [(name, (1, 1, 8, 8), 1, False) for name in ("one", "two", "one")]
+    assert len(asked) == 2 * 8, "no round begins after four seconds"
