@@ -22,6 +22,7 @@ from tutelage import shards
 from tutelage.cache import TeacherCache
 from tutelage.cli import main
 from tutelage.recipe import Recipe
+from tutelage.recipes import built_in
 
 SNAPSHOT = Path(__file__).parent / "messages.txt"
 
@@ -74,6 +75,13 @@ def prepare(folder: Path) -> None:
     (folder / "unfinished" / "recipe.json").write_text(json.dumps(Recipe().to_dict()))
     (folder / "no_results").mkdir()
     (folder / "no_results" / "study.json").write_text(json.dumps({"name": "", "seeds": [0], "recipes": [{}]}))
+    (folder / "no_baseline").mkdir()
+    taught = json.dumps({"name": "", "seeds": [0], "recipes": [built_in("digits").to_dict()]})
+    (folder / "no_baseline" / "study.json").write_text(taught)
+    (folder / "no_runs").mkdir()
+    (folder / "no_runs" / "study.json").write_text(json.dumps({"name": "", "seeds": [0], "recipes": [{}]}))
+    rows = [{"seeds": [{"run": "digits-kd-resnet8-s0-0123abcd"}]}]
+    (folder / "no_runs" / "results.json").write_text(json.dumps({"rows": rows}))
     manifest = {"images": {"samples": 3}, "storage": "float16", "teacher": {"name": "resnet20"}, "data": "digits"}
     cache = TeacherCache(folder / "spoilt" / "teacher-cache", manifest)
     shard = shards.Shard("logits", 0, 0)
@@ -166,6 +174,17 @@ MISTAKES = {
         "runs",
     ],
     "seeds twice": ["distill", "digits", "--seeds", "1", "1"],
+    "a method beside itself": ["distill", "digits", "--methods", "kd", "kd", "--runs", "runs"],
+    "a study that lost its baseline": ["report", "no_baseline"],
+    "a search without a trial": ["tune", "digits", "--search.trials", "0"],
+    "a search at a seed of its study": ["tune", "digits", "--search.seed", "3", "--seeds", "1", "2", "3"],
+    "a search of nothing": ["tune", "digits", "baseline"],
+    "a search of an unknown method": ["tune", "digits", "kd,dk"],
+    "a search that is logged": ["tune", "digits", "--log", "tensorboard"],
+    "a run compared with nothing": ["compare", "gone"],
+    "an unfinished run compared": ["compare", "unfinished"],
+    "an unfinished study compared": ["compare", "no_results"],
+    "runs gone from under a study": ["compare", "no_runs"],
 }
 
 
