@@ -75,7 +75,12 @@ def _trackio(run: Path) -> Sending:
     # What it prints holds a link with a token in it.
     with contextlib.redirect_stdout(io.StringIO()):
         one = trackio.init(project=PROJECT, name=run.name, config=_config(run), resume="allow", embed=False)
-    return Sending(lambda step, values: one.log(values, step=step), one.finish)
+
+    def close() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            one.finish()
+
+    return Sending(lambda step, values: one.log(values, step=step), close)
 
 
 TRACKERS = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow, "trackio": _trackio}
@@ -113,8 +118,10 @@ def _follow(tracker: str, runs: list[Path], ended: threading.Event) -> None:
         while True:
             last = ended.is_set()
             for run in runs:
+                # Asked first: a run may come to its end while its lines are on their way.
+                complete = last or (run / "DONE").exists()
                 _send_new(tracker, run, opened)
-                if run in opened and (last or (run / "DONE").exists()):
+                if run in opened and complete:
                     opened.pop(run).close()
             if last:
                 return

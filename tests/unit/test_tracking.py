@@ -3,13 +3,14 @@
 import importlib.machinery
 import json
 import sys
+import threading
 import types
 
 import pytest
 
 from tutelage import files
 from tutelage.errors import UserError
-from tutelage.tracking import TRACKERS, Sending, following
+from tutelage.tracking import TRACKERS, Sending, _follow, following
 
 SECRET = "hf_a-token"
 
@@ -49,6 +50,30 @@ def test_what_is_written_while_it_goes_on_is_sent_once(run, sent):
     assert sent[3:] == [(3, {"val/a": 0.3, "val/b": 0.3}), "closed run"]
 
 
+def test_a_run_that_ends_while_it_is_sent_is_opened_once(run, monkeypatch):
+    opened = []
+
+    def slow(folder):
+        opened.append(folder)
+        files.append_lines(folder / "metrics.jsonl", lines(2))
+        (folder / "DONE").touch()
+        return Sending(lambda *told: None, lambda: None)
+
+    monkeypatch.setitem(TRACKERS, "tensorboard", slow)
+    files.append_lines(run / "metrics.jsonl", lines(1))
+    _follow("tensorboard", [run], Twice())
+    assert opened == [run]
+    assert files.read_json(run / "sent-tensorboard.json") == {"lines": 4}
+
+
+class Twice(threading.Event):
+    """Set by the first wait: what follows looks twice."""
+
+    def wait(self, timeout=None):
+        self.set()
+        return True
+
+
 def test_a_tracker_that_fails_stops_nothing_and_tells_no_secret(run, monkeypatch, caplog):
     def refuses(run):
         raise ConnectionError(f"https://host/?token={SECRET}")
@@ -80,6 +105,18 @@ def test_tensorboard_holds_the_lines(run):
     events = reader.EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     assert [(event.step, round(event.value, 6)) for event in events.Scalars("val/a")] == [(1, 0.1), (2, 0.2)]
+
+
+def test_mlflow_holds_the_lines(run, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{run}/mlflow.db")
+    with following("mlflow", [run]):
+        files.append_lines(run / "metrics.jsonl", lines(1, 2))
+    client = mlflow.MlflowClient()
+    (told,) = client.search_runs([client.get_experiment_by_name("tutelage").experiment_id])
+    assert told.info.status == "FINISHED"
+    history = client.get_metric_history(told.info.run_id, "val/a")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 0.1), (2, 0.2)]
 
 
 class Recorder:
