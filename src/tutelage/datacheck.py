@@ -156,7 +156,7 @@ def in_words(told: dict[str, Any]) -> list[str]:
         if count:
             lines.append(f"{count:,} {what}")
     if told["left_out"]:
-        lines.append(f"left out, not images: {_list(told['left_out'])}")
+        lines.append(f"left out: {_list(told['left_out'])}")
     lines += _warnings(told)
     return lines
 

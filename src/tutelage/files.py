@@ -36,10 +36,8 @@ def appearing_folder(path: Path) -> Generator[Path]:
     beside.mkdir(parents=True)
     try:
         yield beside
-        for file in beside.iterdir():
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
-        sync_folder(beside)
+        for part in (beside, *beside.rglob("*")):
+            sync_folder(part)  # a file is synced the same way
         beside.replace(path)
         sync_folder(path.parent)
     finally:

@@ -4,12 +4,14 @@ import json
 import shutil
 
 import pytest
-from test_cli import told
+from test_cli import command, told, told_together
 
 import small
 
+STUDENT = ("--student", "convnet", "--student.options", '{"widths": [4, 8], "hidden": 8}')
+BUDGET = ("--views", "2", "--fit.epochs", "2", "--fit.batch-size", "16", "--data.size", "8", "--engine.threads", "1")
 TINY = (
-    *("--student", "convnet", "--student.options", '{"widths": [4, 8], "hidden": 8}'),
+    *STUDENT,
     *(
         "--teacher",
         "convnet",
@@ -20,7 +22,7 @@ TINY = (
         "--teacher.fit.batch-size",
         "16",
     ),
-    *("--views", "2", "--fit.epochs", "2", "--fit.batch-size", "16", "--data.size", "8", "--engine.threads", "1"),
+    *BUDGET,
 )
 
 
@@ -49,6 +51,31 @@ def test_check_then_distill(here):
     assert (results["data"]["train"], results["data"]["val"]) == (44, 5)
     assert results["rows"][1]["seeds"][0]["test"]["images"] == 12
     assert results["test_openings"]["all"] == 1
+
+
+def test_a_data_set_saved_by_datasets(here, monkeypatch):
+    datasets = pytest.importorskip("datasets", reason="pip install tutelage[datasets]")
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(here / "colours"), cache_dir=str(here / "prepared"))
+    loaded.save_to_disk(str(here / "saved"))
+    looks = (("data", "check", name, "--json") for name in ("saved", "colours"))
+    training = ("train", "saved", "baseline", *STUDENT, *BUDGET)
+    *checked, trained = told_together(*looks, training, cwd=here)
+    seen, folder = map(json.loads, checked)
+    assert seen["images"] == 60
+    assert seen["carved"] == ["val", "test"]
+    assert {name: sum(of.values()) for name, of in seen["classes"].items()} == {"blue": 20, "green": 20, "red": 20}
+    for same in ("classes", "bytes", "formats", "suggested_size"):
+        assert seen[same] == folder[same]
+    assert "saved-baseline-convnet-s0" in trained
+    (card,) = (here / "runs").glob("saved-*/card.json")
+    assert json.loads(card.read_text())["classes"] == ["blue", "green", "red"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    process = command("data", "check", "hf:ann/colours", cwd=here)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert "cannot fetch hf:ann/colours: Couldn't reach 'ann/colours' on the Hub" in err
+    run = "python -c \"from datasets import load_dataset; load_dataset('ann/colours').save_to_disk('photos')\""
+    assert run in " ".join(err.split())
 
 
 def test_leakage_and_broken_files_are_warned_of(tmp_path):

@@ -20,7 +20,7 @@ class Data:
     """Which images a run learns from."""
 
     name: str = "digits"
-    """A name of `tutelage list datasets`; or a folder of images, a table of path,label, or a tar file."""
+    """A name of `tutelage list datasets`; or a folder of images, a table of path,label, a tar file, hf:OWNER/NAME."""
     part: int = 0
     """Use only this many training images, the same share of every class; 0: all. A smaller part lies in a larger."""
     val_share: float = 0.1
@@ -55,7 +55,7 @@ class Data:
         """Whether the name is a path to images, and not of the built-in sets."""
         if self.name in DATASETS:
             return False
-        known = "/" in self.name or self.name.endswith(PATHS)
+        known = "/" in self.name or self.name.startswith("hf:") or self.name.endswith(PATHS)
         return known or Path(self.name).expanduser().is_dir()
 
     @property

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tutelage import files
-from tutelage.data import places, reading
+from tutelage.data import huggingface, places, reading
 from tutelage.data.places import Place
 from tutelage.data.reading import Facts
 from tutelage.errors import UserError
@@ -82,7 +82,7 @@ class Index:
 
 
 def cache_folder() -> Path:
-    """$TUTELAGE_CACHE, else ~/.cache/tutelage/photos: indices and decoded images; all of it can be made anew."""
+    """$TUTELAGE_CACHE, else ~/.cache/tutelage/photos: indices, decoded images, sets of the hub; all can be made anew."""
     return Path(os.environ.get("TUTELAGE_CACHE") or Path.home() / ".cache" / "tutelage" / "photos")
 
 
@@ -94,13 +94,14 @@ def read(name: str, *, labelled: bool = True) -> Index:
     """The index of a path: files that were never read, or have changed, are read now.
 
     Args:
-        name: A folder, table or tar file.
+        name: A folder, table or tar file, or a name of the hub.
         labelled: False: any images below it, without labels.
 
     Raises:
-        UserError: there is no such path, or its layout is not known.
+        UserError: there is no such path, or its layout is not known; the hub cannot be reached.
     """
-    path = Path(name).expanduser()
+    hub = name.startswith(huggingface.HUB)
+    path = huggingface.fetched(name, cache_folder()) if hub else Path(name).expanduser()
     key = (str(path.absolute()), labelled)
     if key in _latest and _latest[key][0] == _times(path, _latest[key][1]):
         return _latest[key][1]

@@ -1,4 +1,4 @@
-"""Where the images of a path are: folders, tables of paths, tar shards. Imports no torch and opens no image."""
+"""Where the images of a path are: folders, tables of paths, tar shards, saved data sets. Imports no torch."""
 
 import csv
 import importlib
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from tutelage.data import huggingface
 from tutelage.errors import UserError
 
 SPLITS = {
@@ -47,7 +48,7 @@ class Place(NamedTuple):
     """Of the file, nanoseconds."""
     offset: int = 0
     length: int = 0
-    """Which bytes of the file: in a tar shard; 0: all."""
+    """Which bytes of the file: in a tar shard or an Arrow file; 0: all."""
 
 
 class Listing(NamedTuple):
@@ -73,7 +74,9 @@ def listing(path: Path, *, labelled: bool = True) -> Listing:
     if not path.exists():
         raise UserError(f"there is no {path}", "give a folder of images, a CSV file of path,label or a tar file")
     left_out: Counter[str] = Counter()
-    if path.is_dir():
+    if path.is_dir() and huggingface.is_saved(path):
+        root, found = path, list(_of_saved(path, left_out, labelled))
+    elif path.is_dir():
         root = path
         found = list(_of_folder(path, left_out) if labelled else _images(path, path, "", "", left_out))
     elif path.suffix == ".tar":
@@ -163,6 +166,19 @@ def _of_tar(root: Path, shard: Path, split: str, left_out: Counter[str]) -> Iter
         if key not in labels:
             raise UserError(f"{shard}: {member.name} has no .cls beside it", "write its class into KEY.cls")
         yield about._replace(label=labels[key], offset=member.offset_data, length=member.size)
+
+
+def _of_saved(root: Path, left_out: Counter[str], labelled: bool) -> Iterator[Place]:
+    """What `datasets` has saved; of splits that are none of ours, a hub's data sets have some, the rows are counted."""
+    of_file: dict[Path, Place] = {}
+    for row in huggingface.rows(root, left_out, labelled=labelled):
+        split = SPLITS.get(row.split.lower(), "")
+        if row.split and not split and labelled:
+            left_out[f'rows of the split "{row.split}"'] += 1
+            continue
+        if row.file not in of_file:
+            of_file[row.file] = _place(root, row.file.relative_to(root).as_posix(), split, "")
+        yield of_file[row.file]._replace(label=row.label, offset=row.offset, length=row.length)
 
 
 def _of_table(table: Path) -> Iterator[Place]:
