@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from tutelage import files, shards
 from tutelage.data.augment import Augment
@@ -117,7 +117,7 @@ class TeacherCache:
 
     def fill(
         self,
-        network: Tapped,
+        network: nn.Module,
         images: Images,
         augment: Augment,
         views: Iterable[int],
@@ -256,7 +256,7 @@ class TeacherCache:
     def _head_path(self) -> Path:
         return self.folder / "head.safetensors"
 
-    def _write_head(self, network: Tapped) -> None:
+    def _write_head(self, network: Any) -> None:
         from safetensors.torch import save_file
 
         head = network.sizes().head

@@ -1,13 +1,14 @@
 """Head-only training pays the backbone once: its embeddings are cached by address, and the head learns from them.
 
 A frozen backbone says the same about the same view, whatever the head has learnt; so ten epochs over views that exist
-cost one backbone pass over each view, forward only.
+cost one backbone pass over each view, forward only. What such a network then says as a teacher of the same views costs
+none: its embeddings are there.
 """
 
 from collections.abc import Iterable, Iterator
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float32, Int64
@@ -16,11 +17,9 @@ from torch import Tensor, nn
 from tutelage.cache import TeacherCache, identity
 from tutelage.data.augment import Augment
 from tutelage.data.images import Addresses, Images, Views
-from tutelage.models.tap import LOGITS, Tapped, evaluating
+from tutelage.models.tap import LOGITS, Tapped, evaluating, head_of
 from tutelage.models.weights import weights_digest
-from tutelage.outputs import Outputs
-from tutelage.recipe import Recipe
-from tutelage.teaching import cached
+from tutelage.outputs import Outputs, Sizes
 
 PLAIN = Augment(crop_padding=0, flip="none")
 """Views that are the images themselves."""
@@ -41,6 +40,11 @@ class HeadOnly(nn.Module):
         """Logits, and the embedding as it came."""
         flat = embedding.flatten(1)
         return Outputs(self.layer(flat), flat)
+
+    def sizes(self) -> Sizes:
+        """Those of the layer alone."""
+        weight = cast(Tensor, self.layer.weight)
+        return Sizes(classes=len(weight), embedding=weight.flatten(1).shape[1], head=head_of(self.layer))
 
 
 class EmbeddedImages(Images):
@@ -76,13 +80,6 @@ class EmbeddedImages(Images):
         return moved
 
 
-def possible(recipe: Recipe) -> bool:
-    """Whether nothing of a run but its head looks at pixels, so that embeddings will do."""
-    teacher_is_there = all(cached(recipe, spec) for spec in recipe.taught_by)
-    student_is_simple = recipe.method.student_needs <= {"logits", "embedding"}
-    return recipe.tune == "head" and recipe.augment.mix == "none" and teacher_is_there and student_is_simple
-
-
 def embed(
     network: Tapped,
     name: str,
@@ -106,12 +103,39 @@ def embed(
         rank: This process ...
         world: ... of so many, which share the filling.
     """
-    manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
-    manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
-    cache = TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": "embeddings"})
+    cache = _backbones(network, name, images, augment, runs)
     wanted = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     with evaluating(network):
         paid = cache.fill(network, images, augment, views, ("embedding",), rank=rank, world=world)
     for parameter, wants in wanted:
         parameter.requires_grad = wants
     return EmbeddedImages(cache, images), paid
+
+
+def answering(
+    network: Tapped, name: str, images: Images, augment: Augment, views: Iterable[int], runs: Path
+) -> tuple[nn.Module, Images]:
+    """What answers as a head-tuned network does to these views: its head, where its backbone has seen them all.
+
+    Args:
+        network: Its final layer was trained by way of `embed`.
+        name: As then.
+        images: The training split.
+        augment: Which views exist.
+        views: Those that will be asked for.
+        runs: The folder of all runs.
+
+    Returns:
+        A network and its images: the head and embeddings, or the two that were given.
+    """
+    cache = _backbones(network, name, images, augment, runs)
+    if cache.missing(views, ("embedding",)):
+        return network, images
+    return HeadOnly(network), EmbeddedImages(cache, images)
+
+
+def _backbones(network: Tapped, name: str, images: Images, augment: Augment, runs: Path) -> TeacherCache:
+    """The cache of a network's embeddings; its final layer is not part of the identity."""
+    manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
+    manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
+    return TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": "embeddings"})

@@ -228,6 +228,8 @@ def _cost(recipe: Recipe, member: Member, dataset: DataSet, plan: Plan, runs: Pa
     cache = teaching.open_cache(recipe, member, dataset, runs)
     fields = teaching.widths(recipe, member.network.sizes())
     blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
+    if teaching.answering(recipe, member, dataset, plan, runs)[0] is not member.network:
+        blocks = set()
     return {
         "cached": True,
         "passes": sum(min(SHARD, len(dataset.train) - start) for _, start in blocks),

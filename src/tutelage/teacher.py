@@ -2,10 +2,11 @@
 
 import math
 from abc import ABC, abstractmethod
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from tutelage.data.augment import Augment
 from tutelage.data.images import Images
@@ -14,6 +15,7 @@ from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs
 
 Pixels = Float[Tensor, "B C H W"]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Teacher(ABC):
@@ -96,7 +98,7 @@ def mean_logits(logits: list[Float[Tensor, "B C"]], temperature: float) -> Float
 
 @torch.inference_mode()
 def ask(
-    network: Tapped,
+    network: nn.Module,
     images: Images,
     augment: Augment,
     sample: Int64[Tensor, " B"],
@@ -109,7 +111,7 @@ def ask(
     return network(pixels.to(device, memory_format=torch.channels_last), want)
 
 
-def frozen(network: Tapped) -> Tapped:
+def frozen(network: Network) -> Network:
     """The network in evaluation mode with no parameter that wants a gradient."""
     network.eval()
     network.requires_grad_(requires_grad=False)

@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from tutelage import files, progress
+from tutelage import embedded, files, progress
 from tutelage.cache import CachedTeacher, TeacherCache, identity
 from tutelage.data.augment import Augment
+from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.models import Model
@@ -130,7 +131,9 @@ def _of_member(
             f"teacher's answers: {len(plan.views_used)} views of {len(dataset.train):,} images, "
             f"{progress.size(needed)} to add in {cache.folder}"
         )
-    paid = cache.fill(network, dataset.train, recipe.augment, plan.views_used, fields, rank=rank, world=world)
+    asked, images = answering(recipe, member, dataset, plan, runs)
+    answered = cache.fill(asked, images, recipe.augment, plan.views_used, fields, rank=rank, world=world)
+    paid = answered if asked is network else 0
     barrier()
     cache.verify(network, dataset.train, recipe.augment, rows=8, views=plan.views_used[:2])
     return Lesson(CachedTeacher(cache, fields), sizes, paid, (cache,))
@@ -139,6 +142,34 @@ def _of_member(
 def cached(recipe: Recipe, spec: TeacherSpec) -> bool:
     """Whether a teacher's answers are stored, or it has to be asked at every step."""
     return not spec.live and recipe.method.needs <= CACHEABLE
+
+
+def embeddings_will_do(recipe: Recipe) -> bool:
+    """Whether nothing of a run but its head looks at pixels."""
+    teacher_is_there = all(cached(recipe, spec) for spec in recipe.taught_by)
+    student_is_simple = recipe.method.student_needs <= {"logits", "embedding"}
+    return recipe.tune == "head" and recipe.augment.mix == "none" and teacher_is_there and student_is_simple
+
+
+def answering(recipe: Recipe, member: Member, dataset: DataSet, plan: Plan, runs: Path) -> tuple[Any, Images]:
+    """Who answers for a teacher, and about what: itself about images, or its head about the embeddings it learnt from.
+
+    A head-tuned teacher's own training has paid for what its backbone says about the views that its student will see.
+    """
+    trained = _trained_by(recipe, member.spec)
+    same_views = trained is not None and (trained.data, trained.augment) == (recipe.data, recipe.augment)
+    if trained is None or not same_views or not embeddings_will_do(trained):
+        return member.network, dataset.train
+    name = trained.student.name
+    return embedded.answering(member.network, name, dataset.train, recipe.augment, plan.views_used, runs)
+
+
+def _trained_by(recipe: Recipe, spec: TeacherSpec) -> Recipe | None:
+    """The run that made a teacher's weights, where it is known."""
+    folder = Path(spec.model.weights or "-")
+    if spec.tune == "none" and (folder / "recipe.json").is_file():
+        return Run.open(folder).recipe
+    return recipe.training_of(spec)
 
 
 def temperature(recipe: Recipe) -> float:

@@ -108,7 +108,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     val: Images = dataset.val
     paid = lesson.paid
     learner: Any = student
-    if embedded.possible(recipe):
+    if teaching.embeddings_will_do(recipe):
         # The backbone is frozen: its embeddings are looked up, and only the head is in the loop.
         learner = embedded.HeadOnly(student.to(fabric.device))
         name = recipe.student.name

@@ -11,7 +11,7 @@ import torchvision
 from safetensors.torch import load_file, save_file
 
 import small
-from tutelage import embedded, teaching
+from tutelage import teaching
 from tutelage.cli import main
 from tutelage.data.memory import MemoryImages
 from tutelage.methods.kd import KD
@@ -39,7 +39,7 @@ def test_the_recipe_is_the_tutorials():
     assert recipe.fit == Fit(epochs=20, warm_up=0.0, **adam)
     assert recipe.method == KD(temperature=1.0, alpha=0.5)
     assert (recipe.student.name, recipe.student.size, fast.student.size) == ("convnet", 224, 0)
-    assert embedded.possible(teacher), "the head is trained on cached embeddings"
+    assert teaching.embeddings_will_do(teacher), "the head is trained on cached embeddings"
     assert (recipe.augment.crop_padding, recipe.augment.flip, recipe.views) == (0, "none", 1), "nothing is augmented"
 
 

@@ -7,10 +7,13 @@ import torch
 from safetensors.torch import load_file
 
 import small
-from tutelage import embedded, training
+from tutelage import teaching, training
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.kd import KD
 from tutelage.optim import Fit
+from tutelage.recipe import TeacherSpec
+from tutelage.run import Run
+from tutelage.teacher import ask
 from tutelage.training import train
 
 
@@ -27,7 +30,7 @@ def test_the_head_is_the_one_that_pixels_would_have_trained(tmp_path, monkeypatc
     if kind == "averaged":
         chosen = replace(chosen, fit=replace(chosen.fit, ema=0.9))
     by_cache = train(chosen, engine=small.CPU, runs=tmp_path / "cache")
-    monkeypatch.setattr(embedded, "possible", lambda recipe: False)
+    monkeypatch.setattr(teaching, "embeddings_will_do", lambda recipe: False)
     by_pixels = train(chosen, engine=small.CPU, runs=tmp_path / "pixels")
     start = load_file(chosen.student.weights)
     one, other = load_file(by_cache.weights), load_file(by_pixels.weights)
@@ -60,3 +63,34 @@ def test_the_backbone_is_paid_once_for_all_epochs_and_seeds(tmp_path, monkeypatc
     assert asked <= 1.01 * images, "beyond the passes, single images to find sizes"
     again = train(replace(chosen, seed=1), engine=small.CPU, runs=tmp_path / "runs")
     assert again.result("cost")["teacher_passes_paid"] == 0
+
+
+def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_path, monkeypatch):
+    start = small.weights(tmp_path / "start.safetensors", small.NORMED)
+    fit = Fit(epochs=4, batch_size=128, learning_rate=0.05)
+    teacher = TeacherSpec(replace(small.NORMED, weights=str(start)), tune="head", fit=fit)
+    chosen = replace(small.taught(tmp_path), teacher=teacher, fit=replace(fit, epochs=2), views=2)
+    runs = tmp_path / "runs"
+    (own,) = chosen.of_teachers
+    train(own, engine=small.CPU, runs=runs)
+    asked = 0
+    forward = teaching.Tapped.forward
+
+    def counting(self, pixels, *rest, **named):
+        nonlocal asked
+        asked += len(pixels) if self.mean == teacher.model.mean else 0
+        return forward(self, pixels, *rest, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(teaching.Tapped, "forward", counting)
+        run = train(chosen, engine=small.CPU, runs=runs)
+    assert run.result("cost")["teacher_passes_paid"] == 0
+    assert asked < 40, "a few rows are compared, sizes are found"
+    dataset = small.digits()
+    member = teaching.load_member(chosen, teacher, dataset, runs)
+    cache = teaching.open_cache(chosen, member, dataset, runs)
+    assert cache.views() == [0, 1]
+    stored = cache.answers(torch.arange(100), torch.ones(100, dtype=torch.long)).logits
+    fresh = ask(member.network, dataset.train, chosen.augment, torch.arange(100), 1).logits
+    torch.testing.assert_close(stored, fresh, rtol=0, atol=2e-3 * fresh.abs().max().item())
+    assert torch.equal(cache.head.weight, load_file(Run.of(own, runs).weights)["linear.weight"])

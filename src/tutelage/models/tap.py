@@ -159,17 +159,21 @@ class Tapped(nn.Module):
         image = torch.zeros(1, len(self.mean), self.size, self.size, dtype=weight.dtype, device=weight.device)
         with evaluating(self):
             outputs = self(image, EVERYTHING if self.stages else EVERYTHING - {"features"})
-        head, last = None, _module(self.network, self.head)
-        if isinstance(last, nn.Linear):
-            bias = last.bias if last.bias is not None else weight.new_zeros(last.out_features)
-            head = Head(last.weight.detach().clone(), bias.detach().clone())
         return Sizes(
             classes=outputs.logits.shape[1],
             embedding=outputs.embedding.shape[1] if outputs.embedding is not None else None,
             features=tuple(tuple(f.shape[1:]) for f in outputs.features),
             stages=self.stages,
-            head=head,
+            head=head_of(_module(self.network, self.head)),
         )
+
+
+def head_of(layer: nn.Module) -> Head | None:
+    """A copy of a final layer's numbers; None where it is no linear layer."""
+    if not isinstance(layer, nn.Linear):
+        return None
+    bias = layer.bias if layer.bias is not None else layer.weight.new_zeros(layer.out_features)
+    return Head(layer.weight.detach().clone(), bias.detach().clone())
 
 
 @contextmanager
