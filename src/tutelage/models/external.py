@@ -117,7 +117,7 @@ def from_torchvision(model: Model, name: str, *, classes: int, channels: int) ->
     if pretrained:
         try:
             state = published.get_state_dict(progress=True, check_hash=True)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: the hash of what came is another
             raise _offline(name, published.url, error) from error
         module.load_state_dict({k: v for k, v in state.items() if k in module.state_dict()})
     head = last_linear(module)

@@ -1,5 +1,7 @@
 """Networks of timm, of torchvision and of a file: taps, weights, and what happens without a network."""
 
+import hashlib
+
 import pytest
 import timm
 import torch
@@ -159,6 +161,29 @@ def test_without_a_network_torchvisions_error_says_which_file_to_fetch(monkeypat
         made("torchvision:resnet18", weights="pretrained", replace_head=True)
     assert "https://download.pytorch.org/models/resnet18-f37072fd.pth" in error.value.hint
     assert "--teacher.model.weights FILE" in error.value.hint
+
+
+def test_torchvisions_weights_are_fetched_with_progress_and_their_hash_is_checked(tmp_path, monkeypatch, capsys):
+    """By torch's own loader, from a file in the published one's place."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    published = tmp_path / "published.pth"
+    torch.save(torchvision.models.shufflenet_v2_x0_5().state_dict(), published)
+    digest = hashlib.sha256(published.read_bytes()).hexdigest()[:8]
+    right = published.rename(tmp_path / f"shuffle-{digest}.pth")
+    fetch = torchvision.models._api.load_state_dict_from_url
+
+    def from_file(path):
+        monkeypatch.setattr(
+            torchvision.models._api, "load_state_dict_from_url", lambda url, **told: fetch(path.as_uri(), **told)
+        )
+        return made("torchvision:shufflenet_v2_x0_5", weights="pretrained", replace_head=True)
+
+    from_file(right)
+    assert "100%" in capsys.readouterr().err
+    damaged = tmp_path / "shuffle-00000000.pth"
+    damaged.write_bytes(right.read_bytes())
+    with pytest.raises(UserError, match="invalid hash value"):
+        from_file(damaged)
 
 
 def test_weights_made_for_a_sibling_are_told(tmp_path, caplog):
