@@ -221,7 +221,7 @@ def _options(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _offline(name: str, source: str, error: OSError) -> UserError:
+def _offline(name: str, source: str, error: Exception) -> UserError:
     reason = str(error).partition("\n")[0]
     return UserError(
         f"the pretrained weights of {name} could not be fetched: {reason}",
