@@ -59,9 +59,24 @@ def _dispatch(arguments: list[str]) -> None:
     elif arguments[0] not in COMMANDS:
         raise unknown("command", arguments[0], COMMANDS, "tutelage --help")
     else:
-        logging.basicConfig(format="%(message)s", stream=sys.stderr)
-        logging.getLogger("tutelage").setLevel(logging.INFO)
+        _log_to_stderr()
         command(arguments[0])(arguments[1:])
+
+
+def _log_to_stderr() -> None:
+    """What the package and the libraries report, each line once: a study builds the same network many times."""
+    said: set[str] = set()
+
+    def unsaid(record: logging.LogRecord) -> bool:
+        before = len(said)
+        said.add(record.getMessage())
+        return len(said) > before
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(unsaid)
+    logging.basicConfig(format="%(message)s", handlers=[handler])
+    logging.getLogger("tutelage").setLevel(logging.INFO)
+    logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
 
 
 def usage() -> str:

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
+
+import small
 
 RECIPE = """
 views = 2
@@ -218,3 +221,15 @@ def wait_for(seen, process: subprocess.Popen, seconds: float = 60) -> None:
     while not seen() and process.poll() is None:
         assert time.monotonic() < until, "nothing happened"
         time.sleep(0.01)
+
+
+def test_a_line_is_logged_once_though_the_network_is_built_again(tmp_path):
+    state = small.network(small.NORMED).network.state_dict()
+    state["linear.weight"], state["linear.bias"] = state["linear.weight"][:7].clone(), state["linear.bias"][:7].clone()
+    save_file(state, tmp_path / "seven.safetensors")
+    flags = ["--teacher", "seven.safetensors", "--teacher.model.name", "resnet8", "--teacher.tune", "head"]
+    short = ["--teacher.fit.epochs", "1", "--engine.threads", "1", "--runs", "runs"]
+    code = f"from tutelage.cli import main; main({['check', 'digits', *flags, *short]!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("linear.weight, linear.bias starts anew") == 1

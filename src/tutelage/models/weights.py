@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def _read_pickle(path: Path) -> Any:
     dtypes = {type(np.dtype(code)) for code in np.typecodes["All"]}
     allowed: list[Any] = [argparse.Namespace, np.float64(0).__reduce__()[0], np.dtype, *dtypes]
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything
         wanted = re.search(r"GLOBAL (\S+)", str(error))
@@ -105,7 +106,10 @@ def _read_pickle(path: Path) -> Any:
                 f"{path} was refused: it is not made of weights alone but wants to call {wanted[1]}",
                 "ask its author for .safetensors, or load it where you trust it and save model.state_dict()",
             ) from error
-        raise UserError(f"{path} cannot be read: it is damaged, or no file of torch.save", "fetch it again") from error
+        raise UserError(
+            f"{path} cannot be read: it is damaged, or a pickle of something else than weights, which is never run",
+            "fetch it again, or ask its author for .safetensors",
+        ) from error
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:

@@ -3,6 +3,8 @@
 import argparse
 import logging
 import os
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,3 +203,15 @@ def test_the_digest_is_the_same_for_ever():
         linear.bias.fill_(0.5)
     # sha256 of "bias torch.float32 (1,)\n" 0.5f "weight torch.float32 (1, 2)\n" 1.0f -2.0f, by sha256sum
     assert weights_digest(linear) == "dd3c93a368da12d5ec1492a835d2da4befeb19f3b2beeb1d560fa44f64b3261f"
+
+
+def test_a_pickle_of_something_else_is_refused_and_never_run(tmp_path, recwarn):
+    class Spy:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "was run",))
+
+    (tmp_path / "spy.pth").write_bytes(pickle.dumps(Spy()))
+    with pytest.raises(UserError, match="which is never run"):
+        load_weights(network(), tmp_path / "spy.pth")
+    assert not (tmp_path / "was run").exists()
+    assert not recwarn.list
