@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tutelage import files, shards
 from tutelage.data.augment import Augment
-from tutelage.data.images import Images
+from tutelage.data.images import Images, workers_beside
 from tutelage.errors import UserError
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
@@ -322,13 +322,14 @@ def _ask_range(network, images, augment, view, samples, fields, advance) -> dict
     """The teacher's answers about one view of a range of samples, on the CPU."""
     parts: dict[str, list[Tensor]] = {field: [] for field in fields}
     # Always the same batches: kernels may round otherwise in others.
-    batch = FILL_BATCH if next(network.parameters()).device.type == "cpu" else 8 * FILL_BATCH
-    for start in range(samples.start, samples.stop, batch):
-        sample = torch.arange(start, min(start + batch, samples.stop))
-        answer = ask(network, images, augment, sample, view, frozenset(fields))
+    device = next(network.parameters()).device
+    batches = torch.arange(samples.start, samples.stop).split(FILL_BATCH if device.type == "cpu" else 8 * FILL_BATCH)
+    addresses = ((sample, torch.full_like(sample, view)) for sample in batches)
+    for pixels, _, _ in images.stream(addresses, augment, workers_beside(device)):
+        answer = network(pixels.to(device, memory_format=torch.channels_last), frozenset(fields))
         for field in fields:
             parts[field].append(getattr(answer, field).float().cpu())
-        advance(len(sample))
+        advance(len(pixels))
     return {field: torch.cat(rows) for field, rows in parts.items()}
 
 

@@ -1,5 +1,6 @@
 """What a split is to everybody else: labelled images that can be seen plain or under an address."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -23,6 +24,11 @@ class Views(NamedTuple):
     """Positions, in the same images, of what was mixed in; None without mixing."""
     partner_share: Float32[Tensor, " B"] | None
     """The partner's share of the pixels, in [0, 1)."""
+
+
+def workers_beside(device: torch.device) -> int:
+    """Processes that make views ahead where networks compute on a device: up to 8 beside a GPU, none on the CPU."""
+    return 0 if device.type == "cpu" else min(8, (os.cpu_count() or 1) - 1)
 
 
 class Images(ABC):

@@ -76,7 +76,8 @@ def decoded(data: bytes, side: int = 0) -> Image.Image:
         raise ValueError(_reason(error, data)) from None
     if min(image.size) < 2:
         raise ValueError(f"only {image.width} x {image.height} pixels")
-    return _rgb(ImageOps.exif_transpose(image))
+    ImageOps.exif_transpose(image, in_place=True)
+    return _rgb(image)
 
 
 def inspect(root: Path, place: Place) -> Facts:
@@ -124,7 +125,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _reason(error: Exception, data: bytes) -> str:

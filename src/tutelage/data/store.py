@@ -16,8 +16,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image, __version__
+from PIL import __version__
 from torch import Tensor
+from torchvision.transforms.v2 import functional as F
 
 from tutelage import files, progress
 from tutelage.data import reading
@@ -27,7 +28,7 @@ from tutelage.errors import UserError
 MARGIN = 1.15
 LONGEST = 2.0
 """The longer side of a kept photo over its shorter one, at most; the middle is kept."""
-VERSION = 1
+VERSION = 2
 """Of the kept pixels: raise it when decoding changes."""
 Keep = Literal["file", "memory", "none"]
 
@@ -52,10 +53,10 @@ class Decoder(Photos):
     """Only ever seen whole: the square in the middle."""
 
     def __call__(self, position: int) -> Tensor:
-        return _tensor(self.pixels(self.entries[position]))
+        return self.pixels(self.entries[position])
 
-    def pixels(self, entry: Entry) -> np.ndarray:
-        """[height, width, 3], shrunk; never enlarged.
+    def pixels(self, entry: Entry) -> Tensor:
+        """uint8 [3, height, width], shrunk; never enlarged.
 
         Raises:
             UserError: the file has changed since it was read first.
@@ -67,20 +68,23 @@ class Decoder(Photos):
             raise UserError(
                 f"{entry.place.file} could be read before, and cannot now: {error}", "tutelage data check reads it anew"
             ) from None
+        pixels = _tensor(np.asarray(image))
         longest = 1.0 if self.whole else LONGEST
-        left, top = (max(0, side - round(min(image.size) * longest)) // 2 for side in image.size)
-        image = image.crop((left, top, image.width - left, image.height - top))
-        if min(image.size) > short:
-            shrink = short / min(image.size)
-            size = (max(short, round(image.width * shrink)), max(short, round(image.height * shrink)))
-            image = image.resize((short, short) if self.whole else size, Image.Resampling.BICUBIC)
-        return np.asarray(image)
+        top, left = (max(0, side - round(min(image.size) * longest)) // 2 for side in pixels.shape[1:])
+        pixels = pixels[:, top : image.height - top, left : image.width - left]
+        height, width = pixels.shape[1:]
+        shrink = short / min(height, width)
+        if shrink < 1:
+            size = [short, short] if self.whole else [max(short, round(side * shrink)) for side in (height, width)]
+            # In a quarter of Pillow's time.
+            pixels = F.resize(pixels, size, F.InterpolationMode.BICUBIC, antialias=True)
+        return pixels
 
     @property
     def digest(self) -> str:
         """Of everything the pixels depend on."""
         shas = [entry.facts.sha for entry in self.entries]
-        return files.digest([VERSION, __version__, self.side, self.whole, shas])
+        return files.digest([VERSION, __version__, torch.__version__, self.side, self.whole, shas])
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,11 @@ def _write(folder: Path, decoder: Decoder, what: str) -> None:
 
 
 def _decode(decoder: Decoder, what: str) -> Iterator[np.ndarray]:
-    """Every photo's pixels, in order, decoded on all cores."""
+    """Every photo's pixels [height, width, 3], in order, decoded on all cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress.advancing(what, len(decoder.entries)) as advance:
         for first in range(0, len(decoder.entries), 1024):  # so that not all of them wait in memory
             for part in pool.map(decoder.pixels, decoder.entries[first : first + 1024]):
-                yield part
+                yield part.permute(1, 2, 0).contiguous().numpy()
                 advance(1)
 
 

@@ -1,0 +1,156 @@
+"""Photos a second: views by address against torchvision's own ImageFolder and DataLoader with the same transforms.
+
+Random resized crops, flips and light jitter (the recipe's for photos) of 224-pixel JPEGs at 128 pixels, by the same
+number of workers, an epoch each in turn; ImageFolder once with transforms of PIL images and once of tensors, the
+quicker of both is compared with. Time is what CPUs spent, workers included, and what a clock says. Decoded once
+(`data.keep file`) the first epoch decodes and writes all photos, later ones read them; `none` decodes in every epoch.
+
+    python benchmarks/photos.py [--images 320] [--rounds 10] [--workers 1 2] [--limit 20]
+"""
+
+import argparse
+import math
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from _common import WARM_UP, in_words, ratio, write
+from tutelage import files
+from tutelage.data import index
+from tutelage.data.augment import Augment
+from tutelage.data.files import FileImages
+from tutelage.data.store import Decoder, kept
+
+STORED, SIDE, BATCH = 224, 128, 32
+AUGMENT = Augment(crop_padding=0, crop_scale=0.35, jitter=0.2)
+
+
+def make(folder: Path, images: int) -> None:
+    """Photos of coloured noise at all scales, which JPEG finds as hard as others (about 15 kB each)."""
+    generator = np.random.default_rng(0)
+    for number in range(images):
+        photo = np.zeros((STORED, STORED, 3))
+        for side in (4, 16, 64):
+            noise = Image.fromarray(generator.integers(0, 256, (side, side, 3), dtype=np.uint8))
+            photo += np.asarray(noise.resize((STORED, STORED), Image.Resampling.BICUBIC)) * (8 / side) ** 0.5
+        place = folder / f"class{number % 5}" / f"{number:05d}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((photo / photo.max() * 255).astype(np.uint8)).save(place, quality=90)
+
+
+def torchvisions(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[Any]]]:
+    """An epoch of ImageFolder through a DataLoader, by what its transforms work on."""
+    crop = v2.RandomResizedCrop(SIDE, scale=(AUGMENT.crop_scale, 1.0), antialias=True)
+    change = [crop, v2.RandomHorizontalFlip(), v2.ColorJitter(AUGMENT.jitter, AUGMENT.jitter, AUGMENT.jitter)]
+    tensor, scaled = v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)
+    orders = {"ImageFolder, PIL": [*change, tensor, scaled], "ImageFolder, tensors": [tensor, *change, scaled]}
+    loaders = {
+        name: DataLoader(ImageFolder(folder, v2.Compose(order)), BATCH, shuffle=True, num_workers=workers)
+        for name, order in orders.items()
+    }
+    return {name: lambda loader=loader: loader for name, loader in loaders.items()}
+
+
+def ours(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[Any]]]:
+    """An epoch of the same photos as runs have them, by how they are kept."""
+    told = index.read(str(folder))
+    decoder = Decoder(folder, tuple(told.sound), SIDE, whole=False)
+    labels = torch.zeros(len(told.sound), dtype=torch.int64)
+    in_file = kept(decoder, "file", "decoding")
+
+    def epoch(photos: Any) -> Iterable[Any]:
+        samples = torch.randperm(len(labels)).split(BATCH)
+        addresses = ((sample, torch.zeros_like(sample)) for sample in samples)
+        return FileImages(photos, labels, SIDE, "").stream(addresses, AUGMENT, workers)
+
+    def first() -> Iterable[Any]:
+        files.remove_folder(index.cache_folder() / f"pixels-{decoder.digest[:16]}")
+        return epoch(kept(decoder, "file", "decoding"))
+
+    return {"keep none": lambda: epoch(decoder), "keep file, first": first, "keep file, later": lambda: epoch(in_file)}
+
+
+def spent() -> float:
+    """Seconds of CPU that this process and its workers, those that have ended, have taken."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def timed(
+    contenders: dict[str, Callable[[], Iterable[Any]]], images: int, rounds: int, limit_s: float
+) -> dict[str, dict[str, list[float]]]:
+    """Seconds an epoch of each, in turn: of CPUs, and of a clock."""
+    taken: dict[str, dict[str, list[float]]] = {kind: {name: [] for name in contenders} for kind in ("cpu", "clock")}
+    begun = time.perf_counter()
+    for number in range(rounds + WARM_UP):
+        if number >= WARM_UP + 4 and time.perf_counter() - begun > limit_s:
+            break
+        for name, contender in contenders.items():
+            cpu, clock = spent(), time.perf_counter()
+            seen = sum(len(pixels(batch)) for batch in contender())
+            if seen != images:
+                raise RuntimeError(f"{name} made {seen} of {images} photos")
+            if number >= WARM_UP:
+                taken["cpu"][name].append(spent() - cpu)
+                taken["clock"][name].append(time.perf_counter() - clock)
+    return taken
+
+
+def pixels(batch: Any) -> Tensor:
+    """Of a batch of either: float32 in [0, 1]."""
+    return batch[0]
+
+
+def main() -> None:
+    """Prints and writes docs/results/photos.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=320)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--limit", type=float, default=math.inf, help="seconds for each number of workers")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["TUTELAGE_CACHE"] = f"{name}/cache"
+        folder = Path(name) / "photos"
+        make(folder, chosen.images)
+        for workers in chosen.workers:
+            contenders = torchvisions(folder, workers) | ours(folder, workers)
+            taken = timed(contenders, chosen.images, chosen.rounds, chosen.limit)
+            rows.append(row(workers, chosen.images, taken))
+    result = {"images": chosen.images, "stored": STORED, "side": SIDE, "batch": BATCH, "workers": rows}
+    print(write("photos", result))
+
+
+def row(workers: int, images: int, taken: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    """What is written of one number of workers, and printed."""
+    told: dict[str, Any] = {"workers": workers}
+    for kind, seconds in taken.items():
+        theirs = [name for name in seconds if name.startswith("ImageFolder")]
+        best = min(theirs, key=lambda name: statistics.median(seconds[name]))
+        told[kind] = {
+            "images_per_second": {name: round(images / statistics.median(of)) for name, of in seconds.items()},
+            "best_of_torchvision": best,
+            "speed_to_best": {name: ratio({"a": seconds[best], "b": seconds[name]}, "a", "b") for name in seconds},
+        }
+        for name, values in told[kind]["speed_to_best"].items():
+            speed = told[kind]["images_per_second"][name]
+            print(f"{workers} workers, {kind}: {name} / {best} = {in_words(values)}, {speed:,} images/s", flush=True)
+    return told
+
+
+if __name__ == "__main__":
+    main()
