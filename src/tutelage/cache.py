@@ -324,12 +324,11 @@ def _ask_range(network, images, augment, view, samples, fields, advance) -> dict
     # Always the same batches: kernels may round otherwise in others.
     device = next(network.parameters()).device
     batches = torch.arange(samples.start, samples.stop).split(FILL_BATCH if device.type == "cpu" else 8 * FILL_BATCH)
-    addresses = ((sample, torch.full_like(sample, view)) for sample in batches)
-    for pixels, _, _ in images.stream(addresses, augment, workers_beside(device)):
-        answer = network(pixels.to(device, memory_format=torch.channels_last), frozenset(fields))
+    for views in images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers_beside(device)):
+        answer = network(views.pixels.to(device, memory_format=torch.channels_last), frozenset(fields))
         for field in fields:
             parts[field].append(getattr(answer, field).float().cpu())
-        advance(len(pixels))
+        advance(len(views.pixels))
     return {field: torch.cat(rows) for field, rows in parts.items()}
 
 

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 import small
-from tutelage import data
+from tutelage import cache, data, teaching
 from tutelage.data import Data, index, photos
+from tutelage.data.augment import Augment
 from tutelage.data.splits import open_test, openings
 from tutelage.errors import UserError
 from tutelage.recipe import Recipe
@@ -102,6 +103,21 @@ def test_a_recipe_is_named_by_content(folder, tmp_path):
     assert recipe.name.startswith("colours-baseline-resnet8-s0-")
     Image.new("RGB", (10, 10), "red").save(moved / "red" / "new.png")
     assert dataclasses.replace(recipe, data=Data(str(moved))).name != recipe.name
+
+
+def test_a_teacher_says_the_same_of_photos_that_workers_made(folder, tmp_path, monkeypatch):
+    dataset = data.load(Data(str(folder), size=8))
+    teacher = teaching.build_for(small.STUDENT, dataset, 0)
+    kept = []
+    for workers in (0, 2):
+        monkeypatch.setattr(cache, "workers_beside", lambda device, workers=workers: workers)
+        monkeypatch.setattr(cache, "FILL_BATCH", 16)
+        manifest = cache.identity(teacher, "t", dataset.train, Augment(crop_padding=0), "fp32", "float32")
+        filled = cache.TeacherCache(tmp_path / str(workers), manifest)
+        assert filled.fill(teacher, dataset.train, Augment(crop_padding=0), [0, 1]) == 2 * 43
+        kept.append({path.name + path.parent.name: path.read_bytes() for path in filled.folder.rglob("*.npy")})
+    assert len(kept[0]) == 2
+    assert kept[0] == kept[1]
 
 
 def test_another_size_is_another_cache(folder):
