@@ -1,12 +1,12 @@
 """From a folder of photos to int8: make_photos.py, then data check, distill, export, bench and predict.
 
 The teacher is EfficientNet-lite0 with its published ImageNet weights, of which only the head is trained, shown the
-photos at 128 pixels; the student sees 64. Exported is the run that the study hands over, in every format whose packages
+photos at 96 pixels; the student sees 64. Exported is the run that the study hands over, in every format whose packages
 are installed; where 8 bits lose more than half a point on val, three more epochs in 8 bits follow. TUTELAGE_DATA names
 the folder of CIFAR-10, TUTELAGE_WEIGHTS that of the weights (imagenet_tf_efficientnet_lite0.safetensors). The same
 command goes on where it was stopped.
 
-    python benchmarks/folder.py [--work /tmp/folder] [--epochs 30] [--seeds 0 1 2]
+    python benchmarks/folder.py [--work /tmp/folder] [--epochs 24] [--seeds 0 1 2]
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("/tmp/folder"), help="photos and runs")
     parser.add_argument("--images", type=int, default=1000, help="of each class")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
@@ -46,8 +46,17 @@ def main() -> None:
     session.say("data", "check", "photos")
     session.say(
         *("distill", "photos", "--teacher", "timm:tf_efficientnet_lite0"),
-        *("--teacher.model.weights", f"weights/{WEIGHTS}", "--teacher.model.size", "128", "--data.size", "64"),
-        *("--fit.epochs", str(given.epochs), "--seeds", *map(str, given.seeds), "--engine.threads", str(given.threads)),
+        *("--teacher.model.weights", f"weights/{WEIGHTS}", "--teacher.model.size", "96", "--data.size", "64"),
+        *(
+            "--views",
+            "4",
+            "--fit.epochs",
+            str(given.epochs),
+            "--seeds",
+            *map(str, given.seeds),
+            "--engine.threads",
+            str(given.threads),
+        ),
     )
     study = max((work / "runs").glob("study-photos-*/results.json"), key=lambda path: path.stat().st_mtime).parent
     told = json.loads((study / "results.json").read_text())
