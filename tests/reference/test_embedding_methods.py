@@ -80,6 +80,19 @@ def test_rkd_angles():
     assert rkd_angle_loss(s, t).item() == pytest.approx(expected, **TOLERANCE)
 
 
+@pytest.mark.parametrize("loss", [rkd_distance_loss, rkd_angle_loss])
+def test_rkds_gradients_are_those_of_finite_differences(loss):
+    """They are written out; differences of cosines lie on both sides of Huber's corner here."""
+    s, t = pair()
+    s.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, t), s, eps=1e-6, atol=1e-8, rtol=1e-6)
+    weighted = 3 * loss(s, t)
+    weighted.backward()
+    with torch.no_grad():
+        moved = [loss(s + sign * 1e-6 * torch.eye(B, D, dtype=torch.float64), t) for sign in (1, -1)]
+    assert s.grad.diagonal().sum().item() == pytest.approx(3 * (moved[0] - moved[1]).item() / 2e-6, rel=1e-6)
+
+
 def test_pkt():
     def neighbours(x):
         table = [[(cosine(a, b) + 1) / 2 for b in x] for a in x]

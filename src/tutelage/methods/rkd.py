@@ -7,9 +7,8 @@ cosines) and these from inner products in float64: no array of B x B x D differe
 When: the embeddings differ in width and no projection is wanted. Memory: distances O(B^2), angles O(B^3).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +30,7 @@ def rkd_distance_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E
     Raises:
         ValueError: B < 2 (no pairs).
     """
-    return _huber_of(_relative_distances, _squares(student), _squares(teacher.detach()))
+    return _distance_loss(_squares(student), _squares(teacher.detach()))
 
 
 def rkd_angle_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"]) -> Float[Tensor, ""]:
@@ -45,13 +44,12 @@ def rkd_angle_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"])
     Raises:
         ValueError: B < 2 (no pairs).
     """
-    return _huber_of(_cosines, _squares(student), _squares(teacher.detach()))
+    return _angle_loss(_squares(student), _squares(teacher.detach()))
 
 
-def _huber_of(
-    relation: Callable[[Tensor], Tensor], student: Float[Tensor, "B B"], teacher: Float[Tensor, "B B"]
-) -> Float[Tensor, ""]:
-    return F.smooth_l1_loss(relation(student), relation(teacher))
+def _distance_loss(student: Float[Tensor, "B B"], teacher: Float[Tensor, "B B"]) -> Float[Tensor, ""]:
+    """From squared distances."""
+    return F.smooth_l1_loss(_relative_distances(student), _relative_distances(teacher))
 
 
 def _relative_distances(squares: Float[Tensor, "B B"]) -> Float[Tensor, "B B"]:
@@ -60,10 +58,40 @@ def _relative_distances(squares: Float[Tensor, "B B"]) -> Float[Tensor, "B B"]:
     return distances / mean.clamp_min(1e-12)
 
 
-def _cosines(squares: Float[Tensor, "B B"]) -> Float[Tensor, "B B B"]:
+def _angle_loss(student: Float[Tensor, "B B"], teacher: Float[Tensor, "B B"]) -> Float[Tensor, ""]:
+    """From squared distances."""
+    return cast(Tensor, _AngleLoss.apply(student, teacher))
+
+
+class _AngleLoss(torch.autograd.Function):
+    """The gradient is written out: a third of the arrays of B^3 that autograd would fill.
+
+    With c_jik = v_ji v_jk (s_ji + s_jk - s_ik) / 2, v = s^(-1/2), and g = dL/dc, symmetric in i and k as c is:
+    dL/ds_ji = v_ji sum_k g_jik v_jk - v_ji^2 sum_k g_jik c_jik, and dL/ds_ik = -1/2 sum_j v_ji v_jk g_jik besides.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, student: Tensor, teacher: Tensor) -> Tensor:
+        v = _inverse_distances(student)
+        cosines, difference = _cosines(student, v), _cosines(teacher, _inverse_distances(teacher))
+        torch.sub(cosines, difference, out=difference)
+        slope = difference.clamp(-1, 1)
+        # Huber's function is slope (difference - slope / 2).
+        loss = torch.dot(slope.flatten(), difference.sub_(slope, alpha=0.5).flatten()) / slope.numel()
+        gradient = v * torch.bmm(slope, v[:, :, None])[:, :, 0] - v * v * cosines.mul_(slope).sum(2)
+        gradient -= 0.5 * slope.mul_(v[:, :, None]).mul_(v[:, None, :]).sum(0)
+        ctx.save_for_backward(gradient / slope.numel())
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.saved_tensors[0], None
+
+
+def _cosines(squares: Float[Tensor, "B B"], inverse: Float[Tensor, "B B"]) -> Float[Tensor, "B B B"]:
     """At [j, i, k] the cosine of the angle at j between i and k: (d_ji^2 + d_jk^2 - d_ik^2) / (2 d_ji d_jk)."""
-    inverse = _inverse_distances(squares)
-    return (squares[:, :, None] + squares[:, None, :] - squares) * (0.5 * inverse[:, :, None] * inverse[:, None, :])
+    both = squares[:, :, None] + squares[:, None, :]
+    return both.sub_(squares).mul_(0.5 * inverse[:, :, None]).mul_(inverse[:, None, :])
 
 
 def _inverse_distances(squares: Float[Tensor, "B B"]) -> Float[Tensor, "B B"]:
@@ -72,18 +100,33 @@ def _inverse_distances(squares: Float[Tensor, "B B"]) -> Float[Tensor, "B B"]:
 
 
 def _squares(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
-    """Squared distances; 0 where they are nothing but rounding.
+    """Squared distances; 0 where they are nothing but rounding."""
+    return cast(Tensor, _Squares.apply(pairs_of(x)))
 
-    |x|^2 + |y|^2 - 2xy loses half of the digits of small distances: in float64 (which MPS lacks) none that float32 had.
+
+class _Squares(torch.autograd.Function):
+    """|x|^2 + |y|^2 - 2xy loses half of the digits of small distances: in float64 (which MPS lacks) none of float32's.
+
+    The gradient, 2 sum_j (g_ij + g_ji) (x_i - x_j), has nothing to lose so, and is one product in the embeddings' type.
     """
-    x = pairs_of(x)
-    wide = x if x.device.type == "mps" else x.double()
-    wide = wide - wide.mean(dim=0)
-    products = wide @ wide.T
-    both = products.diagonal()[:, None] + products.diagonal()
-    squares = both - 2 * products
-    rounding = 1024 * torch.finfo(wide.dtype).eps * both + 1e-16
-    return torch.where(squares > rounding, squares, 0).to(x.dtype)
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        wide = x if x.device.type == "mps" else x.double()
+        wide = wide - wide.mean(dim=0)
+        products = wide @ wide.T
+        both = products.diagonal()[:, None] + products.diagonal()
+        squares = both - 2 * products
+        far = squares > 1024 * torch.finfo(wide.dtype).eps * both + 1e-16
+        ctx.save_for_backward(wide.to(x.dtype), far)
+        return torch.where(far, squares, 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        x, far = ctx.saved_tensors
+        g = torch.where(far, gradients[0], 0)
+        g = g + g.T
+        return 2 * (g.sum(dim=1, keepdim=True) * x - g @ x)
 
 
 @dataclass(frozen=True)
@@ -107,8 +150,8 @@ class RKD(Method):
         ours, theirs = _squares(student.embedding), _squares(teacher.embedding.detach())
         terms = {
             "label": self.label_weight * label_cross_entropy(student.logits, context),
-            "distance": self.distance_weight * _huber_of(_relative_distances, ours, theirs),
+            "distance": self.distance_weight * _distance_loss(ours, theirs),
         }
         if self.angle_weight:
-            terms["angle"] = self.angle_weight * _huber_of(_cosines, ours, theirs)
+            terms["angle"] = self.angle_weight * _angle_loss(ours, theirs)
         return terms
