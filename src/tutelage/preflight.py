@@ -156,7 +156,7 @@ def in_words(seen: dict[str, Any]) -> list[str]:
     }
     costs = [teacher["cost"] for teacher in teachers]
     passes, seconds, size = (sum(cost[name] for cost in costs) for name in ("passes", "seconds", "bytes"))
-    stored = f", {progress.size(size)} to add on disk for {seen['views']} views" if size else ""
+    stored = f", {progress.size(size)} to add on disk for {progress.counted(seen['views'], 'view')}" if size else ""
     live = sum(not cost["cached"] for cost in costs)
     asked = "; this method or teacher.live asks the teacher at every step" if live else ""
     return [

@@ -101,6 +101,15 @@ def duration(seconds: float | int) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "view"), counted(1200, "view")
+    ('1 view', '1,200 views')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def size(count: float | int) -> str:
     """Bytes as people say them, decimal.
 

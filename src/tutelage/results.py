@@ -216,7 +216,8 @@ def _cost(folder: Path, trained: Trained, taught: Recipe) -> dict[str, Any]:
         "wall_seconds": files.read_json(folder / "cost.json")["seconds"],
         "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
         "teacher_training_seconds": sum(cost["seconds"] for cost in of_teachers),
-        "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in costs),
+        # A head-tuned teacher's own training pays for the embeddings that it then answers from.
+        "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in (*costs, *of_teachers)),
         "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
     }
 

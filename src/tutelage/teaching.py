@@ -128,7 +128,7 @@ def _of_member(
     needed = cache.bytes_needed(plan.views_used, widths(recipe, sizes))
     if needed and rank == 0:
         progress.say(
-            f"teacher's answers: {len(plan.views_used)} views of {len(dataset.train):,} images, "
+            f"teacher's answers: {progress.counted(len(plan.views_used), 'view')} of {len(dataset.train):,} images, "
             f"{progress.size(needed)} to add in {cache.folder}"
         )
     asked, images = answering(recipe, member, dataset, plan, runs)
