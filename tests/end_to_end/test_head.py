@@ -7,12 +7,13 @@ import torch
 from safetensors.torch import load_file
 
 import small
-from tutelage import teaching, training
+from tutelage import files, teaching, training
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.kd import KD
 from tutelage.optim import Fit
 from tutelage.recipe import TeacherSpec
 from tutelage.run import Run
+from tutelage.study import Study
 from tutelage.teacher import ask
 from tutelage.training import train
 
@@ -94,3 +95,6 @@ def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_pat
     fresh = ask(member.network, dataset.train, chosen.augment, torch.arange(100), 1).logits
     torch.testing.assert_close(stored, fresh, rtol=0, atol=2e-3 * fresh.abs().max().item())
     assert torch.equal(cache.head.weight, load_file(Run.of(own, runs).weights)["linear.weight"])
+    told = files.read_json(Study((chosen,), (0,)).run(engine=small.CPU, runs=runs) / "results.json")
+    embedded = 2 * len(dataset.train) + len(dataset.val)
+    assert told["cost"]["teacher_passes_paid"] == embedded, "by the teacher's own training"
