@@ -56,8 +56,9 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
                 "range": [0, 1],
                 "mean": list(network.mean),
                 "std": list(network.std),
-                "interpolation": _interpolation(network),
+                "interpolation": dataset.interpolation or _interpolation(network),
             },
+            "resizes_inside_by": _interpolation(network),
             "parameters": parameters(plain),
             "macs": macs(network, (1, *shape)),
             "weights_sha256": files.file_digest(run.weights),
@@ -93,7 +94,8 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
     mean, std = tuple(card["input"]["mean"]), tuple(card["input"]["std"])
     model = dataclasses.replace(recipe.student, weights="", mean=mean, std=std)
     student = teaching.build_for(model, dataset, recipe.seed)
-    student.interpolation = card["input"].get("interpolation", student.interpolation)
+    # Cards of earlier versions knew one way of resizing only.
+    student.interpolation = card.get("resizes_inside_by", card["input"].get("interpolation", student.interpolation))
     told = card["teacher_sizes"]
     width = told["embedding"]
     head = None if width is None else Head(torch.zeros(told["classes"], width), torch.zeros(told["classes"]))

@@ -1,5 +1,6 @@
 """The examples in examples/deploy say of pictures what `tutelage predict` says, with a student trained here."""
 
+import dataclasses
 import json
 import os
 import re
@@ -17,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import browsing
 import small
 from tutelage.cli import main
+from tutelage.edge.pixels import read_picture
+from tutelage.edge.runtimes import open_file
 from tutelage.export import export
 from tutelage.optim import Fit
 from tutelage.recipe import Recipe
@@ -97,6 +100,14 @@ def test_cpp(run, pictures, expected, tmp_path):
     words = [program, run.path / "student.onnx", run.path / "card.json", *told]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [f"{path} {one[0][0]}" for path, one in zip(told, expected)]
+    student = open_file(run.path / "student.onnx")
+    bicubic = dataclasses.replace(student.card(), interpolation="bicubic")
+    card = json.loads((run.path / "card.json").read_text())
+    (tmp_path / "card.json").write_text(json.dumps(card | {"input": card["input"] | {"interpolation": "bicubic"}}))
+    words[2] = tmp_path / "card.json"
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    best = [student.infer(read_picture(path, bicubic))[0].argmax() for path in pictures]
+    assert done.stdout.splitlines() == [f"{path} {bicubic.classes[i]}" for path, i in zip(told, best)]
     done = subprocess.run([*words[:3], pictures[0]], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "is not a binary PPM picture" in done.stderr

@@ -1,12 +1,21 @@
 """From a folder of photos to a report, as a user types it."""
 
 import json
+import re
+import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 from test_cli import command, told, told_together
 
 import small
+from tutelage import data, flags, predictions
+from tutelage.cli import main
+from tutelage.data import Data, index
+from tutelage.optim import Fit
+from tutelage.recipe import Recipe
+from tutelage.training import train
 
 STUDENT = ("--student", "convnet", "--student.options", '{"widths": [4, 8], "hidden": 8}')
 BUDGET = ("--views", "2", "--fit.epochs", "2", "--fit.batch-size", "16", "--data.size", "8", "--engine.threads", "1")
@@ -24,6 +33,7 @@ TINY = (
     ),
     *BUDGET,
 )
+SHORT = Fit(epochs=2, batch_size=16, learning_rate=0.05)
 
 
 @pytest.fixture
@@ -103,3 +113,37 @@ def test_unlabelled_images_are_learnt_from_and_counted(here):
     (study,) = (here / "runs").glob("study-*")
     results = json.loads((study / "results.json").read_text())
     assert results["data"]["unlabeled"] == 15
+
+
+def test_the_guide(tmp_path, monkeypatch, capsys):
+    guide = (Path(__file__).parent.parent.parent / "docs" / "guides" / "photos.md").read_text()
+    commands = [shlex.split(words) for words in re.findall(r"^\$ tutelage (.*)$", guide, re.MULTILINE)]
+    assert [words[0] for words in commands] == ["data", "distill", "export", "predict"]
+    look, study, export, predict = commands
+    monkeypatch.chdir(tmp_path)
+    small.photos(Path("photos"), size=(24, 20))
+    small.photos(Path("more_photos"), images=2)
+    main(look)
+    assert "class  train  val  test" in capsys.readouterr().out
+    said = re.findall(r"`(--[a-z]+\.[^`]+)`", guide)
+    assert len(said) == 7
+    for flag in said:
+        assert flags.parsed(flags.DistillFlags, "distill", [*study[1:], *flag.split()]).recipe
+    run = train(Recipe(data=Data("photos", size=8), student=small.STUDENT, fit=SHORT), engine=small.CPU)
+    card = run.result("card")
+    assert (card["input"]["interpolation"], card["resizes_inside_by"]) == ("bicubic", "bilinear")
+    capsys.readouterr()
+    main([word.replace("runs/RUN", str(run.path)) for word in export])
+    assert "student-int8.onnx" in capsys.readouterr().out
+    assert run.result("card")["input"]["crop"] == "the largest centred square"
+    # What a picture file becomes on a device is what the student was validated on.
+    shutil.copy("photos/red/00.png", "photo.jpg")
+    main([word.replace("runs/RUN", str(run.path)) for word in predict])
+    assert capsys.readouterr().out.startswith("photo.jpg: ")
+    dataset, told = data.load(run.recipe.data), index.read("photos")
+    files = [str(Path("photos") / told.sound[i].place.file) for i in dataset.val_positions.tolist()]
+    main(["predict", str(run.path), *files, "--json", "--top", "3"])
+    found = [{one["class"]: one["probability"] for one in each["top"]} for each in json.loads(capsys.readouterr().out)]
+    for shares, logits in zip(found, predictions.on_val(run, dataset).logits.softmax(1), strict=True):
+        for name, share in zip(dataset.classes, logits.tolist(), strict=True):
+            assert abs(shares[name] - share) < 2e-3

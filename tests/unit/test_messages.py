@@ -6,6 +6,7 @@ The texts are in messages.txt; `python tests/unit/test_messages.py` writes it an
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -89,6 +90,20 @@ def prepare(folder: Path) -> None:
     spoilt = bytearray((cache.folder / shard.path).read_bytes())
     spoilt[-1] ^= 1
     (cache.folder / shard.path).write_bytes(spoilt)
+    good = small.photos(folder / "photos")
+    small.photos(folder / "few", images=2)
+    shutil.copytree(good, folder / "damaged")
+    (folder / "damaged" / "red" / "cut.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "damaged" / "red" / "empty.png").touch()
+    shutil.copytree(good / "red", folder / "flat")
+    shutil.copytree(good / "red", folder / "one_class" / "red")
+    shutil.copytree(good, folder / "mixed" / "train")
+    shutil.copytree(good, folder / "mixed" / "more")
+    (folder / "columns.csv").write_text("file name,kind\na.png,red\n")
+    (folder / "rows.csv").write_text("path,label,split\na.png,red,training set\n")
+    (folder / "shards.tar").write_bytes(b"not a tar file" * 100)
+    (folder / "saved").mkdir()
+    (folder / "saved" / "state.json").write_text("{}")
 
 
 MISTAKES = {
@@ -143,6 +158,36 @@ MISTAKES = {
     "no weights": ["check", "digits", "--teacher.tune", "none", "--runs", "runs"],
     "another number of classes": [
         *("check", "digits", "--teacher", "ten_classes.py:net", "--teacher.fit.epochs", "1", "--runs", "runs")
+    ],
+    "no folder of photos": ["data", "check", "gone/photos"],
+    "photos in no folder for each class": ["data", "check", "./flat"],
+    "photos of one class": ["train", "./one_class", "baseline", "--runs", "runs"],
+    "photos beside folders of splits": ["train", "./mixed", "baseline", "--runs", "runs"],
+    "too few photos": ["train", "./few", "baseline", "--runs", "runs"],
+    "damaged photos": ["train", "./damaged", "baseline", "--runs", "runs"],
+    "columns of other names": ["data", "check", "columns.csv"],
+    "a split of another name": ["data", "check", "rows.csv"],
+    "a damaged tar file": ["data", "check", "shards.tar"],
+    "a saved data set that is not whole": ["data", "check", "./saved"],
+    "a file of another kind for photos": ["data", "check", "./a_file"],
+    "photos and what is for small images": [
+        "train",
+        "./photos",
+        "baseline",
+        "--augment.cutout",
+        "4",
+        "--data.keep",
+        "none",
+    ],
+    "unlabelled photos with a built-in set": ["train", "digits", "--data.unlabeled", "photos", "--runs", "runs"],
+    "unlabelled photos for a method of labels": [
+        "train",
+        "./photos",
+        "dkd",
+        "--data.unlabeled",
+        "flat",
+        "--runs",
+        "runs",
     ],
     "output in a file": ["train", "digits", "baseline", "--runs", "a_file"],
     "no run": ["evaluate", "gone"],
@@ -248,7 +293,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name))
-        os.environ["TUTELAGE_DATA"] = f"{name}/data"
+        os.environ |= {"TUTELAGE_DATA": f"{name}/data", "TUTELAGE_CACHE": f"{name}/photo-cache"}
         texts = []
         for mistake, words in MISTAKES.items():
             from tutelage import progress

@@ -34,12 +34,15 @@ Picture read_ppm(const std::string& name) {
     return picture;
 }
 
-// The names in the card's list "classes".
-std::vector<std::string> read_classes(const std::string& name) {
+std::string read_text(const std::string& name) {
     std::ifstream file(name);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The names in a card's list "classes".
+std::vector<std::string> classes_of(const std::string& text) {
     size_t at = text.find("\"classes\"");
-    if (at == std::string::npos) throw std::runtime_error(name + " names no classes");
+    if (at == std::string::npos) throw std::runtime_error("the card names no classes");
     std::vector<std::string> classes;
     const size_t end = text.find(']', at);
     for (at = text.find('[', at); (at = text.find('"', at)) < end;) {
@@ -50,23 +53,36 @@ std::vector<std::string> read_classes(const std::string& name) {
     return classes;
 }
 
-// One row or column of the resized picture: antialiased bilinear, as image libraries do.
+// Whether a card's "input" is resized by bicubic interpolation; else bilinear.
+bool bicubic_of(const std::string& text) {
+    const size_t at = text.find("\"interpolation\"", text.find("\"input\""));
+    return at != std::string::npos && text.substr(text.find(':', at), 12).find("bicubic") != std::string::npos;
+}
+
+float kernel(float distance, bool bicubic) {
+    const float x = std::abs(distance), a = -.5f;
+    if (!bicubic) return std::max(0.f, 1 - x);
+    if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0.f;
+}
+
+// One row or column of the resized picture: antialiased, as image libraries do.
 struct Weights {
     size_t first;
     std::vector<float> values;
 };
 
-std::vector<Weights> weights(size_t offset, size_t size, size_t count) {
-    const float scale = float(size) / count, stretch = std::max(scale, 1.f);
+std::vector<Weights> weights(size_t offset, size_t size, size_t count, bool bicubic) {
+    const float scale = float(size) / count, stretch = std::max(scale, 1.f), reach = bicubic ? 2 * stretch : stretch;
     std::vector<Weights> all;
     for (size_t i = 0; i < count; ++i) {
         const float centre = (i + .5f) * scale;
-        const size_t first = size_t(std::max(0.f, std::floor(centre - stretch + .5f)));
-        const size_t last = std::min(size, size_t(std::floor(centre + stretch + .5f)));
+        const size_t first = size_t(std::max(0.f, std::floor(centre - reach + .5f)));
+        const size_t last = std::min(size, size_t(std::floor(centre + reach + .5f)));
         Weights one{offset + first, {}};
         float sum = 0;
         for (size_t from = first; from < last; ++from) {
-            one.values.push_back(std::max(0.f, 1 - std::abs((from + .5f - centre) / stretch)));
+            one.values.push_back(kernel((from + .5f - centre) / stretch, bicubic));
             sum += one.values.back();
         }
         for (float& weight : one.values) weight /= sum;
@@ -76,12 +92,12 @@ std::vector<Weights> weights(size_t offset, size_t size, size_t count) {
 }
 
 // The largest centred part of the input's proportions, resized: channels x height x width.
-void prepare(const Picture& picture, const ov::Shape& shape, float* pixels) {
+void prepare(const Picture& picture, const ov::Shape& shape, bool bicubic, float* pixels) {
     const size_t channels = shape[1], height = shape[2], width = shape[3];
     const size_t wide = std::min(picture.width, std::max<size_t>(1, picture.height * width / height));
     const size_t high = std::min(picture.height, std::max<size_t>(1, picture.width * height / width));
-    const auto across = weights((picture.width - wide) / 2, wide, width);
-    const auto down = weights((picture.height - high) / 2, high, height);
+    const auto across = weights((picture.width - wide) / 2, wide, width, bicubic);
+    const auto down = weights((picture.height - high) / 2, high, height, bicubic);
     const float grey[] = {.299f, .587f, .114f};
     std::fill(pixels, pixels + channels * height * width, 0.f);
     for (size_t y = 0; y < height; ++y)
@@ -94,11 +110,13 @@ void prepare(const Picture& picture, const ov::Shape& shape, float* pixels) {
                         if (channels == 3) pixels[(c * height + y) * width + x] += value;
                         else pixels[y * width + x] += grey[c] * value;
                     }
+    for (size_t i = 0; i < channels * height * width; ++i) pixels[i] = std::clamp(pixels[i], 0.f, 1.f);
 }
 
 int main(int count, char** words) try {
     if (count < 4) throw std::runtime_error("usage: classify student.onnx card.json picture.ppm ...");
-    const auto classes = read_classes(words[2]);
+    const std::string card = read_text(words[2]);
+    const auto classes = classes_of(card);
     ov::Core core;
     auto model = core.read_model(words[1]);
     auto partial = model->input().get_partial_shape();
@@ -107,7 +125,7 @@ int main(int count, char** words) try {
     auto request = core.compile_model(model, "CPU", ov::inference_num_threads(1)).create_infer_request();
     auto input = request.get_input_tensor();
     for (int i = 3; i < count; ++i) {
-        prepare(read_ppm(words[i]), input.get_shape(), input.data<float>());
+        prepare(read_ppm(words[i]), input.get_shape(), bicubic_of(card), input.data<float>());
         request.infer();
         const auto output = request.get_output_tensor();
         const float* logits = output.data<float>();

@@ -96,7 +96,8 @@ def _of_split(folder: Path, split: str, left_out: Counter[str], labelled: bool) 
         features = files.read_json(folder / "dataset_info.json")["features"]
         shards = [Path(shard["filename"]).name for shard in files.read_json(folder / "state.json")["_data_files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder} is not whole: {error}", "save the data set anew with save_to_disk") from None
+        reason = f"there is no {Path(error.filename).name}" if isinstance(error, FileNotFoundError) else error
+        raise UserError(f"{folder} is not whole: {reason}", "save the data set anew with save_to_disk") from None
     images = _column(folder, features, "Image")
     classes = _column(folder, features, "ClassLabel") if labelled else ""
     names = features[classes]["names"] if labelled else []

@@ -26,6 +26,10 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's: what photos are normalised by where the weights say nothing else."""
 
 
+INTERPOLATION = "bicubic"
+"""How the square in the middle of a photo is shrunk (`store.Decoder`)."""
+
+
 class Pieces(NamedTuple):
     """Positions among the sound entries of an index."""
 

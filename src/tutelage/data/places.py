@@ -72,7 +72,9 @@ def listing(path: Path, *, labelled: bool = True) -> Listing:
         UserError: there is no such path, or it is not laid out in a known way.
     """
     if not path.exists():
-        raise UserError(f"there is no {path}", "give a folder of images, a CSV file of path,label or a tar file")
+        raise UserError(
+            f"there is no {path}", "give a folder of images, a CSV file of path,label, a tar file or hf:OWNER/NAME"
+        )
     left_out: Counter[str] = Counter()
     if path.is_dir() and huggingface.is_saved(path):
         root, found = path, list(_of_saved(path, left_out, labelled))

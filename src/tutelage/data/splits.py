@@ -41,6 +41,8 @@ class DataSet:
     """Where the files were looked for; None: the default folder."""
     data: Data = field(default_factory=Data)
     """What was asked for."""
+    interpolation: str = ""
+    """How pictures are resized to its images; empty: they come in one size."""
 
 
 def load(data: Data, root: Path | None = None) -> DataSet:
@@ -99,6 +101,7 @@ def _of_path(data: Data) -> DataSet:
         val_positions=cut.val,
         digest=files.digest({"images": train.digest, "positions": positions}),
         data=data,
+        interpolation=photos.INTERPOLATION,
     )
 
 

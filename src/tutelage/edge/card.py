@@ -60,7 +60,7 @@ def for_input(channels: int, height: int, width: int, interpolation: str) -> dic
         "range": [0, 1],
         "colours": "grey" if channels == 1 else "red, green, blue",
         "interpolation": interpolation,
-        "crop": f"the largest centred part of proportions {width}:{height}",
+        "crop": "the largest centred square" if width == height else f"the largest centred part of {width}:{height}",
         "resize": f"to {height} x {width} pixels, antialiased",
     }
 

@@ -75,9 +75,10 @@ def task_of(run: Run, dataset: DataSet) -> Task:
         raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
     told = run.result("card")
     asked = told["input"]
+    interpolation = dataset.interpolation or asked.get("interpolation", "bilinear")
     said = {
         "classes": told["classes"],
-        "input": asked | card.for_input(*dataset.train.shape, asked.get("interpolation", "bilinear")),
+        "input": asked | card.for_input(*dataset.train.shape, interpolation),
         "normalisation": "inside the file",
         "weights_sha256": told["weights_sha256"],
     }
