@@ -82,7 +82,11 @@ def _teacher(teacher: dict[str, Any], places: dict[str, int]) -> str:
 
 
 def _cost(cost: dict[str, Any]) -> str:
-    line = f"{duration(cost['wall_seconds'])} in all, {duration(cost['training_seconds'])} of it training students"
+    line, training = f"{duration(cost['wall_seconds'])} in all, ", duration(cost["training_seconds"])
+    if cost["training_seconds"] > cost["wall_seconds"]:
+        line += f"beside runs of earlier commands: {training} of training students"
+    else:
+        line += f"{training} of it training students"
     if cost["teacher_training_seconds"]:
         line += f", teacher's training {duration(cost['teacher_training_seconds'])}"
     paid, saved = cost["teacher_passes_paid"], cost["teacher_passes_saved"]

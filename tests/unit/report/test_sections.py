@@ -75,7 +75,7 @@ def test_every_trial_is_drawn_and_listed(html, read):
     assert html.count('aria-label="trial 4: temperature 18, alpha 0.1: pruned"') == 2
     words = " ".join(read.text.split())
     assert "4 settings tried on val" in words
-    assert "it gains +5.0 points over the defaults on val" in words
+    assert "its difference to the defaults on val is +5.0 points" in words
 
 
 def test_a_search_that_found_nothing_better():
@@ -83,7 +83,7 @@ def test_a_search_that_found_nothing_better():
     results["tuning"]["best"] = 0
     told = page(results)
     assert "None was better than the defaults" in told
-    assert "over the defaults on val" not in told
+    assert "difference to the defaults on val" not in told
 
 
 def test_verdicts_are_the_studys_own(html, read):
