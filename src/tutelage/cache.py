@@ -318,10 +318,10 @@ def caches(root: Path) -> list[TeacherCache]:
     return [TeacherCache.open(path.parent) for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json"))]
 
 
+@torch.inference_mode()
 def _ask_range(network, images, augment, view, samples, fields, advance) -> dict[str, Tensor]:
-    """The teacher's answers about one view of a range of samples, on the CPU."""
+    """The teacher's answers about one view of a range, on the CPU; always the same batches, since kernels may round."""
     parts: dict[str, list[Tensor]] = {field: [] for field in fields}
-    # Always the same batches: kernels may round otherwise in others.
     device = next(network.parameters()).device
     batches = torch.arange(samples.start, samples.stop).split(FILL_BATCH if device.type == "cpu" else 8 * FILL_BATCH)
     for views in images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers_beside(device)):
