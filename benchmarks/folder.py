@@ -6,7 +6,7 @@ are installed; where 8 bits lose more than half a point on val, three more epoch
 the folder of CIFAR-10, TUTELAGE_WEIGHTS that of the weights (imagenet_tf_efficientnet_lite0.safetensors). The same
 command goes on where it was stopped.
 
-    python benchmarks/folder.py [--work /tmp/folder] [--epochs 24] [--seeds 0 1 2]
+    python benchmarks/folder.py [--work /tmp/folder] [--epochs 24] [--seeds 0 1 2] [--methods kd dist]
 """
 
 import argparse
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000, help="of each class")
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", default=["kd", "dist"])
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     work = given.work.resolve()
@@ -44,19 +45,11 @@ def main() -> None:
         (work / "weights").symlink_to(Path(os.environ["TUTELAGE_WEIGHTS"]).resolve())
     session = Session(work)
     session.say("data", "check", "photos")
+    budget = ("--views", "4", "--fit.epochs", str(given.epochs), "--engine.threads", str(given.threads))
     session.say(
-        *("distill", "photos", "--teacher", "timm:tf_efficientnet_lite0"),
+        *("distill", "photos", "--methods", *given.methods, "--teacher", "timm:tf_efficientnet_lite0"),
         *("--teacher.model.weights", f"weights/{WEIGHTS}", "--teacher.model.size", "96", "--data.size", "64"),
-        *(
-            "--views",
-            "4",
-            "--fit.epochs",
-            str(given.epochs),
-            "--seeds",
-            *map(str, given.seeds),
-            "--engine.threads",
-            str(given.threads),
-        ),
+        *(*budget, "--seeds", *map(str, given.seeds)),
     )
     study = max((work / "runs").glob("study-photos-*/results.json"), key=lambda path: path.stat().st_mtime).parent
     told = json.loads((study / "results.json").read_text())

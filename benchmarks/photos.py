@@ -5,7 +5,7 @@ number of workers, an epoch each in turn; ImageFolder once with transforms of PI
 quicker of both is compared with. Time is what CPUs spent, workers included, and what a clock says. Decoded once
 (`data.keep file`) the first epoch decodes and writes all photos, later ones read them; `none` decodes in every epoch.
 
-    python benchmarks/photos.py [--images 320] [--rounds 10] [--workers 1 2] [--limit 20]
+    python benchmarks/photos.py [--images 320] [--rounds 12] [--workers 1 2] [--limit 20]
 """
 
 import argparse
@@ -28,7 +28,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from _common import WARM_UP, in_words, ratio, write
-from tutelage import files
+from tutelage import files, progress
 from tutelage.data import index
 from tutelage.data.augment import Augment
 from tutelage.data.files import FileImages
@@ -117,11 +117,12 @@ def main() -> None:
     """Prints and writes docs/results/photos.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=320)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--limit", type=float, default=math.inf, help="seconds for each number of workers")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    progress.console.quiet = True
     rows = []
     with tempfile.TemporaryDirectory() as name:
         os.environ["TUTELAGE_CACHE"] = f"{name}/cache"

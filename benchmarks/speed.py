@@ -41,6 +41,7 @@ BENCHMARKS = (
     Benchmark("peers", ("--limit", "45"), 100),
     Benchmark("startup", ("--rounds", "5"), 60),
     Benchmark("views", ("--rounds", "20"), 40),
+    Benchmark("photos", ("--images", "160", "--limit", "20"), 70),
     Benchmark("scale", ("--rounds", "50"), 120),
     Benchmark("sweep", (), 240),
 )
@@ -95,6 +96,18 @@ def claims(script: str, result: dict[str, Any]) -> list[Claim]:
             return [*found, Claim("the same command again, seconds", run["again_s"])]
         case "views":
             return [Claim(f"{kind}: images/s on one core", row["median"]) for kind, row in result["views"].items()]
+        case "photos":
+            return [
+                _ratio(
+                    f"{row['workers']} workers, {time}: {name} / {row[kind]['best_of_torchvision']}",
+                    row[kind]["speed_to_best"][name],
+                    "at least 0.95",
+                )
+                for row in result["workers"]
+                for kind, time in (("cpu", "images per second of CPU"), ("clock", "images per second"))
+                for name in row[kind]["speed_to_best"]
+                if name.startswith("keep")
+            ]
         case "scale":
             found = []
             for row in result["sizes"]:
@@ -122,6 +135,7 @@ TITLES = {
     "peers": "One step by others, ResNet-56 -> ResNet-20",
     "startup": "Start and end",
     "views": "Views",
+    "photos": "Views of photos from files against ImageFolder and DataLoader, 224-pixel JPEGs at 128 pixels",
     "scale": "Scale",
     "sweep": "A sweep on one cache",
 }
