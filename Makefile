@@ -10,7 +10,7 @@ WEIGHTS ?= $(TUTELAGE_WEIGHTS)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch .venv/ready
 
-.PHONY: help setup demo test check bench docs headline headline-small browser results clean
+.PHONY: help setup demo test check bench docs headline headline-small browser results folder clean
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ results: .venv/ready ## the studies of docs/results on CIFAR-10; hours, resumabl
 	$(BIN)/tutelage distill tutorial $(TEACHER) --fit.epochs 3 --engine.threads 1 --engine.precision bf16
 	$(BIN)/tutelage tune cifar10 kd --beside dkd dist --name cifar10-resnet8-kd $(TEACHER) --fit.epochs 10 --engine.threads 1 \
 		--search.trials 12 --search.epochs 6 --search.part 10000
+
+folder: .venv/ready ## the study of a folder of photos, to int8; an hour, resumable; WEIGHTS=folder of published weights
+	TUTELAGE_WEIGHTS=$(WEIGHTS) $(BIN)/python benchmarks/folder.py
 
 clean: ## remove .venv and what tools leave behind
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

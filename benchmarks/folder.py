@@ -64,7 +64,8 @@ def main() -> None:
     pictures = [f"photos/{name}/{name}_0000.jpg" for name in told["data"]["classes"]]
     session.say("predict", f"{run}/student-int8.onnx", *pictures)
     checked = json.loads(session.told("data", "check", "photos", "--json"))
-    result = {"check": checked, "study": told, "export": exported, "static_int8": static}
+    study_without_pictures = {name: value for name, value in told.items() if name != "gallery"}
+    result = {"check": checked, "study": study_without_pictures, "export": exported, "static_int8": static}
     result["bench"] = json.loads((work / run / "bench.json").read_text())
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "folder.json").write_text(json.dumps(result, indent=2) + "\n")
