@@ -41,7 +41,7 @@ BENCHMARKS = (
     Benchmark("peers", ("--limit", "45"), 100),
     Benchmark("startup", ("--rounds", "5"), 60),
     Benchmark("views", ("--rounds", "20"), 40),
-    Benchmark("photos", ("--images", "160", "--limit", "20"), 70),
+    Benchmark("photos", ("--limit", "20"), 70),
     Benchmark("scale", ("--rounds", "50"), 120),
     Benchmark("sweep", (), 240),
 )
@@ -101,7 +101,7 @@ def claims(script: str, result: dict[str, Any]) -> list[Claim]:
                 _ratio(
                     f"{row['workers']} workers, {time}: {name} / {row[kind]['best_of_torchvision']}",
                     row[kind]["speed_to_best"][name],
-                    "at least 0.95",
+                    "" if name.endswith("first") else "at least 0.95",
                 )
                 for row in result["workers"]
                 for kind, time in (("cpu", "images per second of CPU"), ("clock", "images per second"))
