@@ -29,14 +29,14 @@ VARIANTS = ("batch 32", "batch 128", "batch 256", "folded")
 
 
 def teacher_of(name: str) -> Tapped:
-    """A frozen network of random weights whose BatchNorms have seen something."""
-    net = frozen(network(name))
-    generator = torch.Generator().manual_seed(0)
+    """A frozen network of random weights whose BatchNorms have seen a batch."""
+    net = network(name).train()
     for part in net.modules():
         if isinstance(part, nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.1, generator=generator)
-            part.running_var.uniform_(0.5, 1.5, generator=generator)
-    return net
+            part.momentum = 1.0
+    with torch.no_grad():
+        net(random_images(64).plain(torch.arange(64)))
+    return frozen(net)
 
 
 def measured(name: str, count: int, rounds: int, limit_s: float, variants: tuple[str, ...]) -> dict[str, Any]:

@@ -37,13 +37,13 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = (
     Benchmark("step", ("--limit", "30"), 180),
-    Benchmark("fill", ("--limit", "22"), 120),
+    Benchmark("fill", ("--limit", "16"), 120),
     Benchmark("peers", ("--limit", "45"), 100),
     Benchmark("startup", ("--rounds", "5"), 60),
     Benchmark("views", ("--rounds", "20"), 40),
     Benchmark("photos", ("--limit", "20"), 70),
     Benchmark("scale", ("--rounds", "50"), 120),
-    Benchmark("sweep", (), 240),
+    Benchmark("sweep", (), 360),
 )
 
 
@@ -161,7 +161,8 @@ def page(results: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]], 
         was = {claim.words: claim.value for claim in _claims_or_none(script, before.get(script))}
         for claim in claims(script, result):
             old = f"{claim.value / was[claim.words]:.2f}" if was.get(claim.words) else ""
-            lines.append(f"| {claim.words} | {claim.value:,.5g} | {claim.spread} | {claim.limit} | {old} |")
+            value = f"{claim.value:,.0f}" if claim.value >= 1000 else f"{claim.value:.3f}"
+            lines.append(f"| {claim.words} | {value} | {claim.spread} | {claim.limit} | {old} |")
     return "\n".join(lines) + "\n"
 
 
