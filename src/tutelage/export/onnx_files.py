@@ -1,6 +1,7 @@
 """ONNX: the student as one self-contained file, in float32 or with int8 weights and activations."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import logging
@@ -14,6 +15,7 @@ from jaxtyping import Float32
 
 from tutelage import rng
 from tutelage.edge.card import KEY
+from tutelage.export.steady import steadied
 from tutelage.export.task import Pixels, Task
 
 CALIBRATION_IMAGES = 512
@@ -55,7 +57,7 @@ def write_int8(task: Task, path: Path) -> None:
     arithmetic is written as QuantizeLinear and DequantizeLinear around float operators, which runtimes fuse. What
     comes before the first convolution (resizing, normalisation) stays float.
     """
-    write_onnx(task, path)
+    write_onnx(dataclasses.replace(task, network=steadied(task.network, calibration(task))), path)
     quantize(task, path)
 
 
