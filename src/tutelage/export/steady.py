@@ -48,6 +48,8 @@ def steadied(network: nn.Module, batches: Iterable[Float[Tensor, "B C H W"]]) ->
         for handle in handles:
             handle.remove()
         for part, seen in zip(convolutions, watched, strict=True):
+            if not len(seen.lowest):  # nothing enters it
+                continue
             largest = part.weight.flatten(1).abs().amax(1)
             step = (seen.high - seen.low) / 255 * largest / 127
             still = seen.highest - seen.lowest < step

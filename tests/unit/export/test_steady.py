@@ -50,6 +50,14 @@ def test_a_network_without_such_channels_is_the_same():
     assert still[0].bias is None
 
 
+def test_a_convolution_that_is_not_used_stays():
+    made = network()
+    made[2].unused = nn.Conv2d(2, 2, 1)
+    still = steadied(made, [images()])
+    assert torch.equal(still[2].unused.weight, made[2].unused.weight)
+    assert not still[0].weight[1].any()
+
+
 def test_its_int8_file_says_what_the_network_says(tmp_path):
     """By ONNX Runtime: without it the second channel's bias is off by more than the channel ever says."""
     pytest.importorskip("onnxruntime")
