@@ -3,6 +3,8 @@
 import importlib
 import logging
 
+from torch import nn
+
 from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS, Model
 from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, others
@@ -39,18 +41,21 @@ def build(
         mean: Of the data set, per channel, pixels in [0, 1].
         std: Likewise.
         seed: Of the initial weights.
-        replace_head: A final layer for another number of classes starts anew; False: that is an error.
+        replace_head: A final layer for another number of classes starts from zeros; False: that is an error.
 
     Raises:
         UserError: unknown name or option, weights that cannot be had or do not fit, a module path that does not exist.
     """
     with seeded(seed, "initial weights"):
         network = _make(model, classes, channels)
-    if network.classes not in (0, classes) and not replace_head:
-        raise UserError(
-            f"the pretrained weights of {model.name} know {network.classes} classes, not {classes}",
-            "the final layer has to be trained for these classes; the rest of the weights can stay",
-        )
+    if network.classes not in (0, classes):
+        if not replace_head:
+            raise UserError(
+                f"the pretrained weights of {model.name} know {network.classes} classes, not {classes}",
+                "the final layer has to be trained for these classes; the rest of the weights can stay",
+            )
+        for parameter in network.module.get_submodule(network.head).parameters():
+            nn.init.zeros_(parameter)
     said: dict[str, str] = {}
     if model.weights not in ("", "pretrained"):
         said = load_weights(network.module, model.weights, head=network.head, replace_head=replace_head)

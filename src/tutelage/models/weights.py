@@ -36,7 +36,8 @@ def load_weights(network: nn.Module, path: str | Path, *, head: str = "", replac
         network: The plain network.
         path: A .safetensors, .pth or .pt file.
         head: Module path of its final layer.
-        replace_head: A final layer for another number of classes keeps its initial weights; False: an error.
+        replace_head: A final layer for another number of classes starts from zeros (Kolesnikov et al.
+            2020, arXiv:1912.11370): what random weights say there is loud beside wide embeddings; False: an error.
 
     Returns:
         The metadata of a .safetensors file; nothing for others.
@@ -50,8 +51,8 @@ def load_weights(network: nn.Module, path: str | Path, *, head: str = "", replac
         k for k in (f"{head}.weight", f"{head}.bias") if k in state and k in own and state[k].shape != own[k].shape
     ]
     if heads and replace_head:
-        log.info("%s: kept %d tensors; %s starts anew", path, len(state) - len(heads), ", ".join(heads))
-        state |= {k: own[k] for k in heads}
+        log.info("%s: kept %d tensors; %s starts from zeros", path, len(state) - len(heads), ", ".join(heads))
+        state |= {k: torch.zeros_like(own[k]) for k in heads}
     _check_names(state, own, path, heads)
     halves = [k for k, v in state.items() if v.dtype in (torch.float16, torch.bfloat16) and v.dtype != own[k].dtype]
     if halves:

@@ -88,6 +88,7 @@ def test_weights_for_other_classes_are_an_error_unless_the_head_may_start_anew(t
         made(weights=path)
     network = made(weights=path, replace_head=True)
     assert network.network.linear.out_features == 10
+    assert not network.network.linear.weight.any()
     assert torch.equal(network.network.conv1.weight, made(classes=7).network.conv1.weight)
 
 

@@ -103,6 +103,8 @@ def test_timms_weights_bring_their_normalisation_and_lose_their_head(tmp_path):
         assert network.mean == IMAGENET_MEAN
         assert network.interpolation == "bicubic"
         assert network.network.classifier.out_features == 10
+        assert not network.network.classifier.weight.any()
+        assert not network.network.classifier.bias.any()
         kept = {k: v for k, v in network.network.state_dict().items() if not k.startswith("classifier.")}
         assert all(torch.equal(v, source.state_dict()[k]) for k, v in kept.items())
 
@@ -115,6 +117,7 @@ def test_torchvisions_weights_bring_their_normalisation_and_lose_their_head(monk
     network = made("torchvision:shufflenet_v2_x0_5", weights="pretrained", replace_head=True)
     assert network.mean == IMAGENET_MEAN
     assert network.network.fc.out_features == 10
+    assert not network.network.fc.weight.any()
     assert torch.equal(network.network.stage4[0].branch1[0].weight, source.stage4[0].branch1[0].weight)
     whole = made("torchvision:shufflenet_v2_x0_5", weights="pretrained", classes=1000)
     assert weights_digest(whole.network) == weights_digest(source)
