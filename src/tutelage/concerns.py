@@ -6,6 +6,9 @@ from typing import Any
 SATURATED = 0.05
 """Nats of entropy at the method's temperature below which a teacher's answers teach little beyond the label. The
 published ResNet-56 has 0.02 on its training views at T = 1, where nothing was gained, and 0.6 at T = 4."""
+OVERSURE = 0.1
+"""Mean confidence on val above accuracy there. A head-tuned EfficientNet-lite0 of 0.15 taught a folder's student
+nothing that could be shown (docs/log.md)."""
 FAR_BELOW = 0.03
 """Of accuracy, beyond chance: how much less than recorded is another network, normalisation or data set."""
 SMALL = 64
@@ -20,7 +23,7 @@ def concerns(seen: dict[str, Any]) -> list[str]:
     """
     found = [text for teacher in seen["teachers"] for text in _identity(teacher, seen["classes"])]
     found += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
-    return found + [text for text in (_chance(seen), _baseline(seen), _saturated(seen), *_small(seen)) if text]
+    return found + [text for text in (_chance(seen), _baseline(seen), _oversure(seen), _saturated(seen), *_small(seen)) if text]
 
 
 def _identity(teacher: dict[str, Any], classes: list[str]) -> list[str]:
@@ -86,6 +89,16 @@ def _baseline(seen: dict[str, Any]) -> str:
     return (
         f"the student alone reaches {top1:.1%} on val ({runs}), the teacher {seen['val']['top1']:.1%}: on {images:,} "
         "images that is not clearly better; a larger or longer trained teacher, or an ensemble, has more to teach"
+    )
+
+
+def _oversure(seen: dict[str, Any]) -> str:
+    confidence, top1 = seen["val"]["confidence"], seen["val"]["top1"]
+    if _chance(seen) or confidence - top1 <= OVERSURE + 2 * _error(seen["val"]):
+        return ""
+    return (
+        f"the teacher is {confidence:.0%} sure on val and right on {top1:.0%}: the student will learn its errors as "
+        "certainties; train it longer or otherwise, or raise method.temperature"
     )
 
 

@@ -232,4 +232,4 @@ def test_a_line_is_logged_once_though_the_network_is_built_again(tmp_path):
     code = f"from tutelage.cli import main; main({['check', 'digits', *flags, *short]!r})"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("linear.weight, linear.bias starts from zeros") == 1
+    assert done.stderr.count("linear.weight, linear.bias start from zeros") == 1

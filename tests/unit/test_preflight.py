@@ -80,6 +80,19 @@ def test_saturation_is_told_with_what_would_help(tmp_path):
     assert "augment.mix" in told
 
 
+def test_a_teacher_that_is_surer_than_right(tmp_path):
+    seen = look(small.taught(tmp_path), tmp_path)
+
+    def told(**val):
+        return [text for text in concerns(seen | {"val": seen["val"] | val}) if "sure on val" in text]
+
+    assert not told(), "it is right by chance, which is another concern"
+    (boastful,) = told(top1=0.75, confidence=0.96, images=400)
+    assert boastful.startswith("the teacher is 96% sure on val and right on 75%:")
+    assert not told(top1=0.75, confidence=0.8, images=400)
+    assert not told(top1=0.75, confidence=0.96, images=20), "within the error of 20 images"
+
+
 def test_a_mixture_of_sure_teachers_is_not_sure(tmp_path):
     """An ensemble is looked at as a whole."""
     recipe = with_weights(small.taught(tmp_path, method=KD(temperature=1.0)), louder)

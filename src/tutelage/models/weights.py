@@ -51,7 +51,7 @@ def load_weights(network: nn.Module, path: str | Path, *, head: str = "", replac
         k for k in (f"{head}.weight", f"{head}.bias") if k in state and k in own and state[k].shape != own[k].shape
     ]
     if heads and replace_head:
-        log.info("%s: kept %d tensors; %s starts from zeros", path, len(state) - len(heads), ", ".join(heads))
+        log.info("%s: kept %d tensors; %s start from zeros", path, len(state) - len(heads), ", ".join(heads))
         state |= {k: torch.zeros_like(own[k]) for k in heads}
     _check_names(state, own, path, heads)
     halves = [k for k, v in state.items() if v.dtype in (torch.float16, torch.bfloat16) and v.dtype != own[k].dtype]
