@@ -10,6 +10,7 @@ DIR of --weights holds the published cifar10_resnet56_akamaster and cifar10_resn
 
 import argparse
 import os
+import re
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from tutelage.run import Run
 from tutelage.statistics import paired_gain
 
 TEACHER, PUBLISHED = "cifar10_resnet56_akamaster.safetensors", "cifar10_resnet8_mlperftiny.safetensors"
+README = Path(__file__).parent.parent / "README.md"
+PLACE = re.compile(r"(<!-- headline -->\n).*?(<!-- end of headline -->)", re.DOTALL)
 FILES = {"float": "onnx", "int8": "onnx-int8"}
 
 
@@ -115,12 +118,22 @@ def _forms(told: list[dict[str, Any]]) -> dict[str, list[float]]:
 
 
 def page(result: dict[str, Any], name: str) -> str:
-    """docs/results/headline.md, whose table the README repeats."""
+    """docs/results/headline.md: the summary and what docs/results/headline_notes.md says to it."""
+    notes = RESULTS / f"{name}_notes.md"
+    title = "# MLPerf Tiny's ResNet-8: the same network, the same bytes, another training\n\n"
+    return title + summary(result, name) + ("\n" + notes.read_text() if notes.exists() else "")
+
+
+def in_readme(text: str, result: dict[str, Any]) -> str:
+    """The README with the summary in its place."""
+    return PLACE.sub(lambda found: found[1] + summary(result, "headline") + found[2], text)
+
+
+def summary(result: dict[str, Any], name: str) -> str:
+    """What was run, the table and the claims, as the README has them."""
     fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
     of = {row["name"]: row for row in result["rows"]}
     lines = [
-        "# MLPerf Tiny's ResNet-8: the same network, the same bytes, another training",
-        "",
         f"`python benchmarks/headline.py{flag}` ({result['machine']['processor']}): {result['images']:,} images to "
         f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
         f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened once. Sizes and single-thread "
@@ -129,7 +142,8 @@ def page(result: dict[str, Any], name: str) -> str:
         "| training | test, float | test, int8 | float file | int8 file | latency, float | latency, int8 |",
         "|---|---|---|---|---|---|---|",
     ]
-    words = {"published": "published weights", "alone": "ours, no teacher", "taught": "ours, taught by ResNet-56"}
+    teacher = result["recipe"]["teacher"]["model"]["name"].replace("resnet", "ResNet-")
+    words = {"published": "published weights", "alone": "ours, no teacher", "taught": f"ours, taught by {teacher}"}
     for row in result["rows"]:
         both = [row["files"][FILES[form]] for form in FILES]
         cells = [_percent(row[form]) for form in FILES] + [f"{told['bytes'] / 1000:.0f} kB" for told in both]
@@ -142,8 +156,7 @@ def page(result: dict[str, Any], name: str) -> str:
     hours = sum(sum(row.get("seconds", [])) for row in result["rows"]) / 3600
     paid, saved = (sum(row.get(f"teacher_passes_{what}", 0) for row in result["rows"]) for what in ("paid", "saved"))
     lines.append(f"- {hours:.1f} hours of training on one thread a run; teacher passes paid {paid:,}, saved {saved:,}")
-    notes = RESULTS / f"{name}_notes.md"
-    return "\n".join(lines) + "\n" + ("\n" + notes.read_text() if notes.exists() else "")
+    return "\n".join(lines) + "\n"
 
 
 def _percent(values: list[float]) -> str:
@@ -157,7 +170,7 @@ def _points(gain: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Trains what is missing, opens test once, writes docs/results/headline.json and .md."""
+    """Trains what is missing, opens test once, writes docs/results/headline.json, .md and the README's table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", required=True)
     parser.add_argument("--data-root", type=Path)
@@ -181,6 +194,8 @@ def main() -> None:
     path = write(name, settings | told)
     result = files.read_json(path)
     path.with_suffix(".md").write_text(page(result, name))
+    if not chosen.small:
+        README.write_text(in_readme(README.read_text(), result))
     print(path.with_suffix(".md").read_text())
 
 

@@ -23,7 +23,8 @@ def concerns(seen: dict[str, Any]) -> list[str]:
     """
     found = [text for teacher in seen["teachers"] for text in _identity(teacher, seen["classes"])]
     found += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
-    return found + [text for text in (_chance(seen), _baseline(seen), _oversure(seen), _saturated(seen), *_small(seen)) if text]
+    of_all = (_chance(seen), _baseline(seen), _oversure(seen), _saturated(seen), *_small(seen))
+    return found + [text for text in of_all if text]
 
 
 def _identity(teacher: dict[str, Any], classes: list[str]) -> list[str]:

@@ -1,7 +1,8 @@
-"""The numbers in docs/guides/article.md and in the result pages beside it are those of the JSON files."""
+"""The numbers in README, docs/guides/article.md and the result pages are those of the JSON files."""
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ RESULTS = ROOT / "docs" / "results"
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import article_pages  # noqa: E402
+import headline  # noqa: E402
 import lite0  # noqa: E402
 
-PAGES = {"article_mistakes": article_pages.page, "lite0": lite0.page}
+PAGES = {"article_mistakes": article_pages.page, "lite0": lite0.page} | {
+    name: partial(headline.page, name=name) for name in ("headline", "headline_small")
+}
 
 
 def test_the_guides_sentences_are_what_was_measured():
@@ -63,3 +67,10 @@ def test_an_empty_place_stays_empty():
     assert article_pages.filled(page, {"b": "new"}) == (
         "<!-- measured a -->\n<!-- end -->\n<!-- measured b -->\n> new\n<!-- end -->\n"
     )
+
+
+def test_the_readmes_first_table_is_what_was_measured():
+    text, told = headline.README.read_text(), RESULTS / "headline.json"
+    assert headline.PLACE.search(text)
+    if told.exists():
+        assert headline.in_readme(text, json.loads(told.read_text())) == text
