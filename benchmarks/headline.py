@@ -5,7 +5,7 @@ opened once, for all numbers together, when the last run is done. Stop it anywhe
 
     python benchmarks/headline.py --weights DIR --data-root DIR [--seeds 0 1 2] [--small]
 
-DIR of --weights holds the published cifar10_resnet56_akamaster and cifar10_resnet8_mlperftiny (.safetensors).
+DIR of --weights holds the published cifar10_resnet20_akamaster and cifar10_resnet8_mlperftiny (.safetensors).
 """
 
 import argparse
@@ -33,7 +33,7 @@ from tutelage.recipe import Recipe
 from tutelage.run import Run
 from tutelage.statistics import paired_gain
 
-TEACHER, PUBLISHED = "cifar10_resnet56_akamaster.safetensors", "cifar10_resnet8_mlperftiny.safetensors"
+TEACHER, PUBLISHED = "cifar10_resnet20_akamaster.safetensors", "cifar10_resnet8_mlperftiny.safetensors"
 README = Path(__file__).parent.parent / "README.md"
 PLACE = re.compile(r"(<!-- headline -->\n).*?(<!-- end of headline -->)", re.DOTALL)
 FILES = {"float": "onnx", "int8": "onnx-int8"}
