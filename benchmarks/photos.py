@@ -1,11 +1,12 @@
 """Photos a second: views by address against torchvision's own ImageFolder and DataLoader with the same transforms.
 
-Random resized crops, flips and light jitter (the recipe's for photos) of 224-pixel JPEGs at 128 pixels, by the same
-number of workers, an epoch each in turn; ImageFolder once with transforms of PIL images and once of tensors, the
-quicker of both is compared with. Time is what CPUs spent, workers included, and what a clock says. Decoded once
-(`data.keep file`) the first epoch decodes and writes all photos, later ones read them; `none` decodes in every epoch.
+Random resized crops, flips and light jitter (the recipe's for photos) of JPEGs at 128 pixels, by the same number of
+workers, an epoch each in turn; ImageFolder once with transforms of PIL images and once of tensors, the quicker of both
+is compared with. Both end in float32 stored channels last, which our training takes. Time is what CPUs spent, workers
+included, and what a clock says. Decoded once (`data.keep file`) the first epoch decodes and writes all photos, later
+ones read them; `none` decodes in every epoch.
 
-    python benchmarks/photos.py [--images 320] [--rounds 12] [--workers 1 2] [--limit 20]
+    python benchmarks/photos.py [--images 320] [--rounds 12] [--workers 1 2] [--stored 224 512] [--limit 20]
 """
 
 import argparse
@@ -34,18 +35,18 @@ from tutelage.data.augment import Augment
 from tutelage.data.files import FileImages
 from tutelage.data.store import Decoder, kept
 
-STORED, SIDE, BATCH = 224, 128, 32
+SIDE, BATCH = 128, 32
 AUGMENT = Augment(crop_padding=0, crop_scale=0.35, jitter=0.2)
 
 
-def make(folder: Path, images: int) -> None:
-    """Photos of coloured noise at all scales, which JPEG finds as hard as others (about 15 kB each)."""
+def make(folder: Path, images: int, stored: int) -> None:
+    """Square photos of coloured noise at all scales, which JPEG finds as hard as others (224 pixels: about 15 kB)."""
     generator = np.random.default_rng(0)
     for number in range(images):
-        photo = np.zeros((STORED, STORED, 3))
+        photo = np.zeros((stored, stored, 3))
         for side in (4, 16, 64):
             noise = Image.fromarray(generator.integers(0, 256, (side, side, 3), dtype=np.uint8))
-            photo += np.asarray(noise.resize((STORED, STORED), Image.Resampling.BICUBIC)) * (8 / side) ** 0.5
+            photo += np.asarray(noise.resize((stored, stored), Image.Resampling.BICUBIC)) * (8 / side) ** 0.5
         place = folder / f"class{number % 5}" / f"{number:05d}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((photo / photo.max() * 255).astype(np.uint8)).save(place, quality=90)
@@ -109,8 +110,8 @@ def timed(
 
 
 def pixels(batch: Any) -> Tensor:
-    """Of a batch of either: float32 in [0, 1]."""
-    return batch[0]
+    """Of a batch of either: float32 in [0, 1], stored channels last."""
+    return batch[0].contiguous(memory_format=torch.channels_last)
 
 
 def main() -> None:
@@ -119,26 +120,28 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=320)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--limit", type=float, default=math.inf, help="seconds for each number of workers")
+    parser.add_argument("--stored", type=int, nargs="+", default=[224, 512], help="side of the JPEGs, in pixels")
+    parser.add_argument("--limit", type=float, default=math.inf, help="seconds for each row")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     progress.console.quiet = True
     rows = []
     with tempfile.TemporaryDirectory() as name:
         os.environ["TUTELAGE_CACHE"] = f"{name}/cache"
-        folder = Path(name) / "photos"
-        make(folder, chosen.images)
-        for workers in chosen.workers:
-            contenders = torchvisions(folder, workers) | ours(folder, workers)
-            taken = timed(contenders, chosen.images, chosen.rounds, chosen.limit)
-            rows.append(row(workers, chosen.images, taken))
-    result = {"images": chosen.images, "stored": STORED, "side": SIDE, "batch": BATCH, "workers": rows}
+        for stored in chosen.stored:
+            folder = Path(name) / f"photos-{stored}"
+            make(folder, chosen.images, stored)
+            for workers in chosen.workers:
+                contenders = torchvisions(folder, workers) | ours(folder, workers)
+                taken = timed(contenders, chosen.images, chosen.rounds, chosen.limit)
+                rows.append(row(stored, workers, chosen.images, taken))
+    result = {"images": chosen.images, "side": SIDE, "batch": BATCH, "rows": rows}
     print(write("photos", result))
 
 
-def row(workers: int, images: int, taken: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
-    """What is written of one number of workers, and printed."""
-    told: dict[str, Any] = {"workers": workers}
+def row(stored: int, workers: int, images: int, taken: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    """What is written of photos of one size and one number of workers, and printed."""
+    told: dict[str, Any] = {"stored": stored, "workers": workers}
     for kind, seconds in taken.items():
         theirs = [name for name in seconds if name.startswith("ImageFolder")]
         best = min(theirs, key=lambda name: statistics.median(seconds[name]))
@@ -149,7 +152,10 @@ def row(workers: int, images: int, taken: dict[str, dict[str, list[float]]]) -> 
         }
         for name, values in told[kind]["speed_to_best"].items():
             speed = told[kind]["images_per_second"][name]
-            print(f"{workers} workers, {kind}: {name} / {best} = {in_words(values)}, {speed:,} images/s", flush=True)
+            print(
+                f"{stored} pixels, {workers} workers, {kind}: {name} / {best} = {in_words(values)}, {speed:,} images/s",
+                flush=True,
+            )
     return told
 
 
