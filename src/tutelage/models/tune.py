@@ -27,8 +27,3 @@ def set_trained(tapped: Tapped, tune: Literal["head", "last_stage", "full"]) -> 
         module.train(mode=False)
         for parameter in module.parameters(recurse=False):
             parameter.requires_grad_(requires_grad=False)
-
-
-def trained_parameters(module: nn.Module) -> int:
-    """Numbers that want a gradient."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
