@@ -6,7 +6,7 @@ are installed; where 8 bits lose more than half a point on val, three more epoch
 the folder of CIFAR-10, TUTELAGE_WEIGHTS that of the weights (imagenet_tf_efficientnet_lite0.safetensors). The same
 command goes on where it was stopped.
 
-    python benchmarks/folder.py [--work /tmp/folder] [--epochs 24] [--seeds 0 1 2] [--methods kd dist]
+    python benchmarks/folder.py [--work /tmp/folder] [--epochs 24] [--seeds 0 1 2] [--methods kd]
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000, help="of each class")
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--methods", nargs="+", default=["kd", "dist"])
+    parser.add_argument("--methods", nargs="+", default=["kd"])
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     work = given.work.resolve()
