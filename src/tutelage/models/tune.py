@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from torch import nn
-
 from tutelage.models.tap import Tapped
 
 
