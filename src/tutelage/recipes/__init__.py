@@ -14,7 +14,7 @@ RECIPES = {
     "digits": "handwritten digits, 8 x 8: resnet8 taught by resnet20 for three epochs, in a minute",
     "cifar10": "CIFAR-10: resnet8 taught by resnet56",
     "cifar100": "CIFAR-100: resnet8 taught by resnet56",
-    "mlperf_tiny": "CIFAR-10: MLPerf Tiny's ResNet-8 taught by resnet56, patiently",
+    "mlperf_tiny": "CIFAR-10: MLPerf Tiny's ResNet-8 taught by resnet20, patiently",
     "fashion_mnist": "Fashion-MNIST: a small convnet taught by resnet20",
     "tutorial": "CIFAR-10: the popular tutorial's student and numbers (convnet, T = 1, alpha = 0.5), done right",
     "article": "that with its teacher, ImageNet's ResNet-50 under a new head; both see 224 pixels",

@@ -36,7 +36,7 @@ def cifar10() -> Recipe:
 
 
 def mlperf_tiny() -> Recipe:
-    """The network that microcontrollers are measured with, for a microcontroller; half an hour on one core."""
+    """The network that microcontrollers are measured with; three quarters of an hour on one core."""
     teacher = TeacherSpec(Model("resnet20"), tune="full", fit=Fit(epochs=120, batch_size=128, learning_rate=0.1))
     fit = replace(cifar10().fit, epochs=60, weight_decay=5e-4)
     return replace(cifar10(), student=Model("mlperf_tiny_resnet8"), teacher=teacher, fit=fit)

@@ -1,0 +1,161 @@
+"""How the headline's recipe was found: one thing changed at a time, chosen on val; the test split stays shut.
+
+Every trial is the recipe mlperf_tiny with one change, on all training images, for 12 epochs in place of 60 and with one
+seed; what changes the training rather than the teaching is tried without a teacher too. A run is found again by its
+recipe. Several processes may share the trials: each takes those that --only names, --page writes what is done.
+
+    python benchmarks/headline_search.py --weights DIR --data-root DIR [--only "batch 64"] [--page]
+
+DIR of --weights holds the published cifar10_resnet20_akamaster and its deeper siblings (.safetensors).
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from _common import write
+from headline import recipe as headline
+from tutelage import Engine, data, train
+from tutelage.methods.dist import DIST
+from tutelage.methods.dkd import DKD
+from tutelage.methods.kd import KD
+from tutelage.methods.logit_mse import LogitMSE
+from tutelage.predictions import evaluate_run
+from tutelage.recipe import Recipe, TeacherSpec
+from tutelage.run import Run
+
+EPOCHS = 12
+Change = Callable[[Recipe], Recipe]
+
+
+def method(chosen: Any) -> Change:
+    """Another method, or the same with other numbers."""
+    return lambda recipe: replace(recipe, method=chosen)
+
+
+def fit(**values: Any) -> Change:
+    """Another way of training the student."""
+    return lambda recipe: replace(recipe, fit=replace(recipe.fit, **values))
+
+
+def augment(**values: Any) -> Change:
+    """Other views."""
+    return lambda recipe: replace(recipe, augment=replace(recipe.augment, **values))
+
+
+def taught_by(*depths: int) -> Change:
+    """The published ResNets of these depths, an ensemble where they are several."""
+    return lambda recipe: _of_teachers(recipe, [_teacher(recipe.taught_by[0], depth) for depth in depths])
+
+
+def _teacher(spec: TeacherSpec, depth: int) -> TeacherSpec:
+    weights = os.path.join(os.path.dirname(spec.model.weights), f"cifar10_resnet{depth}_akamaster.safetensors")
+    return replace(spec, model=replace(spec.model, name=f"resnet{depth}", weights=weights))
+
+
+def _of_teachers(recipe: Recipe, specs: list[TeacherSpec]) -> Recipe:
+    if len(specs) == 1:
+        return replace(recipe, teacher=specs[0])
+    return replace(recipe, teacher=None, teachers=tuple(specs))
+
+
+TEACHING: dict[str, Change] = {
+    "as it is: ResNet-20, kd, T = 4, alpha = 0.9": lambda recipe: recipe,
+    "T = 8": method(KD(temperature=8.0, alpha=0.9)),
+    "T = 2": method(KD(temperature=2.0, alpha=0.9)),
+    "alpha = 1 (no labels)": method(KD(temperature=4.0, alpha=1.0)),
+    "alpha = 0.5": method(KD(temperature=4.0, alpha=0.5)),
+    "logit_mse": method(LogitMSE()),
+    "dist": method(DIST()),
+    "dkd": method(DKD()),
+    "ResNet-32": taught_by(32),
+    "ResNet-20 and ResNet-32, an ensemble": taught_by(20, 32),
+}
+"""What changes the teaching alone."""
+
+TRAINING: dict[str, Change] = {
+    "as it is: batch 128, rate 0.1, decay 5e-4": lambda recipe: recipe,
+    "batch 64": fit(batch_size=64),
+    "rate 0.2": fit(learning_rate=0.2),
+    "rate 0.05": fit(learning_rate=0.05),
+    "weight decay 1e-4": fit(weight_decay=1e-4),
+    "weight decay 1e-3": fit(weight_decay=1e-3),
+    "averaged weights (EMA 0.999)": fit(ema=0.999),
+    "crops from a border of 2 pixels": augment(crop_padding=2),
+    "mixup": augment(mix="mixup"),
+    "CutMix": augment(mix="cutmix"),
+}
+"""What changes the training, with a teacher or without."""
+
+
+def trials(weights: str) -> dict[str, tuple[Recipe, Recipe | None]]:
+    """By what is said of it: the taught recipe, and the one alone where the change has a meaning there."""
+    start = headline(weights, 0, small=False)
+    start = replace(start, fit=replace(start.fit, epochs=EPOCHS))
+    found: dict[str, tuple[Recipe, Recipe | None]] = {
+        name: (change(start), None) for name, change in list(TEACHING.items())[1:]
+    }
+    both = {name: (change(start), change(start).as_baseline) for name, change in TRAINING.items()}
+    first = next(iter(both))
+    return {next(iter(TEACHING)): both.pop(first)} | found | both
+
+
+def rows(found: dict[str, tuple[Recipe, Recipe | None]], runs: Path) -> list[dict[str, Any]]:
+    """Val top-1 of what is done, in percent."""
+    told = []
+    for name, pair in found.items():
+        values = [_val(runs, one) for one in pair]
+        if values != [None, None]:
+            told.append({"tried": name, "taught": values[0], "alone": values[1]})
+    return told
+
+
+def _val(runs: Path, recipe: Recipe | None) -> float | None:
+    evaluation = Run(runs / recipe.name).result("evaluation") if recipe else None
+    return round(100 * evaluation["val"]["top1"], 2) if evaluation else None
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The trials against the first of them."""
+    lines = ["| tried | taught | | alone | |", "|---|---|---|---|---|"]
+    for row in rows:
+        cells = [_cells(row[column], rows[0][column]) for column in ("taught", "alone")]
+        lines.append(f"| {row['tried']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cells(value: float | None, start: float | None) -> str:
+    if value is None:
+        return " | "
+    return f"{value:.2f} % | " + ("" if start is None or value is start else f"{value - start:+.2f}")
+
+
+def main() -> None:
+    """Trains what is missing and named, then writes docs/results/headline_search.json and .md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--only", nargs="+", default=[], help="words of the trials to make; all")
+    parser.add_argument("--page", action="store_true", help="train nothing, write what is done")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    chosen = parser.parse_args()
+    engine = Engine(device="cpu", threads=chosen.threads, precision=chosen.precision)
+    found = trials(chosen.weights)
+    for name, pair in found.items():
+        if chosen.page or (chosen.only and not any(words in name for words in chosen.only)):
+            continue
+        for one in filter(None, pair):
+            run = train(one, engine=engine, runs=chosen.runs, data_root=chosen.data_root)
+            evaluate_run(run, data.load(one.data, chosen.data_root), chosen.runs)
+    done = rows(found, chosen.runs)
+    print(write("headline_search", {"epochs": EPOCHS, "seeds": [0], "precision": chosen.precision, "rows": done}))
+    print(table(done))
+
+
+if __name__ == "__main__":
+    main()
