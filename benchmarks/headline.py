@@ -24,6 +24,7 @@ from tutelage import Engine, data, files, recipes, train
 from tutelage.card import load_student
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet, open_test
+from tutelage.edge.comparing import Contestant, compare
 from tutelage.evaluate import measure, predict
 from tutelage.export import export, export_file
 from tutelage.export.formats import FORMATS
@@ -37,6 +38,8 @@ TEACHER, PUBLISHED = "cifar10_resnet20_akamaster.safetensors", "cifar10_resnet8_
 README = Path(__file__).parent.parent / "README.md"
 PLACE = re.compile(r"(<!-- headline -->\n).*?(<!-- end of headline -->)", re.DOTALL)
 FILES = {"float": "onnx", "int8": "onnx-int8"}
+ROUNDS = 100
+"""Of latencies, every file in turn."""
 
 
 def recipe(weights: str, seed: int, *, small: bool) -> Recipe:
@@ -113,6 +116,15 @@ def gather(runs: dict[str, list[Run]], test: dict[str, Any]) -> dict[str, Any]:
     return {"rows": rows, "gains": gains}
 
 
+def latencies(rows: list[dict[str, Any]], folders: list[Path], shape: tuple[int, int, int]) -> None:
+    """Puts what one image takes, all files measured in turn, in the place of what each took on its own day."""
+    paths = [folder / FORMATS[name].file for folder in folders for name in FILES.values()]
+    compared = compare([Contestant(str(path), path, shape) for path in paths], rounds=ROUNDS, batch=1)
+    told = [row["files"][name] for row in rows for name in FILES.values()]
+    for of_file, one in zip(told, compared, strict=True):
+        of_file["latency_ms"] = one["latency_ms"]
+
+
 def _forms(told: list[dict[str, Any]]) -> dict[str, list[float]]:
     return {form: [one[form] for one in told] for form in FILES}
 
@@ -137,7 +149,7 @@ def summary(result: dict[str, Any], name: str) -> str:
         f"`python benchmarks/headline.py{flag}` ({result['machine']['processor']}): {result['images']:,} images to "
         f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
         f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened once. Sizes and single-thread "
-        "latencies are of the ONNX files.",
+        "latencies (medians, all files in turn) are of the ONNX files.",
         "",
         "| training | test, float | test, int8 | float file | int8 file | latency, float | latency, int8 |",
         "|---|---|---|---|---|---|---|",
@@ -188,6 +200,7 @@ def main() -> None:
     runs = finished(rows, engine, chosen.runs, dataset)
     folder = chosen.runs / f"{name}-{files.digest([one.name for one in taught])[:8]}"
     told = gather(runs, on_test(runs, chosen.weights, dataset, folder, chosen.runs / "test_openings.jsonl"))
+    latencies(told["rows"], [folder, *(of_row[0].path for of_row in runs.values())], dataset.train.shape)
     of_recipe = taught[0].to_dict()
     of_recipe["teacher"]["model"]["weights"] = TEACHER
     settings = {"recipe": of_recipe, "seeds": chosen.seeds, "images": len(dataset.train), "precision": chosen.precision}

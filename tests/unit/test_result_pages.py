@@ -13,9 +13,10 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import article_pages  # noqa: E402
 import headline  # noqa: E402
+import headline_search  # noqa: E402
 import lite0  # noqa: E402
 
-PAGES = {"article_mistakes": article_pages.page, "lite0": lite0.page} | {
+PAGES = {"article_mistakes": article_pages.page, "headline_search": headline_search.page, "lite0": lite0.page} | {
     name: partial(headline.page, name=name) for name in ("headline", "headline_small")
 }
 
