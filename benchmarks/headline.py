@@ -145,11 +145,12 @@ def summary(result: dict[str, Any], name: str) -> str:
     """What was run, the table and the claims, as the README has them."""
     fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
     of = {row["name"]: row for row in result["rows"]}
+    opened = {1: "once", 2: "twice"}.get(result["openings"], f"{result['openings']} times")
     lines = [
         f"`python benchmarks/headline.py{flag}` ({result['machine']['processor']}): {result['images']:,} images to "
         f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
-        f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened once. Sizes and single-thread "
-        "latencies (medians, all files in turn) are of the ONNX files.",
+        f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened {opened}. Sizes and "
+        "single-thread latencies (medians, all files in turn) are of the ONNX files.",
         "",
         "| training | test, float | test, int8 | float file | int8 file | latency, float | latency, int8 |",
         "|---|---|---|---|---|---|---|",
@@ -199,11 +200,13 @@ def main() -> None:
     engine = Engine(device="cpu", threads=chosen.threads, precision=chosen.precision)
     runs = finished(rows, engine, chosen.runs, dataset)
     folder = chosen.runs / f"{name}-{files.digest([one.name for one in taught])[:8]}"
-    told = gather(runs, on_test(runs, chosen.weights, dataset, folder, chosen.runs / "test_openings.jsonl"))
+    ledger = chosen.runs / "test_openings.jsonl"
+    told = gather(runs, on_test(runs, chosen.weights, dataset, folder, ledger))
     latencies(told["rows"], [folder, *(of_row[0].path for of_row in runs.values())], dataset.train.shape)
     of_recipe = taught[0].to_dict()
     of_recipe["teacher"]["model"]["weights"] = TEACHER
     settings = {"recipe": of_recipe, "seeds": chosen.seeds, "images": len(dataset.train), "precision": chosen.precision}
+    settings["openings"] = len(ledger.read_text().splitlines())
     path = write(name, settings | told)
     result = files.read_json(path)
     path.with_suffix(".md").write_text(page(result, name))
