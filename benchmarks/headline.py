@@ -88,7 +88,7 @@ def _accuracies(network: Any, folder: Path, test: Images) -> dict[str, float]:
     }
 
 
-def gather(runs: dict[str, list[Run]], test: dict[str, Any]) -> dict[str, Any]:
+def gather(runs: dict[str, list[Run]], test: dict[str, Any], dataset: DataSet) -> dict[str, Any]:
     """The table and its claims, as JSON values."""
     rows: list[dict[str, Any]] = [{"name": "published", "n": 1, "val": []} | _forms([test["published"]])]
     rows[0]["files"] = test["published"]["export"]
@@ -96,7 +96,7 @@ def gather(runs: dict[str, list[Run]], test: dict[str, Any]) -> dict[str, Any]:
         val = [run.result("evaluation")["val"]["top1"] for run in of_row]
         costs = [run.result("cost") for run in of_row]
         rows.append(
-            {"name": name, "n": len(of_row), "val": val}
+            {"name": name, "n": len(of_row), "train": [on_train(run, dataset) for run in of_row], "val": val}
             | _forms(test[name])
             | {
                 "files": of_row[0].result("export"),
@@ -114,6 +114,12 @@ def gather(runs: dict[str, list[Run]], test: dict[str, Any]) -> dict[str, Any]:
         for form in FILES
     }
     return {"rows": rows, "gains": gains}
+
+
+def on_train(run: Run, dataset: DataSet) -> float:
+    """Top-1 on the training images as they are, which says how much a student has learnt by heart."""
+    logits = predict(load_student(run, dataset), dataset.train, what=f"{run.path.name} on train")
+    return measure(logits, dataset.train.labels)["top1"]
 
 
 def latencies(rows: list[dict[str, Any]], folders: list[Path], shape: tuple[int, int, int]) -> None:
@@ -166,6 +172,10 @@ def summary(result: dict[str, Any], name: str) -> str:
     for form in FILES:
         for against, said in (("over_alone", "our own baseline"), ("over_published", "the published weights")):
             lines.append(f"- {form}: {_points(result['gains'][form][against])} against {said}")
+    seen = (
+        f"{words[name]} {_percent(of[name]['train'])} ({_percent(of[name]['val'])})" for name in ("alone", "taught")
+    )
+    lines.append(f"- on the training images as they are, and in brackets on val: {', '.join(seen)}")
     hours = sum(sum(row.get("seconds", [])) for row in result["rows"]) / 3600
     paid, saved = (sum(row.get(f"teacher_passes_{what}", 0) for row in result["rows"]) for what in ("paid", "saved"))
     lines.append(f"- {hours:.1f} hours of training on one thread a run; teacher passes paid {paid:,}, saved {saved:,}")
@@ -201,7 +211,7 @@ def main() -> None:
     runs = finished(rows, engine, chosen.runs, dataset)
     folder = chosen.runs / f"{name}-{files.digest([one.name for one in taught])[:8]}"
     ledger = chosen.runs / "test_openings.jsonl"
-    told = gather(runs, on_test(runs, chosen.weights, dataset, folder, ledger))
+    told = gather(runs, on_test(runs, chosen.weights, dataset, folder, ledger), dataset)
     latencies(told["rows"], [folder, *(of_row[0].path for of_row in runs.values())], dataset.train.shape)
     of_recipe = taught[0].to_dict()
     of_recipe["teacher"]["model"]["weights"] = TEACHER
