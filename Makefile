@@ -17,8 +17,8 @@ help: ## print the targets
 
 setup: .venv/ready ## make .venv and install tutelage with its development tools
 
-demo: .venv/ready ## the main job on the embedded digits: teacher, cache, 10 paired seeds, export, report (under 3 minutes)
-	$(BIN)/tutelage distill digits --seeds 0 1 2 3 4 5 6 7 8 9 --runs $(RUNS)
+demo: .venv/ready ## the main job on the embedded digits: teacher, cache, 20 paired seeds, export, report (a minute once installed)
+	$(BIN)/tutelage distill digits --seeds $$(seq 0 19) --runs $(RUNS)
 
 test: .venv/ready ## the whole test suite, a process a core
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
