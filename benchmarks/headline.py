@@ -23,7 +23,7 @@ from mlperf_tiny import task_of as published_task
 from tutelage import Engine, data, files, recipes, train
 from tutelage.card import load_student
 from tutelage.data.images import Images
-from tutelage.data.splits import DataSet, open_test
+from tutelage.data.splits import DataSet, open_test, openings
 from tutelage.edge.comparing import Contestant, compare
 from tutelage.evaluate import measure, predict
 from tutelage.export import export, export_file
@@ -216,7 +216,7 @@ def main() -> None:
     of_recipe = taught[0].to_dict()
     of_recipe["teacher"]["model"]["weights"] = TEACHER
     settings = {"recipe": of_recipe, "seeds": chosen.seeds, "images": len(dataset.train), "precision": chosen.precision}
-    settings["openings"] = len(ledger.read_text().splitlines())
+    settings["openings"] = sum(one["run"].startswith("headline") for one in openings(ledger))
     path = write(name, settings | told)
     result = files.read_json(path)
     path.with_suffix(".md").write_text(page(result, name))

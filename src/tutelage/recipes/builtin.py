@@ -90,8 +90,8 @@ def article_fast() -> Recipe:
 def photos(path: str) -> Recipe:
     """What a path to images is short for: a mobile network taught by a pretrained one whose head is trained first.
 
-    The gradient is clipped: kd's first losses are several times those of labels, and a mobile network that takes such
-    steps from scratch can lose channels that it never gets back (docs/log.md).
+    The gradient is clipped: kd's first losses are several times those of labels, and a mobile network from scratch may
+    not recover from such steps (docs/log.md).
     """
     return Recipe(
         data=Data(path),
