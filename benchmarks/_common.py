@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from tutelage import optim
-from tutelage.cache import FORMAT, SHARD, TeacherCache
 from tutelage.data.memory import MemoryImages
-from tutelage.engine import Engine
 from tutelage.models import Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
-from tutelage.run import machine
+from tutelage.run import optim
+from tutelage.run.engine import Engine
+from tutelage.run.folder import machine
+from tutelage.teacher.cache import FORMAT, SHARD, TeacherCache
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 MEAN = STD = (0.5, 0.5, 0.5)

@@ -29,19 +29,21 @@ import torch.nn.functional as F
 import article_pages
 import lite0
 from _common import RESULTS, write
-from tutelage import Engine, data, files, optim, rng, teaching, train
-from tutelage.cache import TeacherCache
+from tutelage import Engine, data, files, rng, train
 from tutelage.data import Data
 from tutelage.data.memory import MemoryImages
 from tutelage.data.splits import DataSet
-from tutelage.evaluate import predict
+from tutelage.measure.classifier import predict
 from tutelage.methods.kd import KD
 from tutelage.models import Model
 from tutelage.models.tap import Tapped
-from tutelage.optim import Fit
-from tutelage.plan import Plan
-from tutelage.recipe import Recipe, TeacherSpec
-from tutelage.recipes import built_in
+from tutelage.run import optim
+from tutelage.run.builtin import built_in
+from tutelage.run.optim import Fit
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.teacher import lessons
+from tutelage.teacher.cache import TeacherCache
 
 MISTAKES = ("by_batch_number", "kl_by_classes", "new_adam", "reload_best", "no_augmentation")
 """The switches of the student's loop."""
@@ -112,7 +114,7 @@ def learn(
     mistakes, images, kd = set(mistakes), dataset.train, recipe.method
     assert isinstance(kd, KD)
     plan = Plan(len(images), recipe.views, recipe.seed, recipe.fit)
-    student = teaching.build_for(recipe.student, dataset, recipe.seed).to(memory_format=torch.channels_last)
+    student = lessons.build_for(recipe.student, dataset, recipe.seed).to(memory_format=torch.channels_last)
     optimizer = optim.optimizer(recipe.fit, student)
     best, curve, hits = copy.deepcopy(student), [], 0
     kept: list[torch.Tensor] = []
@@ -165,7 +167,7 @@ def part(images: MemoryImages, position: torch.Tensor) -> MemoryImages:
 def head_in_train_mode(recipe: Recipe, dataset: DataSet) -> dict[str, float]:
     """A head trained on a backbone whose weights are frozen and whose BatchNorm is not."""
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-    network = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
+    network = lessons.build_for(recipe.student, dataset, recipe.seed, learns=True)
     network = network.to(memory_format=torch.channels_last).requires_grad_(requires_grad=False)
     head = network.network.get_submodule(network.head).requires_grad_(requires_grad=True)
     optimizer = optim.optimizer(recipe.fit, head)
@@ -219,7 +221,7 @@ def measure_students(recipe: Recipe, dataset: DataSet, cells: Cells, seeds: list
         if "no_augmentation" in mistakes:
             recipe = replace(recipe, augment=lite0.PLAIN, views=1)
         plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-        cache = teaching.prepare(recipe, plan, dataset, runs).caches[0] if taught else None
+        cache = lessons.prepare(recipe, plan, dataset, runs).caches[0] if taught else None
         learnt = learn(recipe, dataset, chosen_on, cache, mistakes)
         return {
             "val_top1": top1(learnt.last, reported),

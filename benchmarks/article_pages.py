@@ -10,7 +10,7 @@ import statistics
 from typing import Any
 
 from _common import RESULTS
-from tutelage.statistics import paired_gain
+from tutelage.measure.statistics import paired_gain
 
 GUIDE = RESULTS.parent / "guides" / "article.md"
 PLACE = re.compile(r"(<!-- measured (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -13,13 +13,15 @@ from pathlib import Path
 import altair as alt
 import torch
 
-from tutelage import Engine, data, optim, rng, teaching, train
-from tutelage.distiller import Distiller
+from tutelage import Engine, data, rng, train
 from tutelage.methods import METHODS, method_class
 from tutelage.models.tune import set_trained
-from tutelage.plan import Plan
-from tutelage.recipes import built_in
-from tutelage.training import Step
+from tutelage.run import optim
+from tutelage.run.builtin import built_in
+from tutelage.run.plan import Plan
+from tutelage.teacher import lessons
+from tutelage.training.distiller import Distiller
+from tutelage.training.loop import Step
 
 STEPS = 100
 FOLDER = Path(__file__).parent.parent / "docs" / "reference" / "curves"
@@ -37,8 +39,8 @@ def losses(name: str, runs: Path) -> list[float]:
     recipe = recipe if recipe.method.needs else replace(recipe, teacher=None)
     dataset = data.load(recipe.data)
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-    lesson = teaching.prepare(recipe, plan, dataset, runs)
-    student = teaching.build_for(recipe.student, dataset, recipe.seed)
+    lesson = lessons.prepare(recipe, plan, dataset, runs)
+    student = lessons.build_for(recipe.student, dataset, recipe.seed)
     with rng.seeded(recipe.seed, "adapters"):
         adapters = recipe.method.adapters(student.sizes(), lesson.sizes, len(dataset.train))
     set_trained(student, recipe.tune)

@@ -20,10 +20,10 @@ from torch import nn
 from torch.fx.experimental.optimization import fuse
 
 from _common import in_words, interleaved, milliseconds, network, random_images, ratio, write
-from tutelage.cache import FILL_BATCH, TeacherCache, identity
 from tutelage.data.augment import Augment
 from tutelage.models.tap import Tapped
-from tutelage.teacher import frozen
+from tutelage.teacher.answer import frozen
+from tutelage.teacher.cache import FILL_BATCH, TeacherCache, identity
 
 VARIANTS = ("batch 32", "batch 128", "batch 256", "folded")
 

@@ -20,15 +20,15 @@ from tutelage import data
 from tutelage.data import Data
 from tutelage.data.splits import DataSet
 from tutelage.edge.runtimes import open_file
-from tutelage.engine import Engine
 from tutelage.export import task_of
 from tutelage.export.finish import finished
 from tutelage.export.onnx_files import write_int8
 from tutelage.export.task import Task
+from tutelage.measure.statistics import paired_gain
 from tutelage.models import Model
-from tutelage.recipes import built_in
-from tutelage.statistics import paired_gain
-from tutelage.training import train
+from tutelage.run.builtin import built_in
+from tutelage.run.engine import Engine
+from tutelage.training.loop import train
 
 STUDENT = Model("timm:mobilenetv3_small_050", size=32)
 

@@ -16,14 +16,14 @@ import torch
 from _common import RESULTS, write
 from mlperf_tiny import task_of as published
 from tutelage import data, progress
+from tutelage.cli.device import BENCHED, EXPORTED
 from tutelage.data import Data
-from tutelage.deploying import BENCHED, EXPORTED
 from tutelage.edge.comparing import Contestant, compare
 from tutelage.errors import UserError
 from tutelage.export import export_file, task_of
 from tutelage.export.formats import FORMATS, chosen
 from tutelage.export.task import Task
-from tutelage.run import Run
+from tutelage.run.folder import Run
 
 COLUMNS = {name: EXPORTED[name] for name in ("format", "size", "val top-1", "lost to PyTorch", "same predictions")} | {
     name: BENCHED[name] for name in ("ms an image p50, p90", "images/s", "memory of the file", "of its process")

@@ -20,14 +20,14 @@ import torch
 
 import step as step_table
 from _common import RESULTS, in_words, interleaved, network, random_images, ratio, write
-from tutelage.cache import TeacherCache, identity
 from tutelage.data.augment import Augment
-from tutelage.engine import Engine
-from tutelage.evaluate import predict
-from tutelage.optim import Fit
-from tutelage.recipe import Recipe
-from tutelage.recipes import built_in
-from tutelage.teacher import frozen
+from tutelage.measure.classifier import predict
+from tutelage.run.builtin import built_in
+from tutelage.run.engine import Engine
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe
+from tutelage.teacher.answer import frozen
+from tutelage.teacher.cache import TeacherCache, identity
 
 SMOKE_PAIRS = ("resnet20:resnet8",)
 METHODS = ["kd", "dkd", "rkd"]

@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 
 from _common import write
-from tutelage import Engine, Recipe, data, teaching, train
+from tutelage import Engine, Recipe, data, train
 from tutelage.data import Data
 from tutelage.models import Model
-from tutelage.optim import Fit
+from tutelage.run.optim import Fit
+from tutelage.teacher import lessons
 
 
 def main() -> None:
@@ -37,7 +38,7 @@ def main() -> None:
         views=1,
     )
     dataset = data.load(recipe.data, chosen.data_root)
-    network = teaching.build_for(recipe.student, dataset, 0, learns=True).eval().to(memory_format=torch.channels_last)
+    network = lessons.build_for(recipe.student, dataset, 0, learns=True).eval().to(memory_format=torch.channels_last)
     begun = time.perf_counter()
     with torch.inference_mode():
         for images in (dataset.train, dataset.val):

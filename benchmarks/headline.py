@@ -20,19 +20,20 @@ import torch
 
 from _common import RESULTS, write
 from mlperf_tiny import task_of as published_task
-from tutelage import Engine, data, files, recipes, train
-from tutelage.card import load_student
+from tutelage import Engine, data, files, train
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet, open_test, openings
 from tutelage.edge.comparing import Contestant, compare
-from tutelage.evaluate import measure, predict
 from tutelage.export import export, export_file
 from tutelage.export.formats import FORMATS
 from tutelage.export.measuring import run_file
-from tutelage.predictions import evaluate_run
-from tutelage.recipe import Recipe
-from tutelage.run import Run
-from tutelage.statistics import paired_gain
+from tutelage.measure.classifier import measure, predict
+from tutelage.measure.statistics import paired_gain
+from tutelage.run import builtin
+from tutelage.run.folder import Run
+from tutelage.run.recipe import Recipe
+from tutelage.training.predictions import evaluate_run
+from tutelage.training.student import load_student
 
 TEACHER, PUBLISHED = "cifar10_resnet20_akamaster.safetensors", "cifar10_resnet8_mlperftiny.safetensors"
 README = Path(__file__).parent.parent / "README.md"
@@ -44,7 +45,7 @@ ROUNDS = 100
 
 def recipe(weights: str, seed: int, *, small: bool) -> Recipe:
     """The taught run of one seed; `small`: a fifth of the images, 12 epochs, 2 views."""
-    chosen = recipes.built_in("mlperf_tiny")
+    chosen = builtin.built_in("mlperf_tiny")
     assert chosen.teacher is not None
     model = replace(chosen.teacher.model, weights=os.path.join(weights, TEACHER))
     chosen = replace(chosen, teacher=replace(chosen.teacher, model=model, tune="none"), seed=seed)

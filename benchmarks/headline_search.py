@@ -24,9 +24,9 @@ from tutelage.methods.dist import DIST
 from tutelage.methods.dkd import DKD
 from tutelage.methods.kd import KD
 from tutelage.methods.logit_mse import LogitMSE
-from tutelage.predictions import evaluate_run
-from tutelage.recipe import Recipe, TeacherSpec
-from tutelage.run import Run
+from tutelage.run.folder import Run
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.training.predictions import evaluate_run
 
 FIRST = "where it began: ResNet-20, kd, T = 4, alpha = 0.9; batch 128, rate 0.1, decay 5e-4"
 EPOCHS = 12

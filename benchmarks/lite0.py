@@ -16,19 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from _common import RESULTS, write
-from tutelage import Engine, data, files, teaching, train
+from tutelage import Engine, data, files, train
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.data.memory import MemoryImages
 from tutelage.data.splits import DataSet
-from tutelage.evaluate import measure, predict
+from tutelage.measure.classifier import measure, predict
+from tutelage.measure.statistics import paired_gain
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.optim import Fit
-from tutelage.plan import Plan
-from tutelage.recipe import Recipe, TeacherSpec
-from tutelage.run import Run
-from tutelage.statistics import paired_gain
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.teacher import lessons
 
 DATA = Data("cifar10", part=5000)
 PLAIN = Augment(crop_padding=0, flip="none")
@@ -82,7 +83,7 @@ def in_the_wrong_network(run: Run, dataset: DataSet) -> dict[str, Any]:
     found = {}
     for name in (RIGHT, WRONG):
         model = replace(run.recipe.student, name=name, weights=str(run.weights))
-        found[name] = measure(predict(teaching.build_for(model, dataset, 0), some), some.labels)
+        found[name] = measure(predict(lessons.build_for(model, dataset, 0), some), some.labels)
     return {"val": found[WRONG], "right": found[RIGHT]}
 
 
@@ -100,7 +101,7 @@ def measured(weights: str, seeds: list[int], epochs: int, runs: Path, data_root:
 
     def answers(recipe: Recipe) -> dict[str, Any]:
         plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-        return {"passes": teaching.prepare(recipe, plan, dataset, runs).paid}
+        return {"passes": lessons.prepare(recipe, plan, dataset, runs).paid}
 
     teacher = Run(runs / head(weights).name)
     stages = {"teacher": stage("teacher", lambda: fit(head(weights), exact))}

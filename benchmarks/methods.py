@@ -18,8 +18,8 @@ from tutelage import UserError, files
 from tutelage.data import Data
 from tutelage.methods import METHODS, method_class
 from tutelage.models import Model
-from tutelage.optim import Fit
-from tutelage.recipe import Recipe, TeacherSpec
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe, TeacherSpec
 
 CHANGED: dict[str, tuple[str, dict[str, Any]]] = {
     "sem_ckd, gradient clipped at 1": ("sem_ckd", {"clip_norm": 1.0}),
@@ -55,7 +55,7 @@ def recipe(label: str, seed: int, teacher: str, part: int, epochs: int) -> Recip
 
 def train_apart(chosen: Recipe, runs: Path, data_root: str | None, threads: int) -> None:
     """One run in a process of its own, so that its peak memory is its own; nothing where it is done."""
-    from tutelage.run import Run
+    from tutelage.run.folder import Run
 
     path = Run.of(chosen, runs).path
     if (path / "memory.json").exists():
@@ -70,7 +70,7 @@ def train_apart(chosen: Recipe, runs: Path, data_root: str | None, threads: int)
 
 def _train(chosen: Recipe, runs: Path, data_root: str | None, threads: int) -> int:
     from tutelage import Engine, data, train
-    from tutelage.predictions import evaluate_run
+    from tutelage.training.predictions import evaluate_run
 
     try:
         run = train(chosen, engine=Engine(device="cpu", threads=threads), runs=runs, data_root=data_root)
@@ -83,7 +83,7 @@ def _train(chosen: Recipe, runs: Path, data_root: str | None, threads: int) -> i
 
 def gather(runs: Path, recipes: dict[str, list[Recipe]]) -> list[dict]:
     """One row a method, over the seeds that are done."""
-    from tutelage.run import Run
+    from tutelage.run.folder import Run
 
     rows = []
     for name, of_method in recipes.items():

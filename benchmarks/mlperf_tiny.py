@@ -18,12 +18,12 @@ from tutelage.data import DATASETS, Data
 from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet, open_test
 from tutelage.edge import card
-from tutelage.evaluate import measure, predict
 from tutelage.export import export_file
 from tutelage.export.formats import FORMATS
 from tutelage.export.measuring import run_file
 from tutelage.export.onnx_files import CALIBRATION_IMAGES
 from tutelage.export.task import Task
+from tutelage.measure.classifier import measure, predict
 from tutelage.models import Model, build
 from tutelage.models.count import parameters
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from _common import RESULTS, write
-from tutelage import Engine, data, recipes, train
+from tutelage import Engine, data, train
+from tutelage.measure.statistics import paired_gain
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.predictions import evaluate_run
-from tutelage.recipe import Recipe, TeacherSpec
-from tutelage.run import Run
-from tutelage.statistics import paired_gain
+from tutelage.run import builtin
+from tutelage.run.folder import Run
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.training.predictions import evaluate_run
 
 EPOCHS = (8, 24, 72)
 """Patience: each three times the one before, at MIDDLE_VIEWS."""
@@ -30,7 +31,7 @@ MIDDLE_EPOCHS, MIDDLE_VIEWS = 24, 4
 
 def recipe(epochs: int, views: int, seed: int, teacher: str, part: int) -> Recipe:
     """The taught run of one cell."""
-    base = recipes.built_in("mlperf_tiny")
+    base = builtin.built_in("mlperf_tiny")
     return replace(
         base,
         data=replace(base.data, part=part),

@@ -41,15 +41,15 @@ from _common import (
     write,
 )
 from step import cached_step
-from tutelage import optim
-from tutelage.distiller import Distiller
-from tutelage.engine import Engine
 from tutelage.methods.kd import KD
-from tutelage.optim import Fit
-from tutelage.plan import Plan
-from tutelage.recipe import Recipe, TeacherSpec
-from tutelage.teacher import LiveTeacher
-from tutelage.training import Step
+from tutelage.run import optim
+from tutelage.run.engine import Engine
+from tutelage.run.optim import Fit
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.teacher.answer import LiveTeacher
+from tutelage.training.distiller import Distiller
+from tutelage.training.loop import Step
 
 TEACHER, STUDENT, CLASSES = "resnet56", "resnet20", 100
 TEMPERATURE, ALPHA = 4.0, 0.9

@@ -18,9 +18,9 @@ from scipy import stats
 from _common import write
 from tutelage import Engine, Run, train
 from tutelage.methods import method_class
-from tutelage.methods._base import ranges
-from tutelage.recipe import Recipe
-from tutelage.recipes import read
+from tutelage.methods.base import ranges
+from tutelage.run.builtin import read
+from tutelage.run.recipe import Recipe
 
 
 def drawn(method: str, chance: np.random.Generator) -> Any:

@@ -18,10 +18,10 @@ import torch
 
 from _common import interleaved, made_up_cache, milliseconds, random_images, write
 from tutelage import rng
-from tutelage.cache import TeacherCache
 from tutelage.data.augment import Augment
-from tutelage.optim import Fit
-from tutelage.plan import Plan
+from tutelage.run.optim import Fit
+from tutelage.run.plan import Plan
+from tutelage.teacher.cache import TeacherCache
 
 CLASSES, BATCH, READ, SIDE = 1000, 64, 512, 8
 VIEWS, VIEW_SAMPLES, VIEW_CLASSES = 240, 50_000, 10

@@ -40,8 +40,8 @@ def seconds(arguments: list[str]) -> tuple[float, bool]:
 def a_run() -> dict[str, float]:
     """Seconds of one run of the digits within a process that has imported everything: in all, in the loop, again."""
     from tutelage import Engine, data, train
-    from tutelage.recipes import built_in
-    from tutelage.study import evaluate_run
+    from tutelage.run.builtin import built_in
+    from tutelage.study.study import evaluate_run
 
     recipe, engine = built_in("digits"), Engine(device="cpu", threads=1)
     dataset = data.load(recipe.data)

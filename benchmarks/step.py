@@ -18,18 +18,18 @@ import torch
 from lightning_fabric import Fabric
 
 from _common import bare_step, in_words, interleaved, made_up_cache, milliseconds, network, random_images, ratio, write
-from tutelage import optim
-from tutelage.cache import CachedTeacher, TeacherCache
 from tutelage.data.memory import MemoryImages
-from tutelage.distiller import Distiller
-from tutelage.engine import Engine
 from tutelage.methods import method_class
-from tutelage.optim import Fit
 from tutelage.outputs import Sizes
-from tutelage.plan import Plan
-from tutelage.recipe import Recipe, TeacherSpec
-from tutelage.run import Run
-from tutelage.training import Book, Step
+from tutelage.run import optim
+from tutelage.run.engine import Engine
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.teacher.cache import CachedTeacher, TeacherCache
+from tutelage.training.distiller import Distiller
+from tutelage.training.loop import Book, Step
 
 PAIRS = ("resnet56:resnet20", "resnet32x4:resnet8x4", "resnet50_cifar:mobilenet_v2_05")
 IMAGES = 10_000

@@ -18,15 +18,16 @@ import torch
 from safetensors.torch import save_file
 
 from _common import bare_step, write
-from tutelage import Engine, data, teaching, train
+from tutelage import Engine, data, train
 from tutelage.data import Data
 from tutelage.data.splits import DataSet
-from tutelage.evaluate import measure, predict
+from tutelage.measure.classifier import measure, predict
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.optim import Fit
-from tutelage.recipe import Recipe, TeacherSpec
-from tutelage.study import evaluate_run
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.study.study import evaluate_run
+from tutelage.teacher import lessons
 
 SETTINGS = [(temperature, alpha) for temperature in (1.0, 2.0, 4.0, 8.0) for alpha in (0.5, 0.9)]
 BARE_EVERY = 4
@@ -35,7 +36,7 @@ BARE_EVERY = 4
 def bare_training(recipe: Recipe, dataset: DataSet) -> float:
     """Seconds of the same student's training without anything else."""
     begun = time.perf_counter()
-    student = teaching.build_for(recipe.student, dataset, recipe.seed, learns=True)
+    student = lessons.build_for(recipe.student, dataset, recipe.seed, learns=True)
     student.to(memory_format=torch.channels_last)
     step = bare_step(student, dataset.train, recipe.fit)
     for _ in range(recipe.fit.epochs):
@@ -70,7 +71,7 @@ def main() -> None:
             views=1,
         )
         dataset = data.load(recipe.data, chosen.data_root)
-        teacher = teaching.build_for(Model("resnet20"), dataset, 0)
+        teacher = lessons.build_for(Model("resnet20"), dataset, 0)
         save_file(teacher.network.state_dict(), weights)
         sweep = [
             replace(recipe, method=KD(temperature=temperature, alpha=alpha), seed=seed)
@@ -78,10 +79,10 @@ def main() -> None:
             for temperature, alpha in SETTINGS[: chosen.settings]
         ]
         begun = time.perf_counter()
-        member = teaching.load_member(recipe, recipe.taught_by[0], dataset, runs)
-        cache = teaching.open_cache(recipe, member, dataset, runs)
+        member = lessons.load_member(recipe, recipe.taught_by[0], dataset, runs)
+        cache = lessons.open_cache(recipe, member, dataset, runs)
         cache.fill(member.network, dataset.train, recipe.augment, [0])
-        teaching.on_val(recipe, member, dataset, runs)
+        lessons.on_val(recipe, member, dataset, runs)
         filled = time.perf_counter() - begun
         bare_training(recipe, dataset)  # the first of a process is slower, for either side
         taught, bare = [], []

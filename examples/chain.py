@@ -14,9 +14,9 @@ from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.methods import KD
 from tutelage.models import Model
-from tutelage.optim import Fit
-from tutelage.recipe import TeacherSpec
-from tutelage.run import Run
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import TeacherSpec
 
 RUNS = Path("runs")
 

@@ -12,13 +12,13 @@ from tutelage import data
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet
-from tutelage.engine import Engine
 from tutelage.methods.kd import KD
 from tutelage.models import Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
-from tutelage.optim import Fit
-from tutelage.recipe import Recipe, TeacherSpec
+from tutelage.run.engine import Engine
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe, TeacherSpec
 
 AUGMENT = Augment(crop_padding=1, flip="none")
 STUDENT = Model("convnet", options={"widths": [4, 8], "hidden": 8})

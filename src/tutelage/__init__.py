@@ -10,27 +10,27 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Augment": "data.augment",
-    "Engine": "run",
-    "Recipe": "recipe",
-    "Run": "run",
-    "Study": "study",
-    "TeacherCache": "cache",
+    "Engine": "run.engine",
+    "Recipe": "run.recipe",
+    "Run": "run.folder",
+    "Study": "study.study",
+    "TeacherCache": "teacher.cache",
     "UserError": "errors",
-    "train": "training",
+    "train": "training.loop",
 }
 
 __all__ = ["__version__", "methods", *_PUBLIC]
 
 if TYPE_CHECKING:
     from tutelage import methods as methods
-    from tutelage.cache import TeacherCache as TeacherCache
     from tutelage.data.augment import Augment as Augment
     from tutelage.errors import UserError as UserError
-    from tutelage.recipe import Recipe as Recipe
-    from tutelage.run import Engine as Engine
-    from tutelage.run import Run as Run
-    from tutelage.study import Study as Study
-    from tutelage.training import train as train
+    from tutelage.run.engine import Engine as Engine
+    from tutelage.run.folder import Run as Run
+    from tutelage.run.recipe import Recipe as Recipe
+    from tutelage.study.study import Study as Study
+    from tutelage.teacher.cache import TeacherCache as TeacherCache
+    from tutelage.training.loop import train as train
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,6 @@
 """The article: as a recipe from the command line, and as the loop of benchmarks/article_mistakes.py."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,20 +9,17 @@ import torch
 import torchvision
 from safetensors.torch import load_file, save_file
 
+import article_mistakes
 import small
-from tutelage import teaching
 from tutelage.cli import main
 from tutelage.data.memory import MemoryImages
 from tutelage.methods.kd import KD
-from tutelage.optim import Fit
-from tutelage.plan import Plan
-from tutelage.recipe import Recipe
-from tutelage.recipes import built_in
-from tutelage.training import train
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import article_mistakes
+from tutelage.run.builtin import built_in
+from tutelage.run.optim import Fit
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import Recipe
+from tutelage.teacher import lessons
+from tutelage.training.loop import train
 
 
 def test_the_recipe_is_the_tutorials():
@@ -39,7 +35,7 @@ def test_the_recipe_is_the_tutorials():
     assert recipe.fit == Fit(epochs=20, warm_up=0.0, **adam)
     assert recipe.method == KD(temperature=1.0, alpha=0.5)
     assert (recipe.student.name, recipe.student.size, fast.student.size) == ("convnet", 224, 0)
-    assert teaching.embeddings_will_do(teacher), "the head is trained on cached embeddings"
+    assert lessons.embeddings_will_do(teacher), "the head is trained on cached embeddings"
     assert (recipe.augment.crop_padding, recipe.augment.flip, recipe.views) == (0, "none", 1), "nothing is augmented"
 
 
@@ -80,12 +76,12 @@ def test_the_article_from_a_file_pays_the_backbone_once(tmp_path, monkeypatch, c
     assert student["teacher_passes_saved"] == 2 * 64
 
 
-def lesson(folder: Path) -> tuple[Recipe, teaching.Lesson]:
+def lesson(folder: Path) -> tuple[Recipe, lessons.Lesson]:
     """A taught recipe on the digits, its teacher's answers filled."""
     fit = Fit(epochs=3, batch_size=128, optimizer="adam", learning_rate=0.01, schedule="constant", warm_up=0.0)
     recipe = small.taught(folder, student=small.NORMED, fit=fit, method=KD(temperature=2.0, alpha=0.5))
     plan = Plan(len(small.digits().train), recipe.views, recipe.seed, fit)
-    return recipe, teaching.prepare(recipe, plan, small.digits(), folder / "runs")
+    return recipe, lessons.prepare(recipe, plan, small.digits(), folder / "runs")
 
 
 def learnt(recipe: Recipe, cache, *mistakes: str):

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
 
 import small
+from typing_commands import command, told, told_together
 
 RECIPE = """
 views = 2
@@ -65,34 +65,6 @@ from torch import nn
 def make_net(classes):
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, classes))
 """
-
-
-def command(*words: str, cwd: Path, **more) -> subprocess.Popen:
-    """A command started in a folder, with one thread and no colours asked for."""
-    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-m", "tutelage.cli", *words], cwd=cwd, env=env, stdout=pipe, stderr=pipe,
-                            text=True, **more)  # fmt: skip
-
-
-def told(*words: str, cwd: Path) -> str:
-    """What a command that ends well prints on stdout."""
-    process = command(*words, cwd=cwd)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "\x1b" not in out + err
-    return out
-
-
-def told_together(*commands: tuple[str, ...], cwd: Path) -> list[str]:
-    """What each of several commands prints on stdout; one process for all, since starting is most of what they cost."""
-    code = "from tutelage.cli import main\n"
-    code += "".join(f"main({list(words)!r})\nprint(chr(0))\n" for words in commands)
-    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "\x1b" not in done.stdout + done.stderr
-    return done.stdout.split("\0\n")[:-1]
 
 
 def test_help_and_lists_need_no_torch(tmp_path):

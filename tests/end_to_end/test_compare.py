@@ -13,9 +13,9 @@ from tutelage.cli import main
 from tutelage.data import Data
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.optim import Fit
-from tutelage.study import Study
-from tutelage.training import train
+from tutelage.run.optim import Fit
+from tutelage.study.study import Study
+from tutelage.training.loop import train
 
 
 @pytest.fixture(scope="module")

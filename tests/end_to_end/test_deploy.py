@@ -13,17 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 import browsing
 import small
 from tutelage.cli import main
 from tutelage.edge.pixels import read_picture
 from tutelage.edge.runtimes import open_file
 from tutelage.export import export
-from tutelage.optim import Fit
-from tutelage.recipe import Recipe
-from tutelage.training import train
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe
+from tutelage.training.loop import train
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "deploy"
 

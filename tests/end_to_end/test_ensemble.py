@@ -9,15 +9,16 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 import small
-from tutelage import rng, teaching
+from tutelage import rng
 from tutelage.cli import main
-from tutelage.evaluate import measure
+from tutelage.measure.classifier import measure
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.optim import Fit
-from tutelage.recipe import TeacherSpec
-from tutelage.run import Run
-from tutelage.training import train
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import TeacherSpec
+from tutelage.teacher import lessons
+from tutelage.training.loop import train
 
 T, ALPHA, EPOCHS, BATCH = 3.0, 0.7, 2, 128
 OTHER = Model("convnet", options={"widths": [8, 16], "hidden": 8})
@@ -69,8 +70,8 @@ def test_the_loop_learns_from_the_mean_of_softened_probabilities(tmp_path):
 def test_on_val_the_ensemble_is_a_classifier(tmp_path):
     """Its probabilities are the mean of its members' at T = 1."""
     recipe, dataset = two(tmp_path), small.digits()
-    together = teaching.all_on_val(recipe, dataset, tmp_path / "runs")
-    members = [teaching.load_member(recipe, spec, dataset, tmp_path / "runs") for spec in recipe.teachers]
+    together = lessons.all_on_val(recipe, dataset, tmp_path / "runs")
+    members = [lessons.load_member(recipe, spec, dataset, tmp_path / "runs") for spec in recipe.teachers]
     pixels = dataset.val.plain(torch.arange(len(dataset.val)))
     p = torch.stack([m.network(pixels).logits.softmax(1) for m in members]).mean(0)
     torch.testing.assert_close(together.softmax(1), p, rtol=1e-4, atol=1e-5)

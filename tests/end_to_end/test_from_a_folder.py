@@ -7,15 +7,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_cli import command, told, told_together
 
 import small
-from tutelage import data, flags, predictions
-from tutelage.cli import main
+from tutelage import data
+from tutelage.cli import flags, main
 from tutelage.data import Data, index
-from tutelage.optim import Fit
-from tutelage.recipe import Recipe
-from tutelage.training import train
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe
+from tutelage.training import predictions
+from tutelage.training.loop import train
+from typing_commands import command, told, told_together
 
 STUDENT = ("--student", "convnet", "--student.options", '{"widths": [4, 8], "hidden": 8}')
 BUDGET = ("--views", "2", "--fit.epochs", "2", "--fit.batch-size", "16", "--data.size", "8", "--engine.threads", "1")

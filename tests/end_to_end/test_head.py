@@ -7,15 +7,17 @@ import torch
 from safetensors.torch import load_file
 
 import small
-from tutelage import files, teaching, training
+from tutelage import files
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.kd import KD
-from tutelage.optim import Fit
-from tutelage.recipe import TeacherSpec
-from tutelage.run import Run
-from tutelage.study import Study
-from tutelage.teacher import ask
-from tutelage.training import train
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import TeacherSpec
+from tutelage.study.study import Study
+from tutelage.teacher import lessons
+from tutelage.teacher.answer import ask
+from tutelage.training import loop
+from tutelage.training.loop import train
 
 
 def recipe(folder, **changes):
@@ -31,7 +33,7 @@ def test_the_head_is_the_one_that_pixels_would_have_trained(tmp_path, monkeypatc
     if kind == "averaged":
         chosen = replace(chosen, fit=replace(chosen.fit, ema=0.9))
     by_cache = train(chosen, engine=small.CPU, runs=tmp_path / "cache")
-    monkeypatch.setattr(teaching, "embeddings_will_do", lambda recipe: False)
+    monkeypatch.setattr(lessons, "embeddings_will_do", lambda recipe: False)
     by_pixels = train(chosen, engine=small.CPU, runs=tmp_path / "pixels")
     start = load_file(chosen.student.weights)
     one, other = load_file(by_cache.weights), load_file(by_pixels.weights)
@@ -48,14 +50,14 @@ def test_the_head_is_the_one_that_pixels_would_have_trained(tmp_path, monkeypatc
 
 def test_the_backbone_is_paid_once_for_all_epochs_and_seeds(tmp_path, monkeypatch):
     asked = 0
-    forward = training.teaching.Tapped.forward
+    forward = loop.lessons.Tapped.forward
 
     def counting(self, pixels, *rest, **named):
         nonlocal asked
         asked += len(pixels)
         return forward(self, pixels, *rest, **named)
 
-    monkeypatch.setattr(training.teaching.Tapped, "forward", counting)
+    monkeypatch.setattr(loop.lessons.Tapped, "forward", counting)
     fit = Fit(epochs=10, batch_size=128, learning_rate=0.05)
     chosen = replace(recipe(tmp_path, method=Baseline(), fit=fit), teacher=None)
     run = train(chosen, engine=small.CPU, runs=tmp_path / "runs")
@@ -75,7 +77,7 @@ def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_pat
     (own,) = chosen.of_teachers
     train(own, engine=small.CPU, runs=runs)
     asked = 0
-    forward = teaching.Tapped.forward
+    forward = lessons.Tapped.forward
 
     def counting(self, pixels, *rest, **named):
         nonlocal asked
@@ -83,13 +85,13 @@ def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_pat
         return forward(self, pixels, *rest, **named)
 
     with monkeypatch.context() as patched:
-        patched.setattr(teaching.Tapped, "forward", counting)
+        patched.setattr(lessons.Tapped, "forward", counting)
         run = train(chosen, engine=small.CPU, runs=runs)
     assert run.result("cost")["teacher_passes_paid"] == 0
     assert asked < 40, "a few rows are compared, sizes are found"
     dataset = small.digits()
-    member = teaching.load_member(chosen, teacher, dataset, runs)
-    cache = teaching.open_cache(chosen, member, dataset, runs)
+    member = lessons.load_member(chosen, teacher, dataset, runs)
+    cache = lessons.open_cache(chosen, member, dataset, runs)
     assert cache.views() == [0, 1]
     stored = cache.answers(torch.arange(100), torch.ones(100, dtype=torch.long)).logits
     fresh = ask(member.network, dataset.train, chosen.augment, torch.arange(100), 1).logits

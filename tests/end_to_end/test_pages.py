@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tutelage import flags
-from tutelage.cli import COMMANDS, main
-from tutelage.recipes import RECIPES
+from tutelage.cli import COMMANDS, flags, main
+from tutelage.run.builtin import RECIPES
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]

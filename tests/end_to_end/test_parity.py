@@ -11,8 +11,8 @@ from torch import nn
 from small import AUGMENT, CPU, NORMED, STUDENT, TEACHER, digits, network, same_tensors, taught
 from tutelage import rng
 from tutelage.methods.kd import KD
-from tutelage.optim import Fit
-from tutelage.training import train
+from tutelage.run.optim import Fit
+from tutelage.training.loop import train
 
 T, ALPHA, PEAK, EPOCHS, BATCH, PER_EPOCH = 3.0, 0.7, 0.05, 3, 128, 10
 RECIPE = Fit(epochs=EPOCHS, batch_size=BATCH, learning_rate=PEAK, schedule="constant", warm_up=0.0)

@@ -12,7 +12,7 @@ import torch
 from tutelage import data
 from tutelage.data import DATASETS, Data
 from tutelage.data.splits import open_test
-from tutelage.evaluate import measure, predict
+from tutelage.measure.classifier import measure, predict
 from tutelage.models import Model, build
 
 IMAGES = Path(os.environ.get("TUTELAGE_DATA", "/nonexistent")) / "cifar-10-batches-py"

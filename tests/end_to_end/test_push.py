@@ -12,8 +12,8 @@ from huggingface_hub import ModelCard
 import small
 from tutelage import files
 from tutelage.cli import main
-from tutelage.modelcard import interval, write_model_card
-from tutelage.training import train
+from tutelage.export.modelcard import interval, write_model_card
+from tutelage.training.loop import train
 
 TOKEN = "hf_this-is-secret"
 

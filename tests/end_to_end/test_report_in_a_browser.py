@@ -1,15 +1,10 @@
 """report.html as a person meets it: in Chromium, wide and narrow, light, dark, on paper, with and without scripts."""
 
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "report"))
-
 from studies import rich
-
 from tutelage.report.page import page as written
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -12,16 +12,17 @@ import torch
 from safetensors.torch import load_file
 
 from small import CPU, NORMED, TEACHER, same_tensors, taught
-from tutelage import files, training
+from tutelage import files
 from tutelage.errors import UserError
 from tutelage.methods import method_class
 from tutelage.methods.crd import CRD
 from tutelage.models import Model
-from tutelage.optim import Fit
-from tutelage.predictions import VAL_FILE
-from tutelage.recipe import TeacherSpec, method_at_defaults
-from tutelage.run import Run
-from tutelage.training import train
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import TeacherSpec, method_at_defaults
+from tutelage.training import loop
+from tutelage.training.loop import train
+from tutelage.training.predictions import VAL_FILE
 
 FIT = Fit(epochs=3, batch_size=128, learning_rate=0.05)
 KINDS = {
@@ -41,7 +42,7 @@ KINDS = {
 @pytest.fixture(autouse=True)
 def _short_windows(monkeypatch):
     """Losses are written every 4 steps and at the end of an epoch of 10: stops fall into every part of a window."""
-    monkeypatch.setattr(training, "LOG_EVERY", 4)
+    monkeypatch.setattr(loop, "LOG_EVERY", 4)
 
 
 def result(run: Run):
@@ -68,7 +69,7 @@ def assert_same(run: Run, whole: Run):
 
 def steps_until(event, moment, monkeypatch):
     """Calls `event` at the end of the `moment`-th step of this process, before the loop looks at Ctrl-C."""
-    made, note = [], training.Book.note
+    made, note = [], loop.Book.note
 
     def noted(book, step, terms):
         note(book, step, terms)
@@ -76,7 +77,7 @@ def steps_until(event, moment, monkeypatch):
         if len(made) == moment:
             event()
 
-    monkeypatch.setattr(training.Book, "note", noted)
+    monkeypatch.setattr(loop.Book, "note", noted)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,7 +99,7 @@ def test_ctrl_c_after_every_single_step(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         for number in range(1, 21):
             patch.undo()
-            patch.setattr(training, "LOG_EVERY", 4)
+            patch.setattr(loop, "LOG_EVERY", 4)
             steps_until(lambda: signal.raise_signal(signal.SIGINT), 1, patch)
             with pytest.raises(KeyboardInterrupt, match=f"stopped after step {number} of 20"):
                 train(recipe, engine=CPU, runs=tmp_path / "parts")
@@ -177,7 +178,7 @@ def _train_and_die(recipe, runs, moment, told):
 
     os.fsync = watched(os.fsync)
     Path.replace = watched(Path.replace)
-    training.Step.__call__ = watched(training.Step.__call__)
+    loop.Step.__call__ = watched(loop.Step.__call__)
     train(recipe, engine=CPU, runs=runs)
     told.put(counted)
 

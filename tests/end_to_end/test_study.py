@@ -11,15 +11,15 @@ from safetensors.torch import load_file
 import small
 from tutelage import files
 from tutelage.errors import UserError
-from tutelage.evaluate import measure
+from tutelage.measure.classifier import measure
 from tutelage.methods.dist import DIST
 from tutelage.methods.kd import KD
 from tutelage.methods.label_smoothing import LabelSmoothing
-from tutelage.optim import Fit
-from tutelage.recipe import method_at_defaults
-from tutelage.results import labels
-from tutelage.run import Run
-from tutelage.study import Study
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import method_at_defaults
+from tutelage.study.results import labels
+from tutelage.study.study import Study
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tutelage.cli import main
-from tutelage.run import Run
+from tutelage.run.folder import Run
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "concepts" / "teachers.md"
 SHORT = ["--fit.epochs", "1", "--data.part", "256", "--teacher.fit.epochs", "1"]

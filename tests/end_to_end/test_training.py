@@ -9,18 +9,19 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 import small
-from tutelage import data, rng, training
+from tutelage import data, rng
 from tutelage.data import Data
 from tutelage.errors import UserError
-from tutelage.evaluate import measure, predict
+from tutelage.measure.classifier import measure, predict
 from tutelage.methods import method_class
-from tutelage.methods._adapters import stages_read
+from tutelage.methods.adapters import stages_read
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.optim import Fit, learning_rate
-from tutelage.plan import Plan
-from tutelage.recipe import method_at_defaults
-from tutelage.training import train
+from tutelage.run.optim import Fit, learning_rate
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import method_at_defaults
+from tutelage.training import loop
+from tutelage.training.loop import train
 
 
 def result(recipe, runs):
@@ -94,7 +95,7 @@ def test_stopped_anywhere_it_ends_in_the_same_bits(tmp_path, monkeypatch, kind):
 
         yield asked
 
-    monkeypatch.setattr(training, "stopping", soon)
+    monkeypatch.setattr(loop, "stopping", soon)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             train(recipe, engine=small.CPU, runs=tmp_path / "parts")
@@ -108,7 +109,7 @@ def test_done_is_done(tmp_path, monkeypatch):
     recipe = small.taught(tmp_path)
     run = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
     before = run.weights.stat().st_mtime_ns
-    monkeypatch.setattr(training, "_train", None)
+    monkeypatch.setattr(loop, "_train", None)
     assert train(recipe, engine=small.CPU, runs=tmp_path / "runs").weights.stat().st_mtime_ns == before
 
 
@@ -129,7 +130,7 @@ def test_a_loss_that_is_not_finite_names_step_and_term(tmp_path):
 
 
 def test_a_live_teacher_that_moves_is_caught(tmp_path):
-    from tutelage.teacher import LiveTeacher
+    from tutelage.teacher.answer import LiveTeacher
 
     teacher = LiveTeacher(small.network(small.NORMED), frozenset({"logits"}))
     teacher.check_frozen()
@@ -143,7 +144,7 @@ def test_a_live_teacher_that_moves_is_caught(tmp_path):
 def test_training_learns_and_the_final_network_is_the_one_measured(tmp_path):
     recipe = small.taught(tmp_path, teacher=small.TEACHER, method=KD(alpha=0.0), fit=Fit(epochs=6, batch_size=64))
     run = train(replace(recipe, student=small.NORMED), engine=small.CPU, runs=tmp_path / "runs")
-    from tutelage.card import load_student
+    from tutelage.training.student import load_student
 
     dataset = data.load(Data("digits"))
     top1 = measure(predict(load_student(run, dataset), dataset.val), dataset.val.labels)["top1"]
@@ -173,12 +174,12 @@ def test_plan_and_batch_too_large():
 @pytest.mark.parametrize(("name", "stages"), [("fitnet", 2), ("at", 3), ("sem_ckd", 3), ("kd+at", 0), ("review_kd", 0)])
 def test_a_live_teacher_is_computed_as_deep_as_it_is_read_and_teaches_the_same(tmp_path, monkeypatch, name, stages):
     told = []
-    monkeypatch.setattr(training, "stages_read", lambda *what: told.append(stages_read(*what)) or told[-1])
+    monkeypatch.setattr(loop, "stages_read", lambda *what: told.append(stages_read(*what)) or told[-1])
     fit = Fit(epochs=1, batch_size=256, learning_rate=0.01, clip_norm=1.0)
     recipe = small.taught(
         tmp_path, teacher=small.NORMED, student=small.NORMED, method=method_at_defaults(name), fit=fit
     )
     shallow = result(recipe, tmp_path / "shallow")
     assert told == [stages]
-    monkeypatch.setattr(training, "stages_read", lambda *what: 0)
+    monkeypatch.setattr(loop, "stages_read", lambda *what: 0)
     assert small.same_tensors(shallow, result(recipe, tmp_path / "whole"))

@@ -10,11 +10,11 @@ from tutelage.errors import UserError
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.dist import DIST
 from tutelage.methods.kd import KD
-from tutelage.optim import Fit
-from tutelage.recipe import method_words
-from tutelage.run import Run
-from tutelage.training import train
-from tutelage.tune import Search, Tuning, in_words
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import method_words
+from tutelage.study.tune import Search, Tuning, in_words
+from tutelage.training.loop import train
 
 pytest.importorskip("optuna")
 
@@ -93,7 +93,7 @@ def test_the_hopeless_end_early_and_the_diverged_are_stepped_over(recipe, tmp_pa
         Tuning((bold,), Search(trials=2), seeds=(0, 1)).run(engine=small.CPU, runs=tmp_path)
 
     falling = iter([0.9, 0.9, 0.8, 0.8, 0.7, 0.7, 0.6, 0.6, 0.1])
-    monkeypatch.setattr("tutelage.tune._val", lambda run: next(falling))
+    monkeypatch.setattr("tutelage.study.tune._val", lambda run: next(falling))
     _, told = searched(recipe, tmp_path, trials=5)
     assert [trial["state"] for trial in told["trials"]] == ["complete"] * 4 + ["pruned"]
     assert told["trials"][-1]["early"] == 0.1
@@ -103,7 +103,7 @@ def test_the_hopeless_end_early_and_the_diverged_are_stepped_over(recipe, tmp_pa
 
 def test_the_winner_is_tried_again_on_fresh_seeds(recipe, tmp_path, monkeypatch):
     in_search = iter([0.5, 0.7, 0.6])
-    monkeypatch.setattr("tutelage.tune._val", lambda run: next(in_search))
+    monkeypatch.setattr("tutelage.study.tune._val", lambda run: next(in_search))
     recipe = replace(recipe, fit=replace(FIT, epochs=1))
     tuning = Tuning((recipe,), Search(trials=3, part=600, epochs=2), (replace(recipe, method=DIST()),), (0, 1))
     folder = tuning.run(engine=small.CPU, runs=tmp_path)
@@ -127,7 +127,7 @@ def test_the_winner_is_tried_again_on_fresh_seeds(recipe, tmp_path, monkeypatch)
 
 def test_where_the_defaults_win_nothing_is_to_be_adopted(recipe, tmp_path, monkeypatch):
     falling = iter([0.7, 0.6])
-    monkeypatch.setattr("tutelage.tune._val", lambda run: next(falling))
+    monkeypatch.setattr("tutelage.study.tune._val", lambda run: next(falling))
     tuning, told = searched(replace(recipe, fit=replace(FIT, epochs=1)), tmp_path, trials=2)
     assert [row.method for row in tuning.closing(told).rows] == [Baseline(), recipe.method]
     assert "nothing to adopt" in in_words({"tuning": told})[-1]

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from small import AUGMENT, CPU, TEACHER, digits, network, same_tensors, taught
-from tutelage import cache as caching
 from tutelage import files
-from tutelage.cache import CachedTeacher, TeacherCache, caches, identity
 from tutelage.data.memory import MemoryImages
 from tutelage.errors import UserError
 from tutelage.methods.kd import KD
 from tutelage.methods.srrl import SRRL
 from tutelage.models import Model
 from tutelage.models.building import build
-from tutelage.optim import Fit
-from tutelage.shards import Shard, load, write
-from tutelage.teacher import Ensemble, LiveTeacher
-from tutelage.teaching import Member, open_cache
-from tutelage.training import train
+from tutelage.run.optim import Fit
+from tutelage.teacher import cache as caching
+from tutelage.teacher.answer import Ensemble, LiveTeacher
+from tutelage.teacher.cache import CachedTeacher, TeacherCache, caches, identity
+from tutelage.teacher.lessons import Member, open_cache
+from tutelage.teacher.shards import Shard, load, write
+from tutelage.training.loop import train
 
 SHARD = 512
 """Three shards a view of the 1,294 digits, the last one short."""

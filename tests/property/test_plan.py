@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tutelage.errors import UserError
-from tutelage.optim import Fit
-from tutelage.plan import Plan
+from tutelage.run.optim import Fit
+from tutelage.run.plan import Plan
 
 sizes = st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
 

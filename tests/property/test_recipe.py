@@ -12,19 +12,19 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from small import taught
-from tutelage import recipe as recipes
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError
 from tutelage.methods import METHODS, method_class
-from tutelage.methods._base import ranges
+from tutelage.methods.base import ranges
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.combine import Sum, Warmed
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.optim import Fit
-from tutelage.recipe import Recipe, TeacherSpec
-from tutelage.recipes import read
+from tutelage.run import recipe as recipes
+from tutelage.run.builtin import read
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe, TeacherSpec
 
 # --- recipes that nobody would write, as dictionaries: the type checker draws random numbers, hypothesis minds
 

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,14 +15,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 import small
-from tutelage import shards
-from tutelage.cache import TeacherCache
 from tutelage.cli import main
-from tutelage.recipe import Recipe
-from tutelage.recipes import built_in
+from tutelage.run.builtin import built_in
+from tutelage.run.recipe import Recipe
+from tutelage.teacher import shards
+from tutelage.teacher.cache import TeacherCache
 
 SNAPSHOT = Path(__file__).parent / "messages.txt"
 

@@ -1,7 +1,6 @@
 """The numbers in README, docs/guides/article.md and the result pages are those of the JSON files."""
 
 import json
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "docs" / "results"
-sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import article_pages  # noqa: E402
 import headline  # noqa: E402

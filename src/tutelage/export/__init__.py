@@ -12,7 +12,6 @@ from typing import Any
 from torch import nn
 
 from tutelage import files
-from tutelage.card import load_student
 from tutelage.data.splits import DataSet
 from tutelage.edge import card
 from tutelage.errors import UserError
@@ -20,8 +19,9 @@ from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
 from tutelage.export.measuring import measured
 from tutelage.export.task import Task
-from tutelage.predictions import on_val
-from tutelage.run import Run
+from tutelage.run.folder import Run
+from tutelage.training.predictions import on_val
+from tutelage.training.student import load_student
 
 TOLERANCE = 0.001
 """By how much a float file's val accuracy may differ from PyTorch's: 0.1 points."""

@@ -3,14 +3,15 @@
 import dataclasses
 from pathlib import Path
 
-from tutelage import data, progress, teaching
+from tutelage import data, progress
 from tutelage.edge.comparing import Contestant
 from tutelage.errors import UserError
-from tutelage.evaluate import measure
 from tutelage.export import task_of
 from tutelage.export.formats import FORMATS, chosen
 from tutelage.export.others import write_torch
-from tutelage.run import Run
+from tutelage.measure.classifier import measure
+from tutelage.run.folder import Run
+from tutelage.teacher import lessons
 
 
 def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]:
@@ -31,8 +32,8 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
     labels = dataset.val.labels
     networks = {"student, PyTorch": (task.network, measure(task.logits, labels)["top1"])}
     for spec in run.recipe.taught_by:
-        member = teaching.load_member(run.recipe, spec, dataset, path.parent)
-        logits = teaching.on_val(run.recipe, member, dataset, path.parent)
+        member = lessons.load_member(run.recipe, spec, dataset, path.parent)
+        logits = lessons.on_val(run.recipe, member, dataset, path.parent)
         networks[f"teacher {member.model.name}, PyTorch"] = member.network, measure(logits, labels)["top1"]
     found = []
     for number, (name, (network, accuracy)) in enumerate(networks.items()):

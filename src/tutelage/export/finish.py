@@ -17,16 +17,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from tutelage import optim, progress, teaching
-from tutelage.card import rebuilt
+from tutelage import progress
 from tutelage.data.splits import DataSet
-from tutelage.distiller import Distiller
-from tutelage.engine import Engine
 from tutelage.export.onnx_files import calibration
 from tutelage.export.task import Task
-from tutelage.plan import Plan
-from tutelage.run import Run
-from tutelage.training import Step
+from tutelage.run import optim
+from tutelage.run.engine import Engine
+from tutelage.run.folder import Run
+from tutelage.run.plan import Plan
+from tutelage.teacher import lessons
+from tutelage.training.distiller import Distiller
+from tutelage.training.loop import Step
+from tutelage.training.student import rebuilt
 
 LEARNING_RATE_SHARE = 0.02
 """Of the run's own, at the beginning; a cosine to zero."""
@@ -114,7 +116,7 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
         ema=0.0,
     )
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, fit)
-    lesson = teaching.prepare(recipe, plan, dataset, Path(run.path).parent, fabric.device)
+    lesson = lessons.prepare(recipe, plan, dataset, Path(run.path).parent, fabric.device)
     student, adapters, network = rebuilt(run, dataset, to_learn=True)
     network.to(fabric.device)
     distiller = Distiller(student, recipe.method, adapters).to(memory_format=torch.channels_last)

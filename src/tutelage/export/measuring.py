@@ -11,8 +11,8 @@ from tutelage.data.images import Images
 from tutelage.edge.comparing import percentiles, size_bytes
 from tutelage.edge.runtimes import open_file
 from tutelage.edge.worker import Worker
-from tutelage.evaluate import BATCH, measure
 from tutelage.export.task import Task
+from tutelage.measure.classifier import BATCH, measure
 from tutelage.progress import advancing
 
 LATENCY_RUNS = 200

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tutelage.errors import unknown
 
 if TYPE_CHECKING:
-    from tutelage.methods._base import Method
+    from tutelage.methods.base import Method
 
 
 class Row(NamedTuple):
@@ -67,7 +67,7 @@ METHODS: dict[str, Row] = {
 
 
 _PUBLIC = {
-    "_base": ("Epochs", "Method", "Range", "Share", "Temperature", "Weight"),
+    "base": ("Epochs", "Method", "Range", "Share", "Temperature", "Weight"),
     "_common": ("label_cross_entropy", "ramp", "softened_kl", "standardized", "widened"),
     "combine": ("Sum", "Warmed", "composed"),
 }

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._adapters import StagePairs
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods._relations import unit
+from tutelage.methods.adapters import StagePairs
+from tutelage.methods.base import Method, Range, Weight
 
 
 def at_loss(

@@ -8,8 +8,8 @@ When: always, beside whatever else is trained: a gain is a difference to this.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tutelage.methods._base import Method
 from tutelage.methods._common import label_cross_entropy
+from tutelage.methods.base import Method
 
 
 @dataclass(frozen=True)

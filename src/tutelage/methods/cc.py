@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._relations import pairs_of, unit
+from tutelage.methods.base import Method, Range, Weight
 
 
 def cc_loss(

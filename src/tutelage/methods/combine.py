@@ -10,8 +10,8 @@ from functools import reduce
 from torch import Tensor, nn
 
 from tutelage.methods import method_name
-from tutelage.methods._base import Epochs, Method, Weight
 from tutelage.methods._common import ramp
+from tutelage.methods.base import Epochs, Method, Weight
 
 LABEL = "label"
 """The term that is the labels' own: never warmed up, and counted once in a sum."""

@@ -18,10 +18,10 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from tutelage import rng
-from tutelage.methods._adapters import embedding_widths
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._relations import unit
+from tutelage.methods.adapters import embedding_widths
+from tutelage.methods.base import Method, Range, Weight
 
 _PURPOSE = 0x6372645F6E656773
 """Keeps these draws apart from whatever else is drawn by the numbers of a step and a sample."""

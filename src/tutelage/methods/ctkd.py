@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tutelage.methods._base import Epochs, Method, Range, Share
 from tutelage.methods._common import label_cross_entropy, ramp, softened_kl, standardized
+from tutelage.methods.base import Epochs, Method, Range, Share
 
 
 class LearnedTemperature(nn.Module):

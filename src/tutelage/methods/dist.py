@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._base import Method, Temperature, Weight
 from tutelage.methods._common import label_cross_entropy, widened
+from tutelage.methods.base import Method, Temperature, Weight
 
 
 def pearson(x: Float[Tensor, "N M"], y: Float[Tensor, "N M"]) -> Float[Tensor, " N"]:

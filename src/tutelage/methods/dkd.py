@@ -13,7 +13,6 @@ from typing import Annotated, ClassVar
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from tutelage.methods._base import Epochs, Method, Range, Temperature, Weight
 from tutelage.methods._common import (
     at_least_three_classes,
     label_cross_entropy,
@@ -24,6 +23,7 @@ from tutelage.methods._common import (
     versus_rest,
     widened,
 )
+from tutelage.methods.base import Epochs, Method, Range, Temperature, Weight
 
 
 def dkd_loss(

@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import dedent, fill
 
 from tutelage.methods import COMBINATIONS, METHODS, method_class
-from tutelage.methods._base import Method, ranges
+from tutelage.methods.base import Method, ranges
 
 WIDTH = 100
 """Of the text, in characters."""

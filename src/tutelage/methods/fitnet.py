@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tutelage.methods._adapters import StagePairs
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._pairs import pair_stages, same_size
+from tutelage.methods.adapters import StagePairs
+from tutelage.methods.base import Method, Range, Weight
 
 Shape = tuple[int, int, int]
 

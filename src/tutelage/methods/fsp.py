@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.errors import UserError
-from tutelage.methods._adapters import StagePairs
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import ascending, pair_stages, stage
+from tutelage.methods.adapters import StagePairs
+from tutelage.methods.base import Method, Range, Weight
 
 
 def fsp_matrix(lower: Float[Tensor, "B C _ _"], upper: Float[Tensor, "B D _ _"]) -> Float[Tensor, "B C D"]:

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._base import Method, Share
 from tutelage.methods._common import label_cross_entropy, widened
+from tutelage.methods.base import Method, Share
 
 
 def hard_label_loss(student_logits: Float[Tensor, "B C"], teacher_logits: Float[Tensor, "B C"]) -> Float[Tensor, ""]:

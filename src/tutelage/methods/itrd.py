@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tutelage.methods._adapters import embedding_widths
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._relations import pairs_of, unit
+from tutelage.methods.adapters import embedding_widths
+from tutelage.methods.base import Method, Range, Weight
 
 
 def itrd_correlation_loss(

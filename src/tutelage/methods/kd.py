@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._base import Method, Share, Temperature
 from tutelage.methods._common import label_cross_entropy, softened_kl, standardized
+from tutelage.methods.base import Method, Share, Temperature
 
 
 def kd_loss(

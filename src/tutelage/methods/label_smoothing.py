@@ -8,8 +8,8 @@ When: as a second baseline. What a teacher gives beyond it is more than regulari
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from tutelage.methods._base import Method, Range
 from tutelage.methods._common import label_cross_entropy
+from tutelage.methods.base import Method, Range
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._base import Method, Share
 from tutelage.methods._common import label_cross_entropy, widened
+from tutelage.methods.base import Method, Share
 
 
 def logit_mse_loss(

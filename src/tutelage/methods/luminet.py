@@ -12,8 +12,8 @@ from typing import Annotated
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._base import Epochs, Method, Range, Temperature, Weight
 from tutelage.methods._common import label_cross_entropy, ramp, softened_kl, widened
+from tutelage.methods.base import Epochs, Method, Range, Temperature, Weight
 
 
 def perception(logits: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from tutelage.methods._base import Method, Temperature, Weight
 from tutelage.methods._common import at_least_three_classes, label_cross_entropy, others, widened
+from tutelage.methods.base import Method, Temperature, Weight
 
 
 def nkd_loss(

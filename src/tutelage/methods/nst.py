@@ -11,11 +11,11 @@ from typing import Annotated, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._adapters import StagePairs
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods._relations import unit
+from tutelage.methods.adapters import StagePairs
+from tutelage.methods.base import Method, Range, Weight
 
 
 def nst_loss(student: Float[Tensor, "B C _ _"], teacher: Float[Tensor, "B D _ _"]) -> Float[Tensor, ""]:

@@ -18,10 +18,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._adapters import StagePairs, conv_bn
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
+from tutelage.methods.adapters import StagePairs, conv_bn
+from tutelage.methods.base import Method, Range, Weight
 
 
 def ofd_margin(teacher: Float[Tensor, "B C H W"]) -> Float[Tensor, "C 1 1"]:

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tutelage.methods._adapters import conv_bn, embedding_widths
-from tutelage.methods._base import Epochs, Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, ramp, widened
 from tutelage.methods._pairs import Pair, ascending, pair_stages, shrink
+from tutelage.methods.adapters import conv_bn, embedding_widths
+from tutelage.methods.base import Epochs, Method, Range, Weight
 from tutelage.outputs import Sizes
 
 Size = tuple[int, int]

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._relations import pairs_of
+from tutelage.methods.base import Method, Range, Weight
 
 
 def rkd_distance_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"]) -> Float[Tensor, ""]:

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from tutelage.methods._base import Epochs, Method, Range, Temperature, Weight
 from tutelage.methods._common import (
     at_least_three_classes,
     label_cross_entropy,
@@ -21,6 +20,7 @@ from tutelage.methods._common import (
     versus_rest,
     widened,
 )
+from tutelage.methods.base import Epochs, Method, Range, Temperature, Weight
 
 
 def rld_loss(

@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tutelage.methods._adapters import conv_bn
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import Pair, require_stages, same_size
 from tutelage.methods._relations import pairs_of, unit
+from tutelage.methods.adapters import conv_bn
+from tutelage.methods.base import Method, Range, Weight
 from tutelage.outputs import Sizes
 
 

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tutelage.errors import UserError
-from tutelage.methods._adapters import FrozenHead, conv_bn, embedding_widths
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, widened
+from tutelage.methods.adapters import FrozenHead, conv_bn, embedding_widths
+from tutelage.methods.base import Method, Range, Weight
 from tutelage.outputs import Outputs, Sizes
 
 

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._adapters import StagePairs
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._pairs import pair_stages
 from tutelage.methods._relations import pairs_of, unit
+from tutelage.methods.adapters import StagePairs
+from tutelage.methods.base import Method, Range, Weight
 
 
 def sp_loss(student: Float[Tensor, "B *shape"], teacher: Float[Tensor, "B *other"]) -> Float[Tensor, ""]:

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tutelage.methods._adapters import embedding_widths
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import label_cross_entropy, softened_kl, widened
 from tutelage.methods._relations import pairs_of
+from tutelage.methods.adapters import embedding_widths
+from tutelage.methods.base import Method, Range, Weight
 
 
 def srd_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B D"], exponent: float = 4.0) -> Float[Tensor, ""]:

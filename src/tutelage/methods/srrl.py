@@ -13,9 +13,9 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import nn
 
-from tutelage.methods._adapters import FrozenHead, embedding_widths
-from tutelage.methods._base import Method, Weight
 from tutelage.methods._common import label_cross_entropy, widened
+from tutelage.methods.adapters import FrozenHead, embedding_widths
+from tutelage.methods.base import Method, Weight
 from tutelage.outputs import Sizes
 
 

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from tutelage.methods._base import Method, Range, Share, Temperature
 from tutelage.methods._common import label_cross_entropy, softened_kl, widened
+from tutelage.methods.base import Method, Range, Share, Temperature
 
 
 def virtual_teacher(

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from tutelage.methods._base import Method, Range, Weight
 from tutelage.methods._common import kl, label_cross_entropy, widened
+from tutelage.methods.base import Method, Range, Weight
 
 
 def ttm_loss(

@@ -16,7 +16,7 @@ from tutelage.methods._common import label_cross_entropy
 from tutelage.methods.dkd import DKD
 from tutelage.methods.kd import KD
 from tutelage.outputs import Context
-from tutelage.recipe import Recipe, TeacherSpec
+from tutelage.run.recipe import Recipe, TeacherSpec
 
 
 @pytest.fixture(scope="module")

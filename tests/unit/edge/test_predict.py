@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import pictures
-
 from tutelage.cli import main
 
 ABSENT = ("torch", "torchvision", "rich", "tyro", "sklearn", "scipy", "onnx", "jaxtyping", "safetensors")

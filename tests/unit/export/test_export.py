@@ -2,27 +2,23 @@
 
 import json
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent.parent))
-
 import small
 from tutelage import export as exporting
 from tutelage.edge.card import Card
 from tutelage.edge.runtimes import open_file
 from tutelage.errors import UserError
-from tutelage.evaluate import measure
 from tutelage.export import export, export_file, onnx_files, task_of
 from tutelage.export.formats import FORMATS
-from tutelage.optim import Fit
-from tutelage.recipe import Recipe
-from tutelage.training import train
+from tutelage.measure.classifier import measure
+from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe
+from tutelage.training.loop import train
 
 
 @pytest.fixture(scope="module")

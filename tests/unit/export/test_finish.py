@@ -1,22 +1,17 @@
 """Rounding in the loop is what the int8 file does, and leaves nothing behind."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent.parent))
-
 import small
-from tutelage.card import load_student
 from tutelage.edge.runtimes import open_file
 from tutelage.export import export, onnx_files, task_of
 from tutelage.export.finish import RoundedInput, RoundedWeight, finished, rounding
 from tutelage.export.formats import FORMATS
 from tutelage.export.task import Task
-from tutelage.training import train
+from tutelage.training.loop import train
+from tutelage.training.student import load_student
 
 
 @pytest.fixture(scope="module")

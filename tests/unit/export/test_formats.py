@@ -1,21 +1,18 @@
 """Every format of FORMATS says what PyTorch says; one whose packages are missing says which extra brings them."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import small
 from tutelage.data.augment import Augment
 from tutelage.edge import card
 from tutelage.edge.runtimes import RUNTIMES
 from tutelage.errors import UserError
-from tutelage.evaluate import predict
 from tutelage.export import export_file
 from tutelage.export.formats import FORMATS, chosen
 from tutelage.export.task import Task
+from tutelage.measure.classifier import predict
 
 OTHERS = [name for name in FORMATS if not name.startswith("onnx")]
 

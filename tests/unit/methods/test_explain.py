@@ -10,7 +10,7 @@ import pytest
 from tutelage import methods
 from tutelage.errors import UserError
 from tutelage.methods import METHODS, method_class
-from tutelage.methods._base import ranges
+from tutelage.methods.base import ranges
 from tutelage.methods.explain import HEADINGS, describe, explain, field_texts, header, page
 
 ROOT = Path(__file__).parents[3]

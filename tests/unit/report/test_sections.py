@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from studies import PNG, rich, study
-from test_page import SECTIONS, Reader
 
+from pages import SECTIONS, Reader
+from studies import PNG, rich, study
 from tutelage.report.charts import Point, unbeaten
 from tutelage.report.claim import claim
 from tutelage.report.page import page

@@ -1,0 +1,118 @@
+"""The command line: finds the command, and turns a user's mistake into two lines. Importing it imports no torch."""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+from tutelage import __version__
+from tutelage.errors import UserError, unknown
+
+COMMANDS = {
+    "distill": ("distill RECIPE [FLAGS]", "teacher, cache, baseline and students on paired seeds, export, report"),
+    "train": ("train RECIPE [METHOD] [FLAGS]", "one run; the same command goes on where it was stopped"),
+    "tune": ("tune RECIPE [METHODS] [FLAGS]", "a method's numbers searched on val, then tried on fresh seeds"),
+    "data": ("data check PATH", "read every image once: counts, sizes, broken files, duplicates across splits"),
+    "check": ("check RECIPE [FLAGS]", "look at the teacher before any lesson: is it right, and worth it?"),
+    "cache": ("cache list|fill|verify|prune", "teachers' answers on disk"),
+    "evaluate": ("evaluate RUN [--open-test REASON]", "accuracy, calibration and agreement with the teacher"),
+    "export": ("export RUN [--format F,F]", "the student as files for a device, each measured by running it"),
+    "predict": ("predict FILE PICTURE ...", "what an exported student says of pictures; needs no torch"),
+    "bench": ("bench FILE|RUN ...", "latency, throughput, memory and size on this machine"),
+    "compare": ("compare RUN_OR_STUDY ...", "finished runs side by side: paired differences, and what differs"),
+    "report": ("report STUDY", "the table of a study, and its report.html anew"),
+    "watch": ("watch RUN|STUDY", "live curves of what is being trained"),
+    "push": ("push RUN REPO_ID", "the exported student and its card to the Hugging Face hub"),
+    "list": ("list methods|models|datasets|recipes", "what there is to choose from"),
+    "explain": ("explain METHOD", "its formula, fields and when to use it"),
+    "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs one command; exits with 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        _dispatch(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as stopped:
+        print(f"\n{stopped or 'stopped'}; the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        print(f"error: cannot read or write{where}: {error.strerror or error}", file=sys.stderr)
+        print("\nhint: look at its permissions and the space left, or choose another --runs", file=sys.stderr)
+        sys.exit(2)
+
+
+def _dispatch(arguments: list[str]) -> None:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+    elif arguments[0] in ("-V", "--version"):
+        print(f"tutelage {__version__}")
+    elif arguments[0] not in COMMANDS:
+        raise unknown("command", arguments[0], COMMANDS, "tutelage --help")
+    else:
+        _log_to_stderr()
+        command(arguments[0])(arguments[1:])
+
+
+def _log_to_stderr() -> None:
+    """What the package and the libraries report, each line once: a study builds the same network many times."""
+    said: set[str] = set()
+
+    def unsaid(record: logging.LogRecord) -> bool:
+        before = len(said)
+        said.add(record.getMessage())
+        return len(said) > before
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(unsaid)
+    logging.basicConfig(format="%(message)s", handlers=[handler])
+    logging.getLogger("tutelage").setLevel(logging.INFO)
+    logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
+
+
+def usage() -> str:
+    """What `tutelage --help` prints."""
+    width = max(len(form) for form, _ in COMMANDS.values())
+    lines = [f"  {form:<{width}}  {what}" for form, what in COMMANDS.values()]
+    return "\n".join(
+        [
+            "tutelage: make a small image classifier as good as a big one, and prove it.",
+            "",
+            "usage: tutelage COMMAND ...",
+            "",
+            *lines,
+            "",
+            "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images.",
+            "tutelage COMMAND --help shows a command's flags. Start with: tutelage distill digits",
+        ]
+    )
+
+
+def command(name: str) -> Callable[[list[str]], None]:
+    """The function behind a command, imported when it is wanted."""
+    if name in ("list", "explain", "recipe"):
+        from tutelage.cli import listing
+
+        return getattr(listing, f"{name}_")
+    if name in ("export", "predict", "bench"):
+        from tutelage.cli import device
+
+        return getattr(device, name)
+    if name in ("watch", "push"):
+        return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
+    if name == "data":
+        from tutelage.cli import datacheck
+
+        return datacheck.data_
+    from tutelage.cli import commands
+
+    return getattr(commands, name)

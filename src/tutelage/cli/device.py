@@ -1,0 +1,164 @@
+"""The commands around a file for a device. `predict`, and `bench` of files, import no torch."""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tutelage.errors import UserError
+
+
+def export(arguments: list[str]) -> None:
+    """A finished run's student as files, each measured by running it."""
+    from tutelage import data
+    from tutelage.export import MAX_DROP, OFFER, export
+    from tutelage.export.formats import FORMATS
+    from tutelage.export.modelcard import write_model_card
+    from tutelage.run.folder import Run
+    from tutelage.training.predictions import evaluate_run
+
+    width = max(map(len, FORMATS))
+    parser = argparse.ArgumentParser(
+        "tutelage export",
+        description="A finished run's student as files for a device, each measured by running it on val.",
+        epilog="formats:\n" + "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in FORMATS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--format", default="onnx", metavar="F,F", help="of those below; default: onnx")
+    parser.add_argument("--finish", type=int, default=0, metavar="EPOCHS", help="distil int8 on, computing in 8 bits")
+    parser.add_argument("--force", action="store_true", help=f"keep int8 that loses over {100 * MAX_DROP:g} points")
+    parser.add_argument("--data-root", type=Path)
+    chosen = parser.parse_args(arguments)
+    if chosen.finish < 0:
+        raise UserError(f"--finish {chosen.finish}", "give a number of epochs, 1 or more")
+    run = Run.open(chosen.run)
+    names = tuple(name for name in chosen.format.split(",") if name)
+    dataset = data.load(run.recipe.data, chosen.data_root)
+    told = export(run, dataset, names, force=chosen.force, finish=chosen.finish)
+    evaluate_run(run, dataset, run.path.parent)
+    card = write_model_card(run)
+    print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
+    print(f"in {run.path}, with card.json and {card.name}")
+    for name, one in told.items():
+        if "finish" in one:
+            print("{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"]))
+        elif FORMATS[name].int8 and one["drop"] > OFFER:
+            print(f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits")
+
+
+def predict(arguments: list[str]) -> None:
+    """Pictures through an exported student."""
+    parser = argparse.ArgumentParser(
+        "tutelage predict",
+        description="What an exported student says of pictures. Needs onnxruntime, numpy and pillow; no torch.",
+    )
+    parser.add_argument("student", type=Path, help="an exported file, or a run's folder")
+    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("--top", type=int, default=1, help="how many classes to name; default: 1")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    chosen = parser.parse_args(arguments)
+    if chosen.top < 1:
+        raise UserError(f"--top {chosen.top}", "give 1 or more")
+    try:
+        from tutelage.edge.pixels import read_picture, softmax
+        from tutelage.edge.runtimes import open_file
+    except ModuleNotFoundError as error:
+        raise UserError(f"predict needs {error.name}, not installed here", "pip install numpy pillow") from None
+    path = chosen.student / "student.onnx" if chosen.student.is_dir() else chosen.student
+    student = open_file(path)
+    card = student.card()
+    told: list[dict[str, Any]] = []
+    for picture in chosen.pictures:
+        try:
+            shares = softmax(student.infer(read_picture(picture, card))[0])
+        except UserError as error:
+            told.append({"file": str(picture), "error": error.message})
+            if not chosen.json:
+                print(f"error: {error.message}", file=sys.stderr)
+            continue
+        best = (-shares).argsort(kind="stable")[: chosen.top]
+        top = [{"class": card.classes[i], "probability": round(float(shares[i]), 4)} for i in best]
+        told.append({"file": str(picture), "top": top})
+        if not chosen.json:
+            print(f"{picture}: " + ", ".join(f"{one['class']} {one['probability']:.1%}" for one in top))
+    if chosen.json:
+        print(json.dumps(told, indent=2))
+    if any("error" in one for one in told):
+        sys.exit(2)
+
+
+def bench(arguments: list[str]) -> None:
+    """Files, and runs with their teachers, compared on this machine."""
+    parser = argparse.ArgumentParser(
+        "tutelage bench",
+        description="Latency, throughput, memory and size of exported files on this machine, one thread, in turn. "
+        "A run stands for its exported files, and for its student and its teacher in PyTorch.",
+    )
+    parser.add_argument("what", type=Path, nargs="+", metavar="FILE|RUN")
+    parser.add_argument("--batch", type=int, default=32, help="images at once for the throughput; default: 32")
+    parser.add_argument("--rounds", type=int, default=20, help="more: a steadier number; default: 20")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--data-root", type=Path)
+    chosen = parser.parse_args(arguments)
+    if min(chosen.batch, chosen.rounds) < 1:
+        raise UserError("--batch and --rounds are counts", "give 1 or more")
+    from tutelage.edge.comparing import Contestant, compare
+    from tutelage.edge.runtimes import open_file
+
+    runs = [path for path in chosen.what if path.is_dir()]
+    with tempfile.TemporaryDirectory() as folder:
+        contestants = []
+        for number, path in enumerate(chosen.what):
+            if path.is_dir():
+                from tutelage.export.contest import of_run
+
+                contestants += of_run(path, Path(folder) / str(number), chosen.data_root)
+            else:
+                contestants.append(Contestant(str(path), path, open_file(path).card().shape))
+        rows = compare(contestants, rounds=chosen.rounds, batch=chosen.batch)
+    for run in runs:
+        from tutelage import files
+
+        files.write_json(run / "bench.json", rows)
+    print(json.dumps(rows, indent=2) if chosen.json else "\n".join(table(BENCHED, rows)))
+    if runs and not chosen.json:
+        print("* no other here is both faster and more accurate")
+
+
+Columns = dict[str, Any]
+"""By heading: from a result to what stands in the cell."""
+
+LATENCY: Columns = {"ms an image p50, p90": lambda one: "{p50:.3f}, {p90:.3f}".format(**one["latency_ms"])}
+SIZE: Columns = {"size": lambda one: f"{one['bytes'] / 1e3:,.0f} kB"}
+MEMORY: Columns = {
+    "memory of the file": lambda one: f"{one['file_bytes'] / 1e6:.0f} MB",
+    "of its process": lambda one: f"{one['peak_bytes'] / 1e6:.0f} MB",
+}
+EXPORTED: Columns = {
+    "format": lambda one: one["name"],
+    "file": lambda one: one["file"],
+    **SIZE,
+    "val top-1": lambda one: f"{one['val_top1']:.2%}",
+    "lost to PyTorch": lambda one: f"{100 * one['drop']:.2f} points",
+    "same predictions": lambda one: f"{one['same_predictions']:.2%}",
+    **LATENCY,
+    **MEMORY,
+}
+BENCHED: Columns = {
+    "file": lambda one: one["name"] + (" *" if one["pareto"] else ""),
+    **SIZE,
+    "val top-1": lambda one: "" if one["val_top1"] is None else f"{one['val_top1']:.2%}",
+    **LATENCY,
+    "images/s": lambda one: f"{one['images_per_second']:,.0f} (batch {one['batch']})",
+    **MEMORY,
+}
+
+
+def table(columns: Columns, rows: list[dict[str, Any]]) -> list[str]:
+    """A line of headings and one for each row, in columns."""
+    lines = [list(columns), *([cell(row) for cell in columns.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]

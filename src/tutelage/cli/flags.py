@@ -1,0 +1,195 @@
+"""From the words of a command line to a recipe: what is named first, then every flag over it."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from tutelage.cli.tracking import Tracker
+from tutelage.errors import UserError
+from tutelage.models import Model
+from tutelage.run import builtin, recipe
+from tutelage.run.engine import Engine
+from tutelage.run.folder import Run
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.study.study import SEEDS
+from tutelage.study.tune import Search
+
+RUNS = Path("runs")
+WEIGHTS = (".safetensors", ".pth", ".pt")
+PRETRAINED = ("timm:", "torchvision:", "hf-hub:")
+"""Networks that come with weights for other classes: a new head is trained."""
+
+
+@dataclass(frozen=True)
+class TrainFlags:
+    """Every field of the recipe, with its values as defaults; the engine; and where things are."""
+
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
+    engine: Engine = field(default_factory=Engine)
+    runs: Path = RUNS
+    """The folder of all runs, studies and teachers' answers."""
+    data_root: Path | None = None
+    """The folder of the data sets; else $TUTELAGE_DATA, else ~/.cache/tutelage/data."""
+    log: Tracker = "none"
+    """Where metrics.jsonl is copied to while it grows."""
+
+
+@dataclass(frozen=True)
+class DistillFlags(TrainFlags):
+    """Seeds and methods of the study; every field of the recipe; the engine; and where things are."""
+
+    seeds: tuple[int, ...] = SEEDS
+    """Every recipe is trained once with each; below 3 no interval is printed."""
+    methods: tuple[str, ...] = ()
+    """Compare these methods at their defaults instead of the recipe's own."""
+    name: str = ""
+    """Of the study's folder; empty: from the recipe."""
+
+
+@dataclass(frozen=True)
+class TuneFlags(TrainFlags):
+    """How much is searched; the closing study; every field of the recipe; the engine; and where things are."""
+
+    search: Search = field(default_factory=Search)
+    seeds: tuple[int, ...] = SEEDS
+    """Of the closing study: the best setting, the defaults and the baseline, once with each."""
+    beside: tuple[str, ...] = ()
+    """Further methods of the closing study, at their defaults."""
+    name: str = ""
+    """Of the folders; empty: from the recipe."""
+
+
+def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
+    """The recipe named first, the method named second, and every flag over it."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        arguments = ["digits", "--help"]
+    named = list(arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))])
+    if not 1 <= len(named) <= 2:
+        raise UserError(f"usage: tutelage {verb} RECIPE [METHOD] [FLAGS]", "tutelage list recipes shows built-in ones")
+    chosen = builtin.read(named[0])
+    if len(named) == 2:
+        chosen = with_method(chosen, named[1])
+    rest, chosen = _shortcuts(arguments[len(named) :], chosen)
+    settings = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
+    prog = f"tutelage {verb} {' '.join(named)}"
+    return tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
+
+
+def with_method(chosen: Recipe, name: str) -> Recipe:
+    """A recipe with another method at its published numbers; without its teachers where the method needs none."""
+    method = recipe.method_at_defaults(name)
+    if not method.needs:
+        return dataclasses.replace(chosen, method=method, teacher=None, teachers=())
+    return dataclasses.replace(chosen, method=method)
+
+
+def with_needed_teachers(chosen: Recipe) -> Recipe:
+    """A run that no teacher has a part in is the same run whatever --teacher says: it has the hash of a study's."""
+    return chosen if chosen.method.needs else dataclasses.replace(chosen, teacher=None, teachers=())
+
+
+def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]:
+    """What a flag of one field cannot say: --student NAME, --teacher NAME|FILE|RUN and options as JSON.
+
+    Several --teacher make an ensemble; after them --teacher.FIELD is for every member, --teachers.1.FIELD for one.
+    """
+    rest: list[tuple[str, list[str]]] = []
+    teachers: list[TeacherSpec] = []
+    for flag, values in _grouped(arguments):
+        if flag == "--student":
+            chosen = dataclasses.replace(
+                chosen, student=dataclasses.replace(chosen.student, name=_one(flag, values), options={})
+            )
+        elif flag == "--teacher":
+            teachers.append(_teacher(_one(flag, values), chosen, teachers))
+        else:
+            rest.append((flag, values))
+    if teachers:
+        chosen = chosen.with_teachers(*teachers)
+    words: list[str] = []
+    for flag, values in rest:
+        if flag.endswith(".stages"):
+            values = [path for value in values for path in value.split(",")]
+        for name in _for_all(flag, len(chosen.teachers)):
+            if name.endswith(".options") and not name.startswith("--method"):
+                chosen = _with_options(chosen, name, _json(_one(flag, values)))
+            else:
+                words += [name, *values]
+    return words, chosen
+
+
+def _grouped(arguments: list[str]) -> list[tuple[str, list[str]]]:
+    """Every flag with the words that belong to it."""
+    groups: list[tuple[str, list[str]]] = []
+    for word in arguments:
+        if word.startswith("--") or word == "-h":
+            flag, equals, value = word.partition("=")
+            groups.append((flag, [value] if equals else []))
+        else:
+            groups[-1][1].append(word)
+    return groups
+
+
+def _one(flag: str, values: list[str]) -> str:
+    if len(values) != 1 or not values[0]:
+        raise UserError(f"{flag} needs a value" if not values else f"{flag} takes one value", f"{flag} resnet20")
+    return values[0]
+
+
+def _for_all(flag: str, members: int) -> list[str]:
+    """--teacher.FIELD of an ensemble, as the flags of its members."""
+    if not (members and flag.startswith("--teacher.")):
+        return [flag]
+    return [f"--teachers.{number}.{flag.removeprefix('--teacher.')}" for number in range(members)]
+
+
+def _with_options(chosen: Recipe, flag: str, options: dict[str, Any]) -> Recipe:
+    """The options of one network: of --student, --teacher or --teachers.N."""
+
+    def given(spec: TeacherSpec) -> TeacherSpec:
+        return dataclasses.replace(spec, model=dataclasses.replace(spec.model, options=options))
+
+    network, number = flag.removeprefix("--").removesuffix(".options").removesuffix(".model"), -1
+    if network.startswith("teachers."):
+        number = int(network.partition(".")[2])
+        members = tuple(given(spec) if i == number else spec for i, spec in enumerate(chosen.teachers))
+        return chosen.with_teachers(*members)
+    if network == "student":
+        return dataclasses.replace(chosen, student=dataclasses.replace(chosen.student, options=options))
+    return dataclasses.replace(chosen, teacher=chosen.teacher and given(chosen.teacher))
+
+
+def _teacher(value: str, chosen: Recipe, before: list[TeacherSpec]) -> TeacherSpec:
+    """One --teacher; where the same was named before it, the next seed."""
+    spec = next(iter(chosen.taught_by), TeacherSpec())
+    path = Path(value)
+    if not path.exists() and ":" not in value and ("/" in value or path.suffix in WEIGHTS):
+        raise UserError(
+            f"there is no file or run {value}", "--teacher takes a network's name, a file of weights or a run's folder"
+        )
+    if path.is_dir():
+        model = dataclasses.replace(Run.open(path).recipe.student, weights=value)
+        return dataclasses.replace(spec, model=model, tune="none")
+    if path.exists() and ":" not in value:
+        return dataclasses.replace(spec, model=dataclasses.replace(spec.model, weights=value), tune="none")
+    if value.startswith(PRETRAINED):
+        spec = dataclasses.replace(spec, model=Model(value, weights="pretrained"), tune="head")
+    else:
+        spec = dataclasses.replace(spec, model=Model(value), tune="full")
+    while spec in before:
+        spec = dataclasses.replace(spec, seed=spec.seed + 1)
+    return spec
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UserError(f"{text!r} is not a JSON object", """write --student.options '{"widths": [32, 64]}'""")
+    return value

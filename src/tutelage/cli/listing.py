@@ -1,0 +1,109 @@
+"""The commands that only tell: list, explain, recipe. `list` imports no torch."""
+
+import argparse
+
+from tutelage.errors import UserError, unknown
+
+MOST = 20
+"""Networks of other libraries that are built and shown: each takes a moment."""
+
+
+def list_(arguments: list[str]) -> None:
+    """`tutelage list KIND [--filter TEXT]`: one line for each thing there is to choose from."""
+    kinds = {"methods": _methods, "models": _models, "datasets": _datasets, "recipes": _recipes}
+    parser = argparse.ArgumentParser("tutelage list", description="What there is to choose from.")
+    parser.add_argument("kind", metavar="KIND", nargs="?", help=" | ".join(kinds))
+    parser.add_argument("--filter", default="", metavar="TEXT", help="only lines that contain this text; of models "
+                        "also those of timm and torchvision")  # fmt: skip
+    chosen = parser.parse_args(arguments)
+    if chosen.kind is None:
+        raise UserError("usage: tutelage list " + "|".join(kinds), "tutelage list methods, for example")
+    if chosen.kind not in kinds:
+        raise unknown("list", chosen.kind, kinds)
+    rows = kinds[chosen.kind]()
+    found = [row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower()]
+    others, more = _others(chosen.filter) if chosen.kind == "models" and chosen.filter else ([], 0)
+    _print([rows[0], *found, *others])
+    if more:
+        print(f"and {more} more of timm and torchvision: a longer --filter shows them")
+
+
+def explain_(arguments: list[str]) -> None:
+    """`tutelage explain METHOD`: formula, fields, when to use it."""
+    from tutelage.methods.explain import explain
+
+    print(explain(_one(arguments, "explain METHOD", "tutelage list methods shows their names")))
+
+
+def recipe_(arguments: list[str]) -> None:
+    """`tutelage recipe NAME`: as TOML on stdout."""
+    from tutelage.run import builtin, recipe
+
+    name = _one(arguments, "recipe NAME", "tutelage list recipes shows their names")
+    print(recipe.to_toml(builtin.read(name)), end="")
+
+
+Rows = list[tuple[str, ...]]
+
+
+def _methods() -> Rows:
+    from tutelage.methods import METHODS
+
+    rows: Rows = [("method", "paper", "year", "needs", "teacher")]
+    for name, row in METHODS.items():
+        teacher = "none" if not row.needs else "live" if "features" in row.needs else "cached"
+        rows.append((name, row.paper, str(row.year), ", ".join(row.needs) or "-", teacher))
+    return rows
+
+
+def _models() -> Rows:
+    from tutelage.models import MODELS
+
+    rows: Rows = [("model", "parameters", "MACs (32 px)", "stages", "summary", "paper")]
+    for name, row in MODELS.items():
+        stages = ",".join(row.stages)
+        rows.append((name, f"{row.parameters:g} M", f"{row.macs:g} M", stages, row.summary, row.paper))
+    rows.append(("timm:NAME", "", "", "", "any network of timm", ""))
+    rows.append(("torchvision:NAME", "", "", "", "any classifier of torchvision", ""))
+    rows.append(("FILE.py:FUNCTION", "", "", "", "your own: FUNCTION(classes=...) returns a module", ""))
+    return rows
+
+
+def _others(text: str) -> tuple[Rows, int]:
+    """The networks of timm and torchvision whose names contain a text, and how many there are beyond `MOST`."""
+    from tutelage.models.sizes import matching, sized
+
+    names = matching(text)
+    rows: Rows = []
+    for network in map(sized, names[:MOST]):
+        numbers = [f"{number / 1e6:.2f} M" if number else "?" for number in (network.parameters, network.macs)]
+        rows.append((network.name, numbers[0], f"{numbers[1]} ({network.pixels} px)", ",".join(network.stages), "", ""))
+    return rows, max(0, len(names) - MOST)
+
+
+def _datasets() -> Rows:
+    from tutelage.data import DATASETS
+
+    rows: Rows = [("data set", "classes", "images", "train", "test", "source", "licence")]
+    for name, row in DATASETS.items():
+        shape = f"{row.channels} x {row.size} x {row.size}"
+        rows.append((name, str(row.classes), shape, f"{row.train:,}", f"{row.test:,}", row.source, row.licence))
+    return rows
+
+
+def _recipes() -> Rows:
+    from tutelage.run.builtin import RECIPES
+
+    return [("recipe", "what it does"), *RECIPES.items()]
+
+
+def _one(arguments: list[str], form: str, hint: str) -> str:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        raise UserError(f"usage: tutelage {form}", hint)
+    return arguments[0]
+
+
+def _print(rows: Rows) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

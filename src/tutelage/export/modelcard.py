@@ -1,0 +1,208 @@
+"""README.md of an exported student: what it is, what it is worth, how far to trust it; as the hub reads it."""
+
+from pathlib import Path, PurePath
+from typing import Any
+
+from tutelage import files
+from tutelage.progress import size
+from tutelage.run.folder import Run
+
+SPLITS = {"val": "validation", "test": "test"}
+
+
+def write_model_card(run: Run, *, test: dict[str, Any] | None = None) -> Path:
+    """Writes README.md beside student.onnx, from what is measured and lies in the run's folder.
+
+    Args:
+        run: Exported and evaluated.
+        test: The measures on the test split, where it was opened for this run.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+
+    recipe = files.read_json(run.path / "recipe.json")
+    card, exported, evaluated = (run.result(name) for name in ("card", "export", "evaluation"))
+    measured = {"val": evaluated["val"]} | ({"test": test} if test else {})
+    data = ModelCardData(
+        library_name="onnx",
+        pipeline_tag="image-classification",
+        tags=["image-classification", "knowledge-distillation", "onnx", "tutelage", *_methods(recipe["method"])],
+        model_name=run.path.name,
+        eval_results=_eval_results(card["data"], measured),
+    )
+    body = "\n\n".join(
+        [
+            f"# {run.path.name}",
+            _what(recipe, card),
+            "## How to use",
+            _use(card, next(iter(exported.values()))["file"]),
+            "## What it is worth",
+            _worth(measured, evaluated["teacher"], _taught_by(recipe)),
+            "## Size and speed",
+            _size(card, exported, run.result("environment") or {}),
+            "## How it was trained",
+            _training(recipe, run),
+            "## Limits",
+            _limits(card, measured, recipe),
+        ]
+    )
+    path = run.path / "README.md"
+    with files.appearing(path) as beside:
+        beside.write_text(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}\n")), encoding="utf-8")
+    return path
+
+
+def interval(share: float, images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of an accuracy: what other images of the same kind might have given.
+
+    >>> [round(end, 4) for end in interval(0.9, 100)]
+    [0.8256, 0.9448]
+    """
+    from scipy import stats
+
+    ends = stats.binomtest(round(share * images), images).proportion_ci(method="wilson")
+    return float(ends.low), float(ends.high)
+
+
+def _eval_results(data: str, measured: dict[str, dict[str, Any]]) -> list[Any]:
+    from huggingface_hub import EvalResult
+
+    names = {"top1": ("accuracy", "top-1 accuracy"), "ece": ("ece", "expected calibration error, 15 bins")}
+    return [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=data,
+            dataset_name=data,
+            dataset_split=SPLITS[split],
+            metric_type=kind,
+            metric_name=words,
+            metric_value=round(values[name], 4),
+        )
+        for split, values in measured.items()
+        for name, (kind, words) in names.items()
+    ]
+
+
+def _what(recipe: dict[str, Any], card: dict[str, Any]) -> str:
+    taught = (
+        f", taught by {_teacher(recipe)} with `{'+'.join(_methods(recipe['method']))}`"
+        if _taught_by(recipe)
+        else ", trained alone"
+    )
+    channels, height, width = card["input"]["shape"]
+    classes = card["classes"]
+    named = ", ".join(classes[:20]) + (
+        f" and {len(classes) - 20} more (`card.json` has all)" if len(classes) > 20 else ""
+    )
+    return (
+        f"A {_last(recipe['student']['name'])} for {card['data']}{taught}. It sorts images of {height} x {width} "
+        f"pixels ({channels} channel{'s' if channels > 1 else ''}) into {len(classes)} classes: {named}."
+    )
+
+
+def _use(card: dict[str, Any], file: str) -> str:
+    channels, height, width = card["input"]["shape"]
+    return f"""```python
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+pixels = np.zeros((1, {channels}, {height}, {width}), np.float32)  # in [0, 1]; normalised inside the network
+logits = session.run(["logits"], {{"pixels": pixels}})[0]  # one column a class, in the order above
+```"""
+
+
+def _worth(measured: dict[str, Any], teacher: dict[str, Any] | None, specs: list[dict[str, Any]]) -> str:
+    lines = ["| split | images | top-1 accuracy (95 % interval over images) | NLL | ECE | agreement with the teacher |"]
+    lines.append("|---|---|---|---|---|---|")
+    for split, values in measured.items():
+        low, high = interval(values["top1"], values["images"])
+        agreement = f"{values['agreement']:.2%}" if "agreement" in values else ""
+        lines.append(
+            f"| {SPLITS[split]} | {values['images']:,} | {values['top1']:.2%} ({low:.2%} to {high:.2%}) | "
+            f"{values['nll']:.3f} | {values['ece']:.3f} | {agreement} |"
+        )
+    if teacher and specs:
+        known = ", which it may have been trained on" if any(spec["tune"] == "none" for spec in specs) else ""
+        lines.append(f"\nThe teacher reaches {teacher['top1']:.2%} on the validation images{known}.")
+    return "\n".join(lines)
+
+
+def _size(card: dict[str, Any], exported: dict[str, Any], environment: dict[str, Any]) -> str:
+    where = environment.get("machine", {}).get("processor", "the machine that exported it")
+    lines = [
+        f"{card['parameters']:,} parameters, {card['macs']:,} multiply-adds an image. Each file was run on the "
+        f"validation images, and one image at a time on one thread of {where}.\n",
+        "| file | size | top-1 accuracy | PyTorch's answers | ms an image, median | 90th percentile |",
+        "|---|---|---|---|---|---|",
+    ]
+    for file in exported.values():
+        latency = file["latency_ms"]
+        lines.append(
+            f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | {file['same_predictions']:.2%} | "
+            f"{latency['p50']:.3g} | {latency['p90']:.3g} |"
+        )
+    return "\n".join(lines)
+
+
+def _training(recipe: dict[str, Any], run: Run) -> str:
+    fit, cost = recipe["fit"], run.result("cost")
+    lines = [
+        f"- {fit['epochs']} epochs in batches of {fit['batch_size']}, {fit['optimizer']}, learning rate "
+        f"{fit['learning_rate']:g}, seed {recipe['seed']}; the weights after the last epoch, not the best",
+        f"- method `{'+'.join(_methods(recipe['method']))}`: "
+        f"{', '.join(_fields(recipe['method'])) or 'nothing to set'}",
+    ]
+    if _taught_by(recipe):
+        lines.append(f"- teacher {_teacher(recipe)}")
+    lines.append(f"- {cost['seconds']:,.0f} s of training; every field is in `recipe.json`")
+    return "\n".join(lines)
+
+
+def _limits(card: dict[str, Any], measured: dict[str, dict[str, Any]], recipe: dict[str, Any]) -> str:
+    best = measured.get("test", measured["val"])
+    over = best["confidence"] - best["top1"]
+    worst = min(
+        (share, name) for name, share in zip(card["classes"], best["per_class"], strict=True) if share is not None
+    )
+    lines = [
+        f"- It knows {len(card['classes'])} classes and answers one of them whatever it is shown.",
+        f"- Weakest class on these images: {worst[1]}, {worst[0]:.1%}.",
+        f"- Its mean confidence is {abs(100 * over):.1f} points {'above' if over > 0 else 'below'} its accuracy: "
+        "do not read its probabilities as chances without calibrating them.",
+        "- One training run. What the method gains over training alone needs paired seeds: see the report of a study.",
+    ]
+    if "test" not in measured:
+        lines.append("- Never measured on test images. The validation images may have served to choose settings.")
+    if recipe["data"]["part"]:
+        lines.append(f"- Trained on a part of the data: {recipe['data']['part']:,} images.")
+    return "\n".join(lines)
+
+
+def _taught_by(recipe: dict[str, Any]) -> list[dict[str, Any]]:
+    return [recipe["teacher"]] if recipe["teacher"] else recipe.get("teachers", [])
+
+
+def _teacher(recipe: dict[str, Any]) -> str:
+    return " + ".join(_last(spec["model"]["name"]) for spec in _taught_by(recipe))
+
+
+def _methods(method: dict[str, Any]) -> list[str]:
+    """The names of a method, or of a composition's parts."""
+    parts = [name for part in method.values() if isinstance(part, dict) and "name" in part for name in _methods(part)]
+    return parts or [_last(method["name"])]
+
+
+def _fields(method: dict[str, Any], where: str = "") -> list[str]:
+    """A method's numbers in words, those of a composition's parts under their names."""
+    told = []
+    for name, value in method.items():
+        if isinstance(value, dict):
+            told += _fields(value, f"{where}{name}.")
+        elif name != "name":
+            told.append(f"{where}{name} {value}")
+    return told
+
+
+def _last(name: str) -> str:
+    """A name without the folders of the machine it was trained on."""
+    return PurePath(name).name

@@ -1,0 +1,1 @@
+"""What may be said of a classifier: accuracy and calibration, fidelity to its teacher, claims from seeds and images."""

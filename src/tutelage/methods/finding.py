@@ -1,0 +1,47 @@
+"""A method by the words of a recipe or a command line, and back: a name of METHODS, FILE.py:CLASS, "kd+at"."""
+
+import dataclasses
+
+from tutelage import userfile
+from tutelage.errors import UserError
+from tutelage.methods import method_class, method_name
+from tutelage.methods.base import Method
+
+
+def find_method(name: str) -> type[Method]:
+    """A method's class: by its name in METHODS, or `FILE.py:CLASS`."""
+    if ":" not in name:
+        return method_class(name)
+    found = userfile.load(name)
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise UserError(f"{name} is not a method", "derive it from tutelage.methods.Method")
+    found.label = name
+    return found
+
+
+def method_at_defaults(name: str) -> Method:
+    """A method with its published numbers; "kd+at" adds the terms of the second to the first."""
+    from tutelage.methods.combine import composed
+
+    return composed(*(find_method(part)() for part in name.split("+")))
+
+
+def method_label(method: Method) -> str:
+    """The name under which a recipe knows a method's class."""
+    return getattr(type(method), "label", method_name(method))
+
+
+def method_words(method: Method) -> str:
+    """A method in a word or two: "kd", or "kd+at" for a composition."""
+    values = (getattr(method, f.name) for f in dataclasses.fields(method))
+    return "+".join(method_words(value) for value in values if isinstance(value, Method)) or method_label(method)
+
+
+def temperatures(method: Method) -> tuple[float, ...]:
+    """At which a method, or the parts of a composition, softens the teacher's logits, ascending; empty: it does not."""
+    values = [getattr(method, f.name) for f in dataclasses.fields(method)]
+    parts = [value for value in values if isinstance(value, Method)]
+    if parts:
+        return tuple(sorted({t for part in parts for t in temperatures(part)}))
+    own = getattr(method, "temperature", None)
+    return () if own is None or "logits" not in method.needs else (float(own),)

@@ -1,0 +1,71 @@
+"""What happens at a step: which samples, which view, which learning rate. Pure functions of the step."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from tutelage import rng
+from tutelage.errors import UserError
+from tutelage.run import optim
+
+_order = lru_cache(maxsize=2)(rng.permutation)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The state of the data pipeline is the step number: nothing else needs saving."""
+
+    samples: int
+    """N, the size of the training split."""
+    views: int
+    """V, views that exist; 0: a new one every epoch."""
+    seed: int
+    """The run's seed: order, and which view comes first."""
+    fit: optim.Fit
+
+    def __post_init__(self) -> None:
+        if self.fit.batch_size > self.samples:
+            raise UserError(
+                f"a batch of {self.fit.batch_size} images, but only {self.samples} to train on",
+                "lower fit.batch_size, or raise data.part",
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch."""
+        return self.samples // self.fit.batch_size
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.steps_per_epoch * self.fit.epochs
+
+    @property
+    def views_used(self) -> tuple[int, ...]:
+        """The view numbers the run will see, ascending."""
+        return tuple(sorted({self.view(epoch) for epoch in range(self.fit.epochs)}))
+
+    def view(self, epoch: int) -> int:
+        """The view number of an epoch: (epoch + r) mod V, with r from the run's seed."""
+        if self.views == 0:
+            return epoch
+        return (epoch + rng.integer(self.seed, "first view")) % self.views
+
+    def addresses(self, step: int, rank: int = 0, world: int = 1) -> tuple[Int64[Tensor, " B"], Int64[Tensor, " B"]]:
+        """The (sample, view) pairs of one step; a rank of several takes every world-th."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        first = within * self.fit.batch_size
+        order = _order(self.seed, epoch, self.samples)
+        sample = order[first + rank : first + self.fit.batch_size : world].clone()  # the caller's own
+        return sample, torch.full_like(sample, self.view(epoch))
+
+    def epoch(self, step: int) -> float:
+        """Epochs completed before a step."""
+        return step / self.steps_per_epoch
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        return optim.learning_rate(self.fit, step, self.steps)

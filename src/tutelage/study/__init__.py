@@ -1,0 +1,1 @@
+"""Many runs, one claim: studies, searches, comparisons."""

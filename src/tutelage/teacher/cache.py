@@ -1,0 +1,351 @@
+"""The teacher paid once: its answers on disk under (sample, view).
+
+`<root>/v1-<digest>/manifest.json` holds the identity in full, `view_0003/logits_00008192.npy` the rows of samples
+8192..16383 in view 3, in sample order, beside a line with the checksum. Rows are addressed, never counted, so order,
+batch size and devices do not matter; files appear by rename and never change, so readers and writers need no lock.
+"""
+
+import math
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+
+from tutelage import files
+from tutelage.data.augment import Augment
+from tutelage.data.images import Images, workers_beside
+from tutelage.errors import UserError
+from tutelage.models.tap import Tapped
+from tutelage.models.weights import weights_digest
+from tutelage.outputs import Head, Outputs
+from tutelage.progress import advancing
+from tutelage.rng import RNG_VERSION
+from tutelage.teacher import shards
+from tutelage.teacher.answer import Teacher, ask, frozen
+from tutelage.teacher.shards import Shard
+
+FORMAT = 1
+SHARD = 8192
+"""Samples a file."""
+FILL_BATCH = 64
+"""Images a pass on a CPU: the maps of more leave its caches (benchmarks/fill.py). Eight times as many on a GPU."""
+TOLERANCE = 2e-3
+"""Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
+
+
+def identity(
+    network: Tapped, name: str, images: Images, augment: Augment, precision: str, storage: str
+) -> dict[str, Any]:
+    """Everything an answer depends on, and nothing else: not the number of views, student, method, batch or order.
+
+    Args:
+        network: The teacher.
+        name: Its name, for people.
+        images: The training split.
+        augment: Which views exist.
+        precision: Of the teacher's forward pass.
+        storage: Of the files, "float16" or "float32".
+    """
+    return {
+        "format": FORMAT,
+        "rng": RNG_VERSION,
+        "teacher": {
+            "name": name,
+            "weights": weights_digest(network),
+            "size": network.size,
+            "mean": list(network.mean),
+            "std": list(network.std),
+            "interpolation": network.interpolation,
+        },
+        "images": {"digest": images.digest, "samples": len(images)},
+        "augment": augment.identity,
+        "precision": precision,
+        "storage": storage,
+    }
+
+
+class TeacherCache:
+    """A teacher's answers on disk; opened by what they are answers to.
+
+    Args:
+        root: The folder of all caches.
+        manifest: From `identity`.
+    """
+
+    def __init__(self, root: Path, manifest: dict[str, Any]):
+        self.manifest = manifest
+        self.samples: int = manifest["images"]["samples"]
+        self.folder = Path(root) / _folder_name(manifest)
+        self._views: dict[tuple[str, int], list[np.ndarray]] = {}
+        if not (self.folder / "manifest.json").exists():
+            files.write_json(self.folder / "manifest.json", manifest)
+        elif _manifest_in(self.folder) != manifest:
+            raise _tampered(self.folder)
+
+    @staticmethod
+    def open(folder: Path) -> "TeacherCache":
+        """A cache by its folder.
+
+        Raises:
+            UserError: the folder holds no cache, or its name and its manifest differ.
+        """
+        folder = Path(folder)
+        if not (folder / "manifest.json").is_file():
+            raise UserError(f"{folder} holds no teacher cache", "tutelage cache list shows those that exist")
+        manifest = _manifest_in(folder)
+        if _folder_name(manifest) != folder.name:
+            raise _tampered(folder)
+        return TeacherCache(folder.parent, manifest)
+
+    def missing(self, views: Iterable[int], fields: Collection[str]) -> list[Shard]:
+        """The files that are not there yet, in order."""
+        wanted = (Shard(field, view, start) for view in views for start in self._starts for field in fields)
+        return [shard for shard in wanted if not (self.folder / shard.path).exists()]
+
+    def bytes_needed(self, views: Iterable[int], widths: dict[str, int]) -> int:
+        """Size of the missing files.
+
+        Args:
+            views: View numbers.
+            widths: Columns of each field.
+        """
+        item = np.dtype(self.manifest["storage"]).itemsize
+        return sum(self._rows(shard) * widths[shard.field] * item for shard in self.missing(views, widths))
+
+    def fill(
+        self,
+        network: nn.Module,
+        images: Images,
+        augment: Augment,
+        views: Iterable[int],
+        fields: Iterable[str] = ("logits",),
+        *,
+        rank: int = 0,
+        world: int = 1,
+    ) -> int:
+        """Asks the teacher for what is missing; what is there is never asked again.
+
+        Several processes may fill at once: each takes every world-th shard of all, whatever the others have done, and
+        two that take the same write the same bytes.
+
+        Returns:
+            Teacher passes paid: images answered.
+        """
+        network, views, fields = frozen(network), sorted(set(views)), tuple(fields)
+        absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
+        every = [(view, start) for view in views for start in self._starts]
+        blocks = [block for block in every[rank::world] if block in absent]
+        if "logits" in fields and not self._head_path.exists():
+            self._write_head(network)
+        paid = 0
+        total = sum(self._rows(Shard("logits", *block)) for block in blocks)
+        with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
+            for view, start in blocks:
+                answers = _ask_range(network, images, augment, view, range(start, self._end(start)), fields, advance)
+                for field in fields:
+                    self._write(Shard(field, view, start), answers[field])
+                paid += self._end(start) - start
+        return paid
+
+    def rows(self, field: str, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"]) -> Float32[Tensor, "B _"]:
+        """The stored rows of one field under these addresses, on their device.
+
+        Raises:
+            UserError: a row was never filled, or a file's checksum does not fit.
+        """
+        of_shard, within = np.divmod(sample.cpu().numpy(), SHARD)
+        number = view.cpu().numpy() * len(self._starts) + of_shard
+        order = np.argsort(number, kind="stable")
+        parts = []
+        for group in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
+            of_view, shard = divmod(int(number[group[0]]), len(self._starts))
+            parts.append(self._mapped(field, of_view)[shard][within[group]])
+        rows = np.concatenate(parts)[np.argsort(order)]
+        return torch.from_numpy(rows).float().to(sample.device)  # torch widens float16 several times faster than numpy
+
+    def answers(
+        self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], fields: Iterable[str] = ("logits",)
+    ) -> Outputs:
+        """The stored rows of several fields as the teacher would say them; raises what `rows` raises."""
+        found = {field: self.rows(field, sample, view) for field in fields}
+        return Outputs(found["logits"], found.get("embedding"))
+
+    def verify(
+        self,
+        network: Tapped,
+        images: Images,
+        augment: Augment,
+        rows: int = 16,
+        views: Iterable[int] | None = None,
+    ) -> float:
+        """Asks the teacher again for a few stored rows.
+
+        Args:
+            network: The teacher.
+            images: The training split.
+            augment: The cache's augmentation.
+            rows: Rows to recompute of each view, spread evenly.
+            views: View numbers; None: all that are stored whole.
+
+        Returns:
+            The largest difference, relative to the largest absolute logit.
+
+        Raises:
+            UserError: it is above `TOLERANCE`: these are not this teacher's answers.
+        """
+        worst = 0.0
+        sample = torch.linspace(0, self.samples - 1, min(rows, self.samples)).long()
+        for view in self.views() if views is None else views:
+            stored = self.answers(sample, torch.full_like(sample, view)).logits
+            fresh = ask(frozen(network), images, augment, sample, view).logits.float().cpu()
+            difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
+            worst = max(worst, difference if math.isfinite(difference) else math.inf)
+        if worst > TOLERANCE:
+            raise UserError(
+                f"{self.folder}: stored answers differ from the teacher's by {worst:.1%} of the largest logit "
+                f"({TOLERANCE:.1%} is allowed)",
+                "the files are not this teacher's answers, or this machine computes otherwise: remove the folder "
+                "(tutelage cache prune) and fill it again",
+            )
+        return worst
+
+    def check_files(self) -> int:
+        """Compares every file with its checksum; the number of files.
+
+        Raises:
+            UserError: one does not fit.
+        """
+        paths = sorted(self.folder.glob("view_*/*.npy"))
+        for path in paths:
+            shards.load(path)
+        return len(paths)
+
+    def views(self, field: str = "logits") -> list[int]:
+        """View numbers that are stored whole."""
+        present = sorted(int(path.name[5:]) for path in self.folder.glob("view_*"))
+        return [view for view in present if not self.missing([view], [field])]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+    @property
+    def head(self) -> Head | None:
+        """The teacher's last linear layer, where it has one."""
+        from safetensors.torch import load_file
+
+        if not self._head_path.exists():
+            return None
+        tensors = load_file(self._head_path)
+        return Head(tensors["weight"], tensors["bias"]) if tensors else None
+
+    def used(self, run: str, images: int) -> None:
+        """Remembers that a run read `images` answers instead of asking the teacher."""
+        if run not in {use["run"] for use in self.uses()}:
+            files.append_line(self.folder / "uses.jsonl", {"run": run, "images": images})
+
+    def uses(self) -> list[dict[str, Any]]:
+        """The runs that read it."""
+        return files.read_lines(self.folder / "uses.jsonl")
+
+    @property
+    def _head_path(self) -> Path:
+        return self.folder / "head.safetensors"
+
+    def _write_head(self, network: Any) -> None:
+        from safetensors.torch import save_file
+
+        head = network.sizes().head
+        tensors = {} if head is None else {"weight": head.weight.cpu().contiguous(), "bias": head.bias.cpu()}
+        with files.appearing(self._head_path) as beside:
+            save_file(tensors, beside)
+
+    @property
+    def _starts(self) -> range:
+        return range(0, self.samples, SHARD)
+
+    def _end(self, start: int) -> int:
+        return min(start + SHARD, self.samples)
+
+    def _rows(self, shard: Shard) -> int:
+        return self._end(shard.start) - shard.start
+
+    def _write(self, shard: Shard, rows: Tensor) -> None:
+        rows = rows.to(getattr(torch, self.manifest["storage"]))
+        if not rows.isfinite().all():
+            raise UserError(
+                f"the teacher's {shard.field} are not finite in {self.manifest['storage']} (view {shard.view})",
+                'look at its weights and normalisation, or set teacher.storage = "float32"',
+            )
+        shards.write(self.folder, shard, rows.numpy())
+
+    def _mapped(self, field: str, view: int) -> list[np.ndarray]:
+        """The memory-mapped shards of a view, checked when first mapped."""
+        if (field, view) not in self._views:
+            absent = self.missing([view], [field])
+            if absent:
+                raise UserError(
+                    f"{self.folder} has no {absent[0].path}", "fill it: tutelage cache fill RECIPE, or train with it"
+                )
+            paths = [self.folder / Shard(field, view, start).path for start in self._starts]
+            self._views[field, view] = [shards.load(path) for path in paths]
+        return self._views[field, view]
+
+
+class CachedTeacher(Teacher):
+    """Answers from a cache; the pixels are not looked at.
+
+    Args:
+        cache: Filled for every view that will be asked.
+        fields: What to answer: "logits", "embedding".
+    """
+
+    def __init__(self, cache: TeacherCache, fields: Iterable[str]):
+        self.cache = cache
+        self.fields = tuple(dict.fromkeys(("logits", *fields)))
+
+    def answer(self, pixels, sample, view):
+        logits, embedding, _ = self.cache.answers(sample, view, self.fields)
+        return Outputs(logits.to(pixels.device), None if embedding is None else embedding.to(pixels.device))
+
+
+def caches(root: Path) -> list[TeacherCache]:
+    """All caches under a root."""
+    return [TeacherCache.open(path.parent) for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json"))]
+
+
+@torch.inference_mode()
+def _ask_range(network, images, augment, view, samples, fields, advance) -> dict[str, Tensor]:
+    """The teacher's answers about one view of a range, on the CPU; always the same batches, since kernels may round."""
+    parts: dict[str, list[Tensor]] = {field: [] for field in fields}
+    device = next(network.parameters()).device
+    batches = torch.arange(samples.start, samples.stop).split(FILL_BATCH if device.type == "cpu" else 8 * FILL_BATCH)
+    for views in images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers_beside(device)):
+        answer = network(views.pixels.to(device, memory_format=torch.channels_last), frozenset(fields))
+        for field in fields:
+            parts[field].append(getattr(answer, field).float().cpu())
+        advance(len(views.pixels))
+    return {field: torch.cat(rows) for field, rows in parts.items()}
+
+
+def _folder_name(manifest: Any) -> str:
+    return f"v{FORMAT}-{files.digest(manifest)[:16]}"
+
+
+def _manifest_in(folder: Path) -> Any:
+    try:
+        return files.read_json(folder / "manifest.json")
+    except ValueError:
+        raise _tampered(folder) from None
+
+
+def _tampered(folder: Path) -> UserError:
+    return UserError(
+        f"{folder}: manifest.json does not hold what the folder's name says",
+        f"remove the folder: tutelage cache prune {folder.name}",
+    )

@@ -1,0 +1,141 @@
+"""Head-only training pays the backbone once: its embeddings are cached by address, and the head learns from them.
+
+A frozen backbone says the same about the same view, whatever the head has learnt; so ten epochs over views that exist
+cost one backbone pass over each view, forward only. What such a network then says as a teacher of the same views costs
+none: its embeddings are there.
+"""
+
+from collections.abc import Iterable, Iterator
+from copy import copy
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+
+from tutelage.data.augment import Augment
+from tutelage.data.images import Addresses, Images, Views
+from tutelage.models.tap import LOGITS, Tapped, evaluating, head_of
+from tutelage.models.weights import weights_digest
+from tutelage.outputs import Outputs, Sizes
+from tutelage.teacher.cache import TeacherCache, identity
+
+PLAIN = Augment(crop_padding=0, flip="none")
+"""Views that are the images themselves."""
+
+
+class HeadOnly(nn.Module):
+    """A network's final layer on ready embeddings, in place of the network on pixels.
+
+    Args:
+        network: Whose final layer it is: the very same parameters.
+    """
+
+    def __init__(self, network: Tapped):
+        super().__init__()
+        self.layer = network.network.get_submodule(network.head)
+
+    def forward(self, embedding: Float32[Tensor, "B D 1 1"], want: frozenset[str] = LOGITS) -> Outputs:
+        """Logits, and the embedding as it came."""
+        flat = embedding.flatten(1)
+        return Outputs(self.layer(flat), flat)
+
+    def sizes(self) -> Sizes:
+        """Those of the layer alone."""
+        weight = cast(Tensor, self.layer.weight)
+        return Sizes(classes=len(weight), embedding=weight.flatten(1).shape[1], head=head_of(self.layer))
+
+
+class EmbeddedImages(Images):
+    """Images seen through a frozen backbone: what others show as pixels, this shows as [B, D, 1, 1].
+
+    Args:
+        cache: Filled with the embeddings of every view that will be asked for.
+        images: The images themselves: their labels.
+    """
+
+    def __init__(self, cache: TeacherCache, images: Images):
+        self.cache = cache
+        self.labels = images.labels
+        self.shape, self.digest = images.shape, images.digest
+
+    def view(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], augment: Augment) -> Views:
+        """The backbone's embeddings of these views; nothing is mixed in."""
+        return Views(self.cache.rows("embedding", sample, view)[:, :, None, None], None, None)
+
+    def plain(self, position: Int64[Tensor, " B"]) -> Float32[Tensor, "B D 1 1"]:
+        """The backbone's embeddings of the images as they are."""
+        return self.view(position, torch.zeros_like(position), PLAIN).pixels
+
+    def stream(self, addresses: Iterable[Addresses], augment: Augment, workers: int = -1) -> Iterator[Views]:
+        """The embeddings of one batch after another."""
+        device = self.labels.device
+        return (self.view(sample.to(device), view.to(device), augment) for sample, view in addresses)
+
+    def to(self, device: torch.device | str) -> "EmbeddedImages":
+        """The same embeddings, on another device."""
+        moved = copy(self)
+        moved.labels = self.labels.to(device)
+        return moved
+
+
+def embed(
+    network: Tapped,
+    name: str,
+    images: Images,
+    augment: Augment,
+    views: tuple[int, ...],
+    runs: Path,
+    *,
+    rank: int = 0,
+    world: int = 1,
+) -> tuple[EmbeddedImages, int]:
+    """The images through the backbone, every view once; and the passes that were paid for it now.
+
+    Args:
+        network: Its final layer does not matter, and is not part of the cache's identity.
+        name: For people.
+        images: A split.
+        augment: Which views exist.
+        views: Those that will be asked for.
+        runs: The folder of all runs; the cache is in `teacher-cache` there.
+        rank: This process ...
+        world: ... of so many, which share the filling.
+    """
+    cache = _backbones(network, name, images, augment, runs)
+    wanted = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    with evaluating(network):
+        paid = cache.fill(network, images, augment, views, ("embedding",), rank=rank, world=world)
+    for parameter, wants in wanted:
+        parameter.requires_grad = wants
+    return EmbeddedImages(cache, images), paid
+
+
+def answering(
+    network: Tapped, name: str, images: Images, augment: Augment, views: Iterable[int], runs: Path
+) -> tuple[nn.Module, Images]:
+    """What answers as a head-tuned network does to these views: its head, where its backbone has seen them all.
+
+    Args:
+        network: Its final layer was trained by way of `embed`.
+        name: As then.
+        images: The training split.
+        augment: Which views exist.
+        views: Those that will be asked for.
+        runs: The folder of all runs.
+
+    Returns:
+        A network and its images: the head and embeddings, or the two that were given.
+    """
+    cache = _backbones(network, name, images, augment, runs)
+    if cache.missing(views, ("embedding",)):
+        return network, images
+    return HeadOnly(network), EmbeddedImages(cache, images)
+
+
+def _backbones(network: Tapped, name: str, images: Images, augment: Augment, runs: Path) -> TeacherCache:
+    """The cache of a network's embeddings; its final layer is not part of the identity."""
+    manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
+    manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
+    return TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": "embeddings"})

@@ -1,0 +1,36 @@
+"""Student, method and adapters in one module with one `forward`, so that DDP and compile see one."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tutelage.methods.base import Method
+from tutelage.outputs import Context, Outputs
+
+
+class Distiller(nn.Module):
+    """Pixels, the teacher's answer and the context in; the method's weighted terms out.
+
+    Args:
+        student: The network that learns: pixels and what is wanted in, `Outputs` out.
+        method: The formula.
+        adapters: The method's own trainable parts.
+    """
+
+    def __init__(self, student: nn.Module, method: Method, adapters: nn.Module):
+        super().__init__()
+        self.student = student
+        self.adapters = adapters
+        self.method = method
+
+    def forward(self, pixels: Float[Tensor, "B C H W"], teacher: Outputs, context: Context) -> dict[str, Tensor]:
+        """The terms by name, float32 scalars."""
+        said = self.student(pixels, self.method.student_needs)
+        # Losses are float32 whatever the precision of the forward pass: fp16 logs of small probabilities are infinite.
+        with torch.autocast(pixels.device.type, enabled=False):
+            return self.method.losses(_float(said), _float(teacher), context, self.adapters)
+
+
+def _float(outputs: Outputs) -> Outputs:
+    embedding = None if outputs.embedding is None else outputs.embedding.float()
+    return Outputs(outputs.logits.float(), embedding, tuple(f.float() for f in outputs.features))

@@ -1,0 +1,84 @@
+"""What finished networks answer, kept on disk: a run's logits on val, a study's on test. Everything said of them is
+computed from these files, and two networks are compared image by image without asking them again.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxtyping import Float32, Int64
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tutelage import files
+from tutelage.data.splits import DataSet
+from tutelage.errors import UserError
+from tutelage.measure.classifier import measure, predict
+from tutelage.run.folder import Run
+from tutelage.teacher import lessons
+from tutelage.training.student import load_student
+
+VAL_FILE = "val_logits.safetensors"
+"""In a run's folder: `logits` and `labels`."""
+TEST_FILE = "test_logits.safetensors"
+"""In a study's folder: `labels`, and a tensor under the name of each run and under `teacher`."""
+
+
+class Predictions(NamedTuple):
+    """A network's answers to every image of a split, in the split's order."""
+
+    logits: Float32[Tensor, "N C"]
+    labels: Int64[Tensor, " N"]
+
+
+def on_val(run: Run, dataset: DataSet) -> Predictions:
+    """A finished run's logits on val: read where they are, else computed and kept.
+
+    Raises:
+        UserError: the run is not finished.
+    """
+    path = run.path / VAL_FILE
+    if not path.exists():
+        if not run.done:
+            raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
+        logits = predict(load_student(run, dataset), dataset.val, what="evaluating")
+        keep_val(run, logits, dataset.val.labels)
+    return Predictions(**load_file(path))
+
+
+def keep_val(run: Run, logits: Float32[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> None:
+    """Writes what `on_val` reads: the validation after a run's last epoch is not made again for its evaluation."""
+    _keep(run.path / VAL_FILE, {"logits": logits, "labels": labels})
+
+
+def on_test(study: Path) -> dict[str, Predictions]:
+    """Every network's logits on test, by its run's name, and "teacher"; empty where a study has not kept them."""
+    path = Path(study) / TEST_FILE
+    if not path.exists():
+        return {}
+    kept = load_file(path)
+    labels = kept.pop("labels")
+    return {name: Predictions(logits, labels) for name, logits in kept.items()}
+
+
+def keep_test(study: Path, labels: Int64[Tensor, " N"], logits: dict[str, Tensor]) -> None:
+    """Writes what `on_test` reads."""
+    _keep(Path(study) / TEST_FILE, {"labels": labels} | logits)
+
+
+def evaluate_run(run: Run, dataset: DataSet, runs: Path) -> dict[str, Any]:
+    """A finished run on val, with its teacher beside it; written to evaluation.json once."""
+    if (done := run.result("evaluation")) is not None:
+        return done
+    logits, labels = on_val(run, dataset)
+    teacher_logits = lessons.all_on_val(run.recipe, dataset, runs)
+    told = {
+        "teacher": None if teacher_logits is None else measure(teacher_logits, labels),
+        "val": measure(logits, labels, teacher_logits),
+    }
+    files.write_json(run.path / "evaluation.json", told)
+    return told
+
+
+def _keep(path: Path, tensors: dict[str, Tensor]) -> None:
+    with files.appearing(path) as beside:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside)

@@ -1,0 +1,250 @@
+"""Before any lesson: is the teacher the one that was meant, and is it worth its lessons?"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tutelage import data, progress, rng
+from tutelage.data.splits import DataSet
+from tutelage.measure.classifier import measure
+from tutelage.models.count import macs, parameters
+from tutelage.models.tap import Tapped
+from tutelage.models.twins import made_for, twins
+from tutelage.outputs import Sizes
+from tutelage.run import recipe
+from tutelage.run.engine import Engine
+from tutelage.run.folder import Run
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import Recipe
+from tutelage.teacher import lessons
+from tutelage.teacher.answer import ask, mean_logits
+from tutelage.teacher.cache import SHARD
+from tutelage.teacher.lessons import Member
+from tutelage.training.concerns import concerns
+from tutelage.training.loop import train
+
+SAMPLE = 1000
+"""Training images that are looked at, in their first view."""
+CHUNK = 250
+SOFTER = (1, 2, 4, 8)
+"""Multiples of the method's temperature at which the answers are looked at."""
+
+
+def trial(*recipes: Recipe, engine: Engine, runs: Path, data_root: Path | None = None) -> None:
+    """Tries what a mistake in a recipe can break before the first file is written: images, views, networks, weights.
+
+    Args:
+        recipes: Of the same images.
+        engine: Where they would run.
+        runs: The folder of all runs.
+        data_root: Where the data sets are.
+
+    Raises:
+        UserError: one of them cannot be trained.
+    """
+    engine.fabric()
+    dataset = data.load(recipes[0].data, data_root)
+    for tried in recipes:
+        for run in (tried, *tried.of_teachers):
+            plan = Plan(len(dataset.train), run.views, run.seed, run.fit)
+            dataset.train.view(*plan.addresses(0), run.augment)
+        student = lessons.build_for(tried.student, dataset, tried.seed, learns=True)
+        sizes = [_try_teacher(tried, spec, dataset, runs) for spec in tried.taught_by]
+        whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
+        if sizes:
+            tried.method.adapters(student.sizes(), whole, len(dataset.train))
+
+
+def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, runs: Path) -> Sizes:
+    own = tried.training_of(spec)
+    if own is not None:
+        return lessons.build_for(own.student, dataset, spec.seed, learns=True).sizes()
+    return lessons.load_member(tried, spec, dataset, runs).network.sizes()
+
+
+def before_training(
+    recipe: Recipe, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
+) -> dict[str, Any] | None:
+    """Trains the teachers that have to be trained, looks at them, says what it sees; None without a teacher.
+
+    Raises:
+        UserError: a teacher cannot teach these classes.
+    """
+    if not recipe.taught_by:
+        progress.say("check: no teacher in this recipe")
+        return None
+    runs, engine = Path(runs), engine or Engine()
+    for own in recipe.of_teachers:
+        train(own, engine=engine, runs=runs, data_root=data_root)
+    dataset = data.load(recipe.data, data_root)
+    seen = look(recipe, dataset, runs, engine.fabric().device)
+    for line in in_words(seen):
+        progress.say(line)
+    return seen
+
+
+def look(recipe: Recipe, dataset: DataSet, runs: Path, device: Any = "cpu") -> dict[str, Any]:
+    """The facts: every network, the teachers' accuracy and calibration on val, how soft their answers are, the cost.
+
+    Returns:
+        `teachers`: one dict each; `student`; `val`: measures of them all together, and whether it was held out;
+        `temperature` T; `softness` by split at the multiples of T in `SOFTER`; `cost`; `baseline`: what finished
+        runs of the same recipe without a teacher reached, or None.
+    """
+    plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
+    temperature = lessons.temperature(recipe)
+    sample = rng.permutation(0, 0, len(dataset.train))[:SAMPLE]
+    teachers, on_val, on_train = [], [], []
+    for spec in recipe.taught_by:
+        member = lessons.load_member(recipe, spec, dataset, runs)
+        member.network.to(device)
+        on_val.append(lessons.on_val(recipe, member, dataset, runs))
+        logits, per_second = _answers(member.network, dataset, recipe, sample)
+        on_train.append(logits)
+        facts = _facts(member.network, dataset) | _identity(recipe, member, dataset)
+        cost = _cost(recipe, member, dataset, plan, runs)
+        cost["seconds"] = cost["passes"] / per_second
+        teachers.append(
+            facts
+            | {"val": measure(on_val[-1], dataset.val.labels), "cost": cost}
+            | {"images_per_second": per_second, "val_held_out": lessons.held_out(recipe, spec)}
+        )
+    student = lessons.build_for(recipe.student, dataset, recipe.seed, learns=True)
+    return {
+        "teachers": teachers,
+        "student": {"name": recipe.student.name} | _facts(student, dataset),
+        "val": measure(mean_logits(on_val, 1.0), dataset.val.labels),
+        "val_held_out": all(teacher["val_held_out"] for teacher in teachers),
+        "classes": list(dataset.classes),
+        "temperature": temperature,
+        "softness": {
+            split: {times: softness(mean_logits(logits, times * temperature), times * temperature) for times in SOFTER}
+            for split, logits in (("train", on_train), ("val", on_val))
+        },
+        "views": len(plan.views_used),
+        "baseline": _baseline(recipe, runs),
+    }
+
+
+def softness(logits: Float[Tensor, "N C"], temperature: float) -> dict[str, float]:
+    """Mean largest probability and mean entropy (nats) of the softened answers: what is there beyond the label."""
+    log_p = (logits.double() / temperature).log_softmax(dim=1)
+    return {
+        "largest_probability": log_p.exp().amax(dim=1).mean().item(),
+        "entropy": -(log_p.exp() * log_p).sum(dim=1).mean().item(),
+    }
+
+
+def in_words(seen: dict[str, Any]) -> list[str]:
+    """The facts as lines, warnings last."""
+    student, teachers = seen["student"], seen["teachers"]
+    lines = []
+    for teacher in teachers:
+        which = f" (seed {teacher['seed']})" if len(teachers) > 1 else ""
+        lines += [
+            f"check: teacher {teacher['name']}{which}, {_size(teacher)}",
+            f"  sees {teacher['size']} pixels, mean {teacher['mean']}, std {teacher['std']}, in eval mode",
+            f"  on val: {_measures(teacher)}",
+        ]
+    if len(teachers) > 1:
+        lines.append(f"check: the {len(teachers)} as an ensemble, on val: {_measures(seen)}")
+    soft = {
+        split: "{largest_probability:.3f} / {entropy:.3f}".format(**by_times[1])
+        for split, by_times in seen["softness"].items()
+    }
+    costs = [teacher["cost"] for teacher in teachers]
+    passes, seconds, size = (sum(cost[name] for cost in costs) for name in ("passes", "seconds", "bytes"))
+    stored = f", {progress.size(size)} to add on disk for {progress.counted(seen['views'], 'view')}" if size else ""
+    live = sum(not cost["cached"] for cost in costs)
+    asked = "; this method or teacher.live asks the teacher at every step" if live else ""
+    return [
+        *lines,
+        f"  mean largest probability / entropy at T = {seen['temperature']:g}: "
+        f"{soft['train']} on training views, {soft['val']} on val",
+        f"check: student {student['name']}, {_size(student)}",
+        f"  {passes:,} teacher passes to pay, about {progress.duration(seconds)} here{stored}{asked}",
+        *(f"warning: {text}" for text in concerns(seen)),
+    ]
+
+
+def _size(network: dict[str, Any]) -> str:
+    return f"{network['parameters']:,} parameters, {network['macs']:,} MACs"
+
+
+def _measures(seen: dict[str, Any]) -> str:
+    told = "top-1 {top1:.2%}, NLL {nll:.3f}, ECE {ece:.3f}, confidence {confidence:.3f}".format(**seen["val"])
+    return told + ("" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)")
+
+
+def _answers(network: Tapped, dataset: DataSet, recipe: Recipe, sample: Tensor) -> tuple[Tensor, float]:
+    """Logits on the first view of some training images, and images a second after the first chunk."""
+    chunks, seconds = [], []
+    for part in sample.split(CHUNK):
+        begun = time.perf_counter()
+        chunks.append(ask(network, dataset.train, recipe.augment, part, 0).logits.float().cpu())
+        seconds.append((time.perf_counter() - begun) / len(part))
+    return torch.cat(chunks), 1 / min(seconds)
+
+
+def _facts(network: Tapped, dataset: DataSet) -> dict[str, Any]:
+    sizes = network.sizes()
+    return {
+        "parameters": parameters(network),
+        "macs": macs(network, (1, *dataset.train.shape)),
+        "size": network.size,
+        "mean": [round(m, 4) for m in network.mean],
+        "std": [round(s, 4) for s in network.std],
+        "deepest": min((feature[1] for feature in sizes.features), default=None),
+    }
+
+
+def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any]:
+    """What the weights say of themselves: for which network they were made, for which classes, how good they were."""
+    own = recipe.training_of(member.spec)
+    began_with = member.spec.model if own is not None else member.model
+    said = member.network.metadata
+    known = lessons.known_classes(member.model, member.network)
+    recorded = said.get("val_top1") if said.get("data") == recipe.data.name else None
+    return {
+        "name": member.model.name,
+        "seed": member.spec.seed,
+        "flag": "--teacher.model.name"
+        if recipe.teacher
+        else f"--teachers.{recipe.teachers.index(member.spec)}.model.name",
+        "weights": began_with.weights,
+        "made_for": made_for(began_with),
+        "twins": twins(began_with, classes=len(dataset.classes)),
+        "classes": list(known),
+        "recorded": None if recorded is None else float(recorded),
+    }
+
+
+def _cost(recipe: Recipe, member: Member, dataset: DataSet, plan: Plan, runs: Path) -> dict[str, Any]:
+    """Teacher passes that are still to be paid, and the bytes they add."""
+    if not lessons.cached(recipe, member.spec):
+        return {"cached": False, "passes": plan.steps * recipe.fit.batch_size, "bytes": 0}
+    cache = lessons.open_cache(recipe, member, dataset, runs)
+    fields = lessons.widths(recipe, member.network.sizes())
+    blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
+    if lessons.answering(recipe, member, dataset, plan, runs)[0] is not member.network:
+        blocks = set()
+    return {
+        "cached": True,
+        "passes": sum(min(SHARD, len(dataset.train) - start) for _, start in blocks),
+        "bytes": cache.bytes_needed(plan.views_used, fields),
+    }
+
+
+def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:
+    """What finished runs of the same student, images and budget reached on val without a teacher, of any seed."""
+    wanted = taught.as_baseline.identity | {"seed": 0}
+    found = []
+    for path in sorted(runs.glob(f"{taught.data.name}-baseline-*/DONE")):
+        run = Run.open(path.parent)
+        if run.recipe.identity | {"seed": 0} == wanted:
+            found.append(run.curve("val", "top1")[-1][1])
+    return {"top1": sum(found) / len(found), "runs": len(found)} if found else None

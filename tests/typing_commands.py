@@ -1,0 +1,34 @@
+"""Commands as a user types them, in processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def command(*words: str, cwd: Path, **more) -> subprocess.Popen:
+    """A command started in a folder, with one thread and no colours asked for."""
+    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-m", "tutelage.cli", *words], cwd=cwd, env=env, stdout=pipe, stderr=pipe,
+                            text=True, **more)  # fmt: skip
+
+
+def told(*words: str, cwd: Path) -> str:
+    """What a command that ends well prints on stdout."""
+    process = command(*words, cwd=cwd)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "\x1b" not in out + err
+    return out
+
+
+def told_together(*commands: tuple[str, ...], cwd: Path) -> list[str]:
+    """What each of several commands prints on stdout; one process for all, since starting is most of what they cost."""
+    code = "from tutelage.cli import main\n"
+    code += "".join(f"main({list(words)!r})\nprint(chr(0))\n" for words in commands)
+    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    return done.stdout.split("\0\n")[:-1]

@@ -1,0 +1,41 @@
+"""Lists: what `--filter` finds of other libraries, with sizes from elsewhere."""
+
+import pytest
+
+from tutelage.cli import listing
+
+
+def rows(capsys, text):
+    listing.list_(["models", "--filter", text])
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_filter_finds_the_networks_of_timm_and_torchvision_with_their_sizes(capsys):
+    """ResNet-18 has 11,689,512 parameters and 1.81 G multiply-adds (torchvision's table of weights)."""
+    ours_and_others = rows(capsys, "resnet18")
+    found = {line.split()[0]: line.split() for line in ours_and_others}
+    for name in ("timm:resnet18", "torchvision:resnet18"):
+        assert found[name][1:] == ["11.69", "M", "1814.07", "M", "(224", "px)", "layer1,layer2,layer3,layer4"]
+    assert ours_and_others[0].startswith("model")
+
+
+def test_ours_come_first_and_the_rest_is_counted(capsys, monkeypatch):
+    monkeypatch.setattr(listing, "MOST", 1)
+    told = rows(capsys, "shufflenet")
+    assert [line.split()[0] for line in told[1:4]] == [
+        "shufflenet_v1",
+        "shufflenet_v2",
+        "torchvision:shufflenet_v2_x0_5",
+    ]
+    assert told[-1] == "and 3 more of timm and torchvision: a longer --filter shows them"
+
+
+def test_a_network_that_cannot_be_built_without_memory_is_listed_all_the_same(capsys):
+    (_, line) = rows(capsys, "torchvision:regnet_x_400mf")
+    assert line.split()[:3] == ["torchvision:regnet_x_400mf", "?", "?"]
+
+
+@pytest.mark.parametrize("kind", ["methods", "datasets", "recipes"])
+def test_a_filter_of_other_lists_looks_at_these_alone(kind, capsys):
+    listing.list_([kind, "--filter", "resnet18"])
+    assert len(capsys.readouterr().out.splitlines()) == 1
