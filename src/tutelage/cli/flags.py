@@ -15,6 +15,7 @@ from tutelage.run import builtin, recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 from tutelage.study.study import SEEDS
 from tutelage.study.tune import Search
 
@@ -36,6 +37,11 @@ class TrainFlags:
     """The folder of the data sets; else $TUTELAGE_DATA, else ~/.cache/tutelage/data."""
     log: Tracker = "none"
     """Where metrics.jsonl is copied to while it grows."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where things happen."""
+        return Workspace(self.runs, self.data_root, self.engine)
 
 
 @dataclass(frozen=True)
