@@ -111,9 +111,11 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
         recipe.fit,
         epochs=epochs,
         learning_rate=recipe.fit.learning_rate * LEARNING_RATE_SHARE,
+        companion=recipe.fit.companion * LEARNING_RATE_SHARE,
         schedule="cosine",
         warm_up=0.0,
         ema=0.0,
+        average=0.0,
     )
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, fit)
     lesson = lessons.prepare(recipe, plan, dataset, Path(run.path).parent, fabric.device)

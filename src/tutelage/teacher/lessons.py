@@ -20,18 +20,23 @@ from tutelage.models import Model
 from tutelage.models.building import build
 from tutelage.models.count import macs
 from tutelage.models.tap import Tapped
+from tutelage.models.whiten import whiten
 from tutelage.outputs import Sizes
 from tutelage.run.folder import Run
 from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe, TeacherSpec, temperatures, weights_file
 from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, frozen, mean_logits
-from tutelage.teacher.cache import CachedTeacher, TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cached import CachedTeacher
 
 log = logging.getLogger(__name__)
 
 CACHEABLE = frozenset({"logits", "embedding", "head"})
 """What a cache can hold; feature maps would be too large."""
+
+WHITENED_BY = 1_000_000
+"""Pixels of training images, spread evenly over them, from whose patches `student.init = "whiten"` takes its axes."""
 
 
 class Member(NamedTuple):
@@ -307,6 +312,9 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
         seed=seed,
         replace_head=learns,
     )
+    if learns and model.init == "whiten":
+        count = min(max(WHITENED_BY // network.size**2, 1), len(dataset.train))
+        whiten(network, dataset.train.plain(torch.linspace(0, len(dataset.train) - 1, count).long()))
     try:
         classes = network.sizes().classes
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from tutelage import data, files, progress, rng
 from tutelage.data.images import Images, Views
@@ -20,7 +21,7 @@ from tutelage.errors import Diverged, UserError
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.adapters import pairs_in_words, stages_read
 from tutelage.models.tune import set_trained
-from tutelage.outputs import Context
+from tutelage.outputs import Context, Outputs
 from tutelage.run import checkpoint, optim
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, environment, logged
@@ -28,6 +29,8 @@ from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe
 from tutelage.teacher import embedded, lessons
 from tutelage.teacher.answer import Teacher
+from tutelage.training import graphs
+from tutelage.training.averaging import measure_norms
 from tutelage.training.distiller import Distiller
 from tutelage.training.predictions import keep_val
 from tutelage.training.student import save_student
@@ -121,7 +124,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
         fabric.barrier()
     distiller = Distiller(learner, recipe.method, adapters).to(memory_format=torch.channels_last)
     set_trained(student, recipe.tune)
-    average = optim.averaged(distiller, recipe.fit.ema).to(fabric.device) if recipe.fit.ema else None
+    average = AveragedModel(distiller).to(fabric.device) if recipe.fit.ema or recipe.fit.average else None
     optimizer = optim.optimizer(recipe.fit, distiller)
     compiled = cast(Any, torch.compile(distiller)) if engine.compile else distiller
     module, optimizer = fabric.setup(compiled, optimizer)
@@ -146,22 +149,27 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     if rank == 0:
         files.write_json(run.path / "environment.json", environment(engine))
         run.forget_after(state["step"])
-    steps = range(state["step"], plan.steps)
+    steps, val_there = range(state["step"], plan.steps), val.to(fabric.device)
     addresses = (plan.addresses(step, rank, world) for step in steps)
-    shown = images.stream(addresses, recipe.augment, engine.workers)
+    seen = (addresses, recipe.augment, engine.workers)
+    shown = graphs.views(images, *seen) if engine.graphs else images.stream(*seen)
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer)
+    take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
     what, logits = f"training {recipe.name}", None
     with stopping() as stop, progress.advancing(what, plan.steps * recipe.fit.batch_size, done=book.images) as advance:
         for step, views in zip(steps, shown, strict=True):
             terms = take_step(step, views)
             if average is not None:
-                average.update_parameters(distiller)
+                decay = optim.average_decay(recipe.fit, step, plan.steps)
+                optim.update_average(average.module, distiller, decay)
             book.note(step, terms)
             advance(recipe.fit.batch_size)
             if (step + 1) % plan.steps_per_epoch == 0:
                 book.write(step + 1)
+                if recipe.fit.average and decay:
+                    measure_norms(result.student, images, plan, step // plan.steps_per_epoch, recipe.augment)
                 deployed = recipe.method.deployed(result.student, result.adapters)
-                logits = predict(deployed, val, fabric=fabric, what="validation")
+                logits = predict(deployed, val_there, fabric=fabric, what="validation")
                 book.validated(step + 1, measure(logits, val.labels))
                 set_trained(student, recipe.tune)
                 save(step + 1)
@@ -204,26 +212,33 @@ class Step:
     module: Any
     """The distiller as Fabric has set it up."""
     optimizer: torch.optim.Optimizer
+    recorded: Callable[..., dict[str, Tensor]] | None = None
+    """`gradients` as a CUDA graph."""
 
     def __call__(self, step: int, views: Views) -> dict[str, Tensor]:
         """The method's terms on the step's views, before the weights moved."""
         fabric, recipe, labels = self.fabric, self.recipe, self.labels
         rank, world = fabric.global_rank, fabric.world_size
         addresses = self.plan.addresses(step, rank, world)
-        sample = addresses[0].to(fabric.device)
+        sample = addresses[0].to(fabric.device, non_blocking=True)
         pixels, partner, partner_share = views
         partner_labels = None if partner is None else labels[partner]
         context = Context(labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
         answer = self.teacher.answer(pixels, *addresses)  # a cache reads on the host: nobody waits for the device
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.learning_rate(step)
+            group["lr"] = self.plan.learning_rate(step) * group.get("lr_scale", 1.0)
         torch.default_generator.manual_seed(rng.integer(recipe.seed, "step", step, rank))
-        terms = self.module(pixels, answer, context)
-        fabric.backward(sum(terms.values()))
+        terms = (self.recorded or self.gradients)(pixels, answer, context)
         if recipe.fit.clip_norm:
             fabric.clip_gradients(self.module, self.optimizer, max_norm=recipe.fit.clip_norm)
         self.optimizer.step()
+        return terms
+
+    def gradients(self, pixels: Tensor, answer: Outputs, context: Context) -> dict[str, Tensor]:
+        """The terms; their gradients are left with the parameters."""
         self.optimizer.zero_grad()
+        terms = self.module(pixels, answer, context)
+        self.fabric.backward(sum(terms.values()))
         return terms
 
 
@@ -244,7 +259,8 @@ class Book:
 
     def note(self, step: int, terms: dict[str, Tensor]) -> None:
         """Keeps the losses of a step until the next reading."""
-        self._waiting.append((step, {name: term.detach() for name, term in terms.items()}))
+        # A recorded step writes its terms into the same place every time: a copy stays.
+        self._waiting.append((step, {name: term.detach().clone() for name, term in terms.items()}))
         if (step + 1) % LOG_EVERY == 0:
             self.write(step + 1)
 
