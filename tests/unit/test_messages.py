@@ -138,6 +138,7 @@ MISTAKES = {
         "digits",
         "baseline",
         "--engine.graphs",
+        "True",
         "--engine.device",
         "cpu",
         "--runs",

@@ -138,7 +138,7 @@ def _of_member(
             f"{progress.size(needed)} to add in {cache.folder}"
         )
     asked, images = answering(recipe, member, dataset, plan, runs)
-    answered = cache.fill(asked, images, recipe.augment, plan.views_used, fields, rank=rank, world=world)
+    answered = cache.fill(asked, images.to(device), recipe.augment, plan.views_used, fields, rank=rank, world=world)
     paid = answered if asked is network else 0
     barrier()
     cache.verify(network, dataset.train, recipe.augment, rows=8, views=plan.views_used[:2])

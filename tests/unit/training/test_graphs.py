@@ -31,7 +31,7 @@ KINDS = {
 def test_graphs_want_one_gpu_and_no_compiler(monkeypatch, wrong):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(UserError, match="engine.graphs is for one GPU"):
+    with pytest.raises(UserError, match=r"engine\.graphs is for one GPU"):
         replace(GPU, graphs=True, **wrong).fabric()
 
 
