@@ -6,8 +6,10 @@ from timm.optim.muon import Muon as TimmMuon
 from timm.optim.muon import zeropower_via_newtonschulz
 from torch import nn
 
+from small import CPU, NORMED, taught
 from tutelage.run import muon, optim
 from tutelage.run.optim import Fit
+from tutelage.training.loop import train
 
 SHAPES = [(16, 3, 3, 3), (64, 32, 3, 3), (64, 2, 1, 1), (16, 3, 3, 3), (8, 50)]
 
@@ -98,3 +100,18 @@ def test_the_companion_is_torchs_sgd(momentum):
     sgd = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=momentum, nesterov=momentum > 0)
     for one, other in zip(trained(ours, optim.optimizer(fit, ours)), trained(theirs, sgd), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_in_a_run_the_companion_follows_the_schedule_at_a_rate_of_its_own(tmp_path, monkeypatch):
+    seen, step = [], muon.Muon.step
+
+    def watched(self, closure=None):
+        seen.append([group["lr"] for group in self.param_groups])
+        step(self)
+
+    monkeypatch.setattr(muon.Muon, "step", watched)
+    fit = Fit(1, 128, optimizer="muon", learning_rate=0.02, companion=0.1, schedule="linear", warm_up=0.0)
+    train(taught(tmp_path, fit=fit, student=NORMED), engine=CPU, runs=tmp_path / "runs")
+    assert len(seen) == 10
+    for number, rates in enumerate(seen):
+        assert rates == pytest.approx([0.02 * (1 - number / 10), 0.1 * (1 - number / 10), 0.1 * (1 - number / 10)])
