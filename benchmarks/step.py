@@ -27,7 +27,8 @@ from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe, TeacherSpec
-from tutelage.teacher.cache import CachedTeacher, TeacherCache
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.cached import CachedTeacher
 from tutelage.training.book import Book
 from tutelage.training.distiller import Distiller
 from tutelage.training.step import Step

@@ -72,6 +72,10 @@ CHANGES = {
     "adam": {"fit": Fit(epochs=3, batch_size=128, optimizer="adam", learning_rate=3e-3)},
     "averaged, clipped": {"fit": Fit(epochs=3, batch_size=128, ema=0.9, clip_norm=1.0)},
     "batch norm": {"student": small.NORMED},
+    "muon, whitened, averaged at the end": {
+        "fit": Fit(3, 128, optimizer="muon", learning_rate=0.02, schedule="linear", average=0.5),
+        "student": Model(small.NORMED.name, init="whiten"),
+    },
     "adapters": {"method": method_at_defaults("crd")},
     "composition": {"method": method_at_defaults("kd+rkd")},
     "live features": {"method": method_class("fitnet")()},

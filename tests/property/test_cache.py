@@ -26,7 +26,8 @@ from tutelage.run.optim import Fit
 from tutelage.run.process import Process
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
-from tutelage.teacher.cache import CachedTeacher, TeacherCache, caches, identity
+from tutelage.teacher.cache import TeacherCache, caches, identity
+from tutelage.teacher.cached import CachedTeacher
 from tutelage.teacher.lessons import Member, open_cache
 from tutelage.teacher.shards import Shard, load, write
 from tutelage.training.loop import train

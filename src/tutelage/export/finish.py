@@ -112,9 +112,11 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
         run.recipe.fit,
         epochs=epochs,
         learning_rate=run.recipe.fit.learning_rate * LEARNING_RATE_SHARE,
+        companion=run.recipe.fit.companion * LEARNING_RATE_SHARE,
         schedule="cosine",
         warm_up=0.0,
         ema=0.0,
+        average=0.0,
     )
     recipe = dataclasses.replace(run.recipe, fit=fit)
     plan = Plan.of(recipe, len(dataset.train))

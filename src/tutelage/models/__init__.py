@@ -5,7 +5,7 @@
 
 import importlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from tutelage.models.building import build as build
@@ -19,6 +19,8 @@ class Model:
     """A name of `tutelage list models`, `timm:NAME`, `torchvision:NAME`, or `my_net.py:make_net`."""
     weights: str = ""
     """Empty: random; "pretrained": from the library's hub; else a .safetensors or .pth file."""
+    init: Literal["random", "whiten"] = "random"
+    """Of a student: whiten points its first filters along the principal axes of patches of the training images."""
     size: int = 0
     """Side in pixels to which the network resizes its input; 0: as the images come."""
     mean: tuple[float, ...] = ()

@@ -4,13 +4,19 @@ import dataclasses
 import json
 from pathlib import Path
 
+import torch
+
 from tutelage import files
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.models import Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
+from tutelage.models.whiten import whiten
 from tutelage.run.recipe import weights_file
+
+WHITENED_BY = 1_000_000
+"""Pixels of training images, spread evenly over them, from whose patches `student.init = "whiten"` takes its axes."""
 
 
 def known_classes(model: Model, network: Tapped) -> tuple[str, ...]:
@@ -66,6 +72,9 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
         seed=seed,
         replace_head=learns,
     )
+    if learns and model.init == "whiten":
+        count = min(max(WHITENED_BY // network.size**2, 1), len(dataset.train))
+        whiten(network, dataset.train.plain(torch.linspace(0, len(dataset.train) - 1, count).long()))
     try:
         classes = network.sizes().classes
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:

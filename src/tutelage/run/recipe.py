@@ -83,6 +83,12 @@ class Recipe:
                 f"{method_words(self.method)} needs the label of every image: data.unlabeled has no meaning for it",
                 "leave it out (a study's baseline does so by itself), or choose a method such as kd",
             )
+        if self.student.init != "random" and self.student.weights:
+            raise UserError(
+                f'student.init = "{self.student.init}" would be lost: student.weights = "{self.student.weights}" '
+                "replace all initial weights",
+                'leave student.init at "random", or student.weights empty',
+            )
         if self.augment.mix != "none" and not self.method.mixable:
             raise UserError(
                 f"{method_name(self.method)} singles out one true class: augment.mix = {self.augment.mix} "

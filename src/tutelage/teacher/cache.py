@@ -26,7 +26,7 @@ from tutelage.progress import advancing
 from tutelage.rng import RNG_VERSION
 from tutelage.run.process import ALONE, Process
 from tutelage.teacher import shards
-from tutelage.teacher.answer import Teacher, ask, frozen
+from tutelage.teacher.answer import ask, frozen
 from tutelage.teacher.shards import Shard
 
 FORMAT = 1
@@ -163,7 +163,7 @@ class TeacherCache:
         parts = []
         for group in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
             of_view, shard = divmod(int(number[group[0]]), len(self._starts))
-            parts.append(self._mapped(field, of_view)[shard][within[group]])
+            parts.append(self.mapped(field, of_view)[shard][within[group]])
         rows = np.concatenate(parts)[np.argsort(order)]
         return torch.from_numpy(rows).float().to(sample.device)  # torch widens float16 several times faster than numpy
 
@@ -284,8 +284,12 @@ class TeacherCache:
             )
         shards.write(self.folder, shard, rows.numpy())
 
-    def _mapped(self, field: str, view: int) -> list[np.ndarray]:
-        """The memory-mapped shards of a view, checked when first mapped."""
+    def mapped(self, field: str, view: int) -> list[np.ndarray]:
+        """The memory-mapped shards of a view, checked when first mapped.
+
+        Raises:
+            UserError: one was never filled, or its checksum does not fit.
+        """
         if (field, view) not in self._views:
             absent = self.missing([view], [field])
             if absent:
@@ -295,23 +299,6 @@ class TeacherCache:
             paths = [self.folder / Shard(field, view, start).path for start in self._starts]
             self._views[field, view] = [shards.load(path) for path in paths]
         return self._views[field, view]
-
-
-class CachedTeacher(Teacher):
-    """Answers from a cache; the pixels are not looked at.
-
-    Args:
-        cache: Filled for every view that will be asked.
-        fields: What to answer: "logits", "embedding".
-    """
-
-    def __init__(self, cache: TeacherCache, fields: Iterable[str]):
-        self.cache = cache
-        self.fields = tuple(dict.fromkeys(("logits", *fields)))
-
-    def answer(self, pixels, sample, view):
-        logits, embedding, _ = self.cache.answers(sample, view, self.fields)
-        return Outputs(logits.to(pixels.device), None if embedding is None else embedding.to(pixels.device))
 
 
 def caches(root: Path) -> list[TeacherCache]:

@@ -19,7 +19,8 @@ from tutelage.run.recipe import Recipe, TeacherSpec, temperatures
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, mean_logits
-from tutelage.teacher.cache import CachedTeacher, TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cached import CachedTeacher
 from tutelage.teacher.members import Member, load_member, trained_by
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: 
             f"{progress.size(needed)} to add in {cache.folder}"
         )
     asked, images = answering(recipe, member, dataset, workspace)
-    answered = cache.fill(asked, images, recipe.augment, views, fields_of(recipe), process)
+    answered = cache.fill(asked, images.to(process.device), recipe.augment, views, fields_of(recipe), process)
     process.wait()
     cache.verify(network, dataset.train, recipe.augment, rows=8, views=views[:2])
     paid = answered if asked is network else 0

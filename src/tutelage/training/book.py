@@ -41,7 +41,8 @@ class Book:
 
     def note(self, step: int, terms: dict[str, Tensor]) -> None:
         """Keeps the losses of a step until the next reading."""
-        self._waiting.append((step, {name: term.detach() for name, term in terms.items()}))
+        # A recorded step writes its terms into the same place every time: a copy stays.
+        self._waiting.append((step, {name: term.detach().clone() for name, term in terms.items()}))
         if (step + 1) % LOG_EVERY == 0:
             self.write(step + 1)
 

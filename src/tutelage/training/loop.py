@@ -15,6 +15,7 @@ from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
+from tutelage.training import graphs
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
 from tutelage.training.stopping import stopping
@@ -96,7 +97,8 @@ def steps_taken(take_step: Step, images: Images, first: int, what: str) -> Itera
     plan, process = take_step.plan, take_step.process
     steps = range(first, plan.steps)
     addresses = (plan.addresses(step, process.rank, process.world) for step in steps)
-    shown = images.stream(addresses, take_step.recipe.augment, take_step.workers)
+    stream = graphs.views if take_step.recorded else type(images).stream
+    shown = stream(images, addresses, take_step.recipe.augment, take_step.workers)
     batch = plan.fit.batch_size
     with progress.advancing(what, plan.steps * batch, done=first * batch) as advance:
         for step, views in zip(steps, shown, strict=True):

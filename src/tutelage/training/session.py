@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from tutelage import data, files, rng
 from tutelage.data.images import Images
@@ -24,6 +25,8 @@ from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import embedded, lessons
 from tutelage.teacher.lessons import Lesson
+from tutelage.training import graphs
+from tutelage.training.averaging import measure_norms
 from tutelage.training.book import Book
 from tutelage.training.distiller import Distiller
 from tutelage.training.predictions import keep_val
@@ -50,7 +53,7 @@ class Session:
     images: Images
     """What the training steps see, on the device."""
     val: Images
-    """What validation sees."""
+    """What validation sees, on the device."""
     take_step: Step
     kept: dict[str, nn.Module]
     """What a checkpoint holds, by name."""
@@ -61,14 +64,18 @@ class Session:
     def stepped(self, step: int, terms: dict[str, Tensor]) -> None:
         """Follows a step: the average moves, the losses are noted."""
         if self.average is not None:
-            self.average.update_parameters(self.distiller)
+            decay = optim.average_decay(self.recipe.fit, step, self.plan.steps)
+            optim.update_average(self.average.module, self.distiller, decay)
         self.book.note(step, terms)
 
     def validate(self, step: int) -> None:
         """Measures the result so far on val, after an epoch."""
         self.book.write(step)
+        if self.recipe.fit.average and optim.average_decay(self.recipe.fit, step - 1, self.plan.steps):
+            epoch = round(self.plan.epoch(step)) - 1
+            measure_norms(self._result.student, self.images, self.plan, epoch, self.recipe.augment)
         self.val_logits = predict(self._deployed, self.val, fabric=self.take_step.fabric, what="validation")
-        self.book.validated(step, measure(self.val_logits, self.val.labels))
+        self.book.validated(step, measure(self.val_logits, self.dataset.val.labels))
         set_trained(self.student, self.recipe.tune)
 
     def save(self, step: int) -> None:
@@ -91,16 +98,17 @@ class Session:
         run, result = self.run, self._result
         last, best = self.book.val_top1
         log.info("%s: done, val %.2f %%, best epoch %.2f %%", run.path.name, 100 * last, 100 * best)
-        if isinstance(result.student, embedded.HeadOnly):
+        sees_pixels = not isinstance(result.student, embedded.HeadOnly)
+        if not sees_pixels:
             # The averaged head, or the very same parameters, goes back under the backbone.
             self.distiller.student.load_state_dict(result.student.state_dict())
             result.student = self.student
         deployed = self._deployed
         save_student(run, deployed, self.dataset, self.lesson.sizes)
-        if self.val is self.dataset.val:
+        if sees_pixels:
             if self.val_logits is None:  # the last step was made by an earlier process
                 self.val_logits = predict(deployed, self.val, what="validation")
-            keep_val(run, self.val_logits, self.val.labels)
+            keep_val(run, self.val_logits, self.dataset.val.labels)
         images_seen = self.plan.steps * self.recipe.fit.batch_size
         files.write_json(run.path / "cost.json", self.book.cost(saved=images_seen * len(self.lesson.caches)))
         for cache in self.lesson.caches:
@@ -131,7 +139,7 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     learner, images, val, paid = _seen(recipe, student, dataset, workspace, process)
     distiller = Distiller(learner, recipe.method, adapters).to(memory_format=torch.channels_last)
     set_trained(student, recipe.tune)
-    average = optim.averaged(distiller, recipe.fit.ema).to(fabric.device) if recipe.fit.ema else None
+    average = AveragedModel(distiller).to(fabric.device) if recipe.fit.ema or recipe.fit.average else None
     optimizer = optim.optimizer(recipe.fit, distiller)
     compiled = cast(Any, torch.compile(distiller)) if engine.compile else distiller
     module, optimizer = fabric.setup(compiled, optimizer)
@@ -146,6 +154,7 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
         files.write_json(run.path / "environment.json", environment(engine))
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
+    take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
     book = Book(run, plan, state, first=process.first)
     return Session(run, recipe, dataset, plan, lesson, student, distiller, average, images, val, take_step, kept, book)
 
@@ -170,7 +179,7 @@ def _seen(
     Where the backbone is frozen its embeddings are looked up, and only the head is in the loop.
     """
     if not lessons.embeddings_will_do(recipe):
-        return student, dataset.train.to(process.device), dataset.val, 0
+        return student, dataset.train.to(process.device), dataset.val.to(process.device), 0
     network, name, head = student.to(process.device), recipe.student.name, embedded.HeadOnly(student)
     views = Plan.of(recipe, len(dataset.train)).views_used
     of_train = embedded.backbones(workspace.caches, network, name, dataset.train, recipe.augment)
@@ -178,4 +187,4 @@ def _seen(
     images, passes = embedded.embed(of_train, network, dataset.train, recipe.augment, views, process)
     val, val_passes = embedded.embed(of_val, network, dataset.val, embedded.PLAIN, (0,), process)
     process.wait()
-    return head, images.to(process.device), val, passes + val_passes
+    return head, images.to(process.device), val.to(process.device), passes + val_passes

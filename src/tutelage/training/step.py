@@ -1,5 +1,6 @@
 """One training step: from addresses to new weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from tutelage import rng
 from tutelage.data.images import Views
-from tutelage.outputs import Context
+from tutelage.outputs import Context, Outputs
 from tutelage.run.plan import Plan
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
@@ -31,6 +32,8 @@ class Step:
     optimizer: torch.optim.Optimizer
     workers: int = -1
     """Processes that make views of photos ahead: see Engine."""
+    recorded: Callable[..., dict[str, Tensor]] | None = None
+    """`gradients` as a CUDA graph."""
 
     @property
     def process(self) -> Process:
@@ -42,18 +45,23 @@ class Step:
         fabric, recipe, labels = self.fabric, self.recipe, self.labels
         rank = fabric.global_rank
         addresses = self.plan.addresses(step, rank, fabric.world_size)
-        sample = addresses[0].to(fabric.device)
+        sample = addresses[0].to(fabric.device, non_blocking=True)
         pixels, partner, partner_share = views
         partner_labels = None if partner is None else labels[partner]
         context = Context(labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
         answer = self.teacher.answer(pixels, *addresses)  # a cache reads on the host: nobody waits for the device
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.learning_rate(step)
+            group["lr"] = self.plan.learning_rate(step) * group.get("lr_scale", 1.0)
         torch.default_generator.manual_seed(rng.integer(recipe.seed, "step", step, rank))
-        terms = self.module(pixels, answer, context)
-        fabric.backward(sum(terms.values()))
+        terms = (self.recorded or self.gradients)(pixels, answer, context)
         if recipe.fit.clip_norm:
             fabric.clip_gradients(self.module, self.optimizer, max_norm=recipe.fit.clip_norm)
         self.optimizer.step()
+        return terms
+
+    def gradients(self, pixels: Tensor, answer: Outputs, context: Context) -> dict[str, Tensor]:
+        """The terms; their gradients are left with the parameters."""
         self.optimizer.zero_grad()
+        terms = self.module(pixels, answer, context)
+        self.fabric.backward(sum(terms.values()))
         return terms

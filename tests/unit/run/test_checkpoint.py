@@ -9,7 +9,13 @@ from tutelage import files
 from tutelage.run import checkpoint, optim
 from tutelage.run.optim import Fit
 
-FITS = [Fit(), Fit(optimizer="adam"), Fit(optimizer="adamw"), Fit(momentum=0.0)]
+FITS = [
+    Fit(),
+    Fit(optimizer="adam"),
+    Fit(optimizer="muon", learning_rate=0.02),
+    Fit(optimizer="adamw"),
+    Fit(momentum=0.0),
+]
 
 
 def made(fit, seed=0, adapters=1):
