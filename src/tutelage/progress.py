@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from tutelage.names import printable
+
 console = Console(stderr=True, highlight=False)
 """Progress and logs; data goes to stdout."""
 
@@ -82,7 +84,7 @@ def _lines(what: str, total: int, unit: str, done: int) -> Generator[Callable[[i
 
 def say(text: str) -> None:
     """One line on stderr, never wrapped and without markup."""
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(printable(text), markup=False, soft_wrap=True)
 
 
 def duration(seconds: float | int) -> str:
