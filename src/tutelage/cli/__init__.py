@@ -107,6 +107,10 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import device
 
         return getattr(device, name)
+    if name == "compare":
+        from tutelage.cli import comparison
+
+        return comparison.compare
     if name in ("watch", "push"):
         return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
     if name == "data":

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tutelage import files, progress
 from tutelage.errors import Diverged, UserError
 from tutelage.methods.base import Method
+from tutelage.report.results import Results
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
@@ -317,16 +318,18 @@ def _val(run: Run) -> float:
     return run.curve("val", "top1")[-1][1]
 
 
-def in_words(results: dict[str, Any]) -> list[str]:
+def in_words(results: Results) -> list[str]:
     """What a search promised and what of it fresh seeds kept, from the results of the closing study."""
     tuning = results["tuning"]
+    if tuning is None:
+        return []
     by_number = {trial["number"]: trial for trial in tuning["trials"]}
     best = by_number[tuning["best"]]
     states = [trial["state"] for trial in tuning["trials"]]
-    said = ", ".join(f"{name} {value:.3g}" for name, value in best["values"].items())
+    values = ", ".join(f"{name} {value:.3g}" for name, value in best["values"].items())
     lines = [
         f"{len(states)} trials at seed {tuning['search']['seed']}, {states.count('pruned')} ended early, "
-        f"{states.count('diverged')} diverged; best on val: {best['method']}, {said} (trial {best['number'] + 1})"
+        f"{states.count('diverged')} diverged; best on val: {best['method']}, {values} (trial {best['number'] + 1})"
     ]
     if best["defaults"]:
         return [*lines, "no trial was better than the method's defaults: there is nothing to adopt"]
@@ -336,7 +339,7 @@ def in_words(results: dict[str, Any]) -> list[str]:
         promised = best["val"] - defaults["val"]
         lines.append(f"over the defaults on val: {100 * promised:+.2f} points in the search, whose winner it is; ")
         lines[-1] += f"{100 * kept['mean']:+.2f} on {kept['n']} fresh seeds"
-        if kept["low"] is not None:
+        if kept["low"] is not None and kept["high"] is not None:
             lines[-1] += f" (95 % interval {100 * kept['low']:.2f} to {100 * kept['high']:.2f})"
     rows = {row["label"]: row for row in results["rows"]}
     fresh = [seed["val"]["top1"] for seed in rows[tuning["tuned_row"]]["seeds"]]

@@ -18,6 +18,7 @@ from tutelage import data, files, progress, rng
 from tutelage.data.images import Images, Views
 from tutelage.errors import Diverged, UserError
 from tutelage.measure.classifier import measure, predict
+from tutelage.measure.measures import Measured
 from tutelage.methods.adapters import pairs_in_words, stages_read
 from tutelage.models.tune import set_trained
 from tutelage.outputs import Context
@@ -285,7 +286,7 @@ class Book:
                 sums[name] += value
         self.state["summed"] = self.state.get("summed", 0) + len(values)
 
-    def validated(self, step: int, measured: dict[str, Any]) -> None:
+    def validated(self, step: int, measured: Measured) -> None:
         """Writes down the measures on the validation split after an epoch.
 
         Raises:

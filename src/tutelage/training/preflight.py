@@ -11,6 +11,7 @@ from torch import Tensor
 from tutelage import data, progress, rng
 from tutelage.data.splits import DataSet
 from tutelage.measure.classifier import measure
+from tutelage.measure.measures import sentence
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import made_for, twins
@@ -176,8 +177,9 @@ def _size(network: dict[str, Any]) -> str:
 
 
 def _measures(seen: dict[str, Any]) -> str:
-    told = "top-1 {top1:.2%}, NLL {nll:.3f}, ECE {ece:.3f}, confidence {confidence:.3f}".format(**seen["val"])
-    return told + ("" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)")
+    return sentence(seen["val"]) + (
+        "" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)"
+    )
 
 
 def _answers(network: Tapped, dataset: DataSet, recipe: Recipe, sample: Tensor) -> tuple[Tensor, float]:
