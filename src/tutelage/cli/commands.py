@@ -16,12 +16,12 @@ from tutelage.measure.classifier import measure, predict
 from tutelage.measure.fidelity import right
 from tutelage.measure.measures import MEASURES, Measured, sentence
 from tutelage.measure.statistics import image_interval
-from tutelage.report import results
+from tutelage.report import results, search
 from tutelage.run.folder import Run
 from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe
 from tutelage.study.study import Study
-from tutelage.study.tune import Tuning, in_words
+from tutelage.study.tune import Tuning
 from tutelage.teacher import lessons
 from tutelage.teacher.cache import TeacherCache, caches
 from tutelage.training import preflight
@@ -60,7 +60,7 @@ def tune(arguments: list[str]) -> None:
     folder = tuning.run(**where)
     if folder is not None:
         report([str(folder)])
-        for line in in_words(results.read(folder)):
+        for line in search.in_words(results.read(folder)):
             print(line)
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from tutelage.measure.fidelity import Bin
 from tutelage.report import text
 from tutelage.report.charts import HALF, NARROW, chart, fit, ticks
+from tutelage.report.results import TriedOut
 from tutelage.report.theme import TEACHER, Series, draw
 
 FEWEST = 20
@@ -90,10 +91,10 @@ def confusion(matrix: list[list[float]], classes: list[str], width: int) -> Mark
     return draw(drawn, "Change of the number of images by true class and answer, student against baseline")
 
 
-def tuning(trials: list[dict[str, Any]], fields: tuple[str, str], logarithmic: list[bool], width: int) -> Markup:
+def tuning(trials: list[TriedOut], fields: tuple[str, str], logarithmic: list[bool], width: int) -> Markup:
     """Accuracy on val over two fields of a method: a square a trial, a cross where it was ended early."""
-    done = [trial for trial in trials if trial["val"] is not None]
-    values = [_trial(trial, fields) | {"val": 100 * trial["val"]} for trial in done]
+    reached = [(trial, trial["val"]) for trial in trials if trial["val"] is not None]
+    values = [_trial(trial, fields) | {"val": 100 * val} for trial, val in reached]
     ended = [_trial(trial, fields) for trial in trials if trial["val"] is None]
     x, y = (
         _setting(channel, name, field, [trial["values"][field] for trial in trials], log=log)
@@ -137,7 +138,7 @@ def _setting(channel: Any, name: str, field: str, values: list[float], *, log: b
     return channel(f"{name}:Q", title=field, scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
 
 
-def _trial(trial: dict[str, Any], fields: tuple[str, str]) -> dict[str, Any]:
+def _trial(trial: TriedOut, fields: tuple[str, str]) -> dict[str, Any]:
     values = ", ".join(f"{name} {value:.3g}" for name, value in trial["values"].items())
     reached = text.percent(trial["val"], 2) if trial["val"] is not None else trial["state"]
     x, y = (trial["values"][field] for field in fields)

@@ -113,11 +113,29 @@ class Openings(TypedDict):
     all: int
 
 
+class TriedOut(TypedDict):
+    """One trial of a search."""
+
+    number: int
+    state: str
+    """complete, pruned, running or diverged."""
+    method: str
+    defaults: bool
+    """Whether its values are the method's defaults."""
+    values: dict[str, float]
+    """By field of the method."""
+    early: float | None
+    """Top-1 on val at the end of its first run; None where there was none."""
+    val: float | None
+    """Of its whole run, where it is complete."""
+    run: str
+
+
 class Tuning(TypedDict):
     """The search that a study closes, and what fresh seeds left of its winner's gain over the defaults."""
 
     search: dict[str, Any]
-    trials: list[dict[str, Any]]
+    trials: list[TriedOut]
     best: int
     defaults_row: str
     tuned_row: str

@@ -208,9 +208,9 @@ def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any
     """What the weights say of themselves: for which network they were made, for which classes, how good they were."""
     own = recipe.training_of(member.spec)
     began_with = member.spec.model if own is not None else member.model
-    said = member.network.metadata
+    metadata = member.network.metadata
     known = lessons.known_classes(member.model, member.network)
-    recorded = said.get("val_top1") if said.get("data") == recipe.data.name else None
+    recorded = metadata.get("val_top1") if metadata.get("data") == recipe.data.name else None
     return {
         "name": member.model.name,
         "seed": member.spec.seed,
