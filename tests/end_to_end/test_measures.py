@@ -1,4 +1,4 @@
-"""A measure is one row: one that is invented here appears wherever measures are shown; old files without one are read."""
+"""A measure is one row: an invented one appears wherever measures are shown; old files without one are read."""
 
 import json
 import shutil
