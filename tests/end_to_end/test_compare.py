@@ -109,7 +109,7 @@ def test_runs_deleted_under_a_study_are_named(folder, tmp_path, capsys):
     names = [path.name for path in sorted(runs.glob("digits-baseline-*"))[:2]]
     names += [path.name for path in sorted(runs.glob("digits-kd-convnet-s[12]-*"))]
     rows = [{"seeds": [{"run": name} for name in pair]} for pair in (names[:2], names[2:])]
-    files.write_json(study / "results.json", {"rows": rows})
+    files.write_json(study / "results.json", {"schema": 1, "rows": rows})
     main(["compare", str(study)])
     assert "not paired" not in capsys.readouterr().out.splitlines()[2]
     shutil.rmtree(runs / names[1])

@@ -10,10 +10,11 @@ from tutelage.errors import UserError
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.dist import DIST
 from tutelage.methods.kd import KD
+from tutelage.report.search import in_words
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import method_words
-from tutelage.study.tune import Search, Tuning, in_words
+from tutelage.study.tune import Search, Tuning
 from tutelage.training.loop import train
 
 pytest.importorskip("optuna")

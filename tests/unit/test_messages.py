@@ -44,6 +44,10 @@ def broken(classes):
 CONVNET = ["--teacher.model.name", "convnet", "--teacher.options", '{"widths": [16, 32], "hidden": 16}']
 
 
+RESULTS = {"old_results": '{"rows": []}', "new_results": '{"schema": 2}', "cut_results": '{"schema": 1, "ro'}
+"""By the folder of a study: what its results.json holds."""
+
+
 def prepare(folder: Path) -> None:
     """The files the mistakes are made with."""
     (folder / "misspelt.toml").write_text('[data]\nname = "digits"\n[fit]\nepoch = 3\n')
@@ -77,9 +81,16 @@ def prepare(folder: Path) -> None:
     taught = json.dumps({"name": "", "seeds": [0], "recipes": [built_in("digits").to_dict()]})
     (folder / "no_baseline" / "study.json").write_text(taught)
     (folder / "no_runs").mkdir()
-    (folder / "no_runs" / "study.json").write_text(json.dumps({"name": "", "seeds": [0], "recipes": [{}]}))
+    taught_alone = json.dumps({"name": "", "seeds": [0], "recipes": [{}]})
+    (folder / "no_runs" / "study.json").write_text(taught_alone)
     rows = [{"seeds": [{"run": "digits-kd-resnet8-s0-0123abcd"}]}]
-    (folder / "no_runs" / "results.json").write_text(json.dumps({"rows": rows}))
+    (folder / "no_runs" / "results.json").write_text(json.dumps({"schema": 1, "rows": rows}))
+    for name, text in RESULTS.items():
+        (folder / name).mkdir()
+        (folder / name / "study.json").write_text(taught_alone)
+        (folder / name / "results.json").write_text(text)
+    made_by = {"command": "tutelage distill digits --seeds 0 1 2"}
+    (folder / "old_results" / "environment.json").write_text(json.dumps(made_by))
     manifest = {"images": {"samples": 3}, "storage": "float16", "teacher": {"name": "resnet20"}, "data": "digits"}
     cache = TeacherCache(folder / "spoilt" / "teacher-cache", manifest)
     shard = shards.Shard("logits", 0, 0)
@@ -219,6 +230,9 @@ MISTAKES = {
     "a file of another kind": ["bench", "misspelt.toml"],
     "no study": ["report", "gone"],
     "a study without results": ["report", "no_results"],
+    "results of an older version": ["report", "old_results"],
+    "results of a newer version": ["report", "new_results"],
+    "results that were cut": ["report", "cut_results"],
     "nothing to watch": ["watch", "gone"],
     "nothing to push": ["push", "gone", "ann/student"],
     "nothing exported to push": ["push", "unfinished", "ann/student"],
@@ -251,6 +265,7 @@ MISTAKES = {
     "an unfinished run compared": ["compare", "unfinished"],
     "an unfinished study compared": ["compare", "no_results"],
     "runs gone from under a study": ["compare", "no_runs"],
+    "results of an older version compared": ["compare", "old_results"],
 }
 
 

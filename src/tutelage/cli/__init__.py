@@ -65,15 +65,15 @@ def _dispatch(arguments: list[str]) -> None:
 
 def _log_to_stderr() -> None:
     """What the package and the libraries report, each line once: a study builds the same network many times."""
-    said: set[str] = set()
+    printed: set[str] = set()
 
-    def unsaid(record: logging.LogRecord) -> bool:
-        before = len(said)
-        said.add(record.getMessage())
-        return len(said) > before
+    def is_new(record: logging.LogRecord) -> bool:
+        before = len(printed)
+        printed.add(record.getMessage())
+        return len(printed) > before
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(unsaid)
+    handler.addFilter(is_new)
     logging.basicConfig(format="%(message)s", handlers=[handler])
     logging.getLogger("tutelage").setLevel(logging.INFO)
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
@@ -107,6 +107,10 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import device
 
         return getattr(device, name)
+    if name == "compare":
+        from tutelage.cli import comparison
+
+        return comparison.compare
     if name in ("watch", "push"):
         return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
     if name == "data":

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -15,14 +14,15 @@ from tutelage.data.splits import open_test
 from tutelage.errors import UserError, unknown
 from tutelage.measure.classifier import measure, predict
 from tutelage.measure.fidelity import right
+from tutelage.measure.measures import MEASURES, Measured, sentence
 from tutelage.measure.statistics import image_interval
+from tutelage.report import results, search
 from tutelage.run.folder import Run
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
-from tutelage.study.compare import comparison, groups, print_comparison
 from tutelage.study.study import Study
-from tutelage.study.tune import Tuning, in_words
+from tutelage.study.tune import Tuning
 from tutelage.teacher import lessons
 from tutelage.teacher.cache import TeacherCache, caches
 from tutelage.teacher.members import load_member
@@ -59,7 +59,7 @@ def tune(arguments: list[str]) -> None:
     folder = tuning.run(flags.workspace)
     if folder is not None:
         report([str(folder)])
-        for line in in_words(files.read_json(folder / "results.json")):
+        for line in search.in_words(results.read(folder)):
             print(line)
 
 
@@ -74,10 +74,10 @@ def train(arguments: list[str]) -> None:
         preflight.rehearse(recipe, workspace=flags.workspace)
     with tracking.following(flags.log, _folders(flags.runs, [recipe])):
         run = train_run(recipe, flags.workspace)
-    told = evaluate_run(run, data.load(recipe.data, flags.data_root))
+    evaluation = evaluate_run(run, data.load(recipe.data, flags.data_root))
     cost = run.result("cost")
     print(f"{run.path}{' (was done already)' if was_done else ''}")
-    print(f"val top-1 {told['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")
+    print(f"val top-1 {evaluation['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")
     print(f"{progress.duration(cost['seconds'])}, {cost['images_per_second']:,.0f} images/s")
 
 
@@ -98,20 +98,26 @@ def evaluate(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     run = Run.open(chosen.run)
     dataset = data.load(run.recipe.data, chosen.data_root)
-    told = evaluate_run(run, dataset)
-    told["val"]["interval"] = image_interval(right(*on_val(run, dataset)))
+    evaluation = evaluate_run(run, dataset)
+    measured: dict[str, Measured] = {"val": evaluation["val"]}
+    intervals = {"val": image_interval(right(*on_val(run, dataset)))}
     if chosen.open_test is not None:
         from tutelage.training.student import load_student
 
         test = open_test(dataset, Workspace(run.path.parent).test_openings, run=run.path.name, reason=chosen.open_test)
         logits = predict(load_student(run, dataset), test)
-        told["test"] = measure(logits, test.labels) | {"interval": image_interval(right(logits, test.labels))}
+        measured["test"] = measure(logits, test.labels)
+        intervals["test"] = image_interval(right(logits, test.labels))
+    teacher = evaluation["teacher"]
     if chosen.json:
-        print(json.dumps(told, indent=2))
+        splits = {split: {**of_split, "interval": intervals[split]} for split, of_split in measured.items()}
+        print(json.dumps({"teacher": teacher} | splits, indent=2))
         return
-    for split in ("val", "test", "teacher"):
-        if told.get(split):
-            print(f"{'teacher on val' if split == 'teacher' else split}: {_in_words(told[split])}")
+    for split, of_split in measured.items():
+        low, high = (MEASURES["top1"].text(end) for end in intervals[split])
+        print(f"{split}: {sentence(of_split)}; top-1 {low} to {high} (95 % interval over the images)")
+    if teacher:
+        print(f"teacher on val: {sentence(teacher)}")
 
 
 def report(arguments: list[str]) -> None:
@@ -123,25 +129,9 @@ def report(arguments: list[str]) -> None:
     from tutelage.report.table import print_table
 
     Study.open(folder)
-    if not (folder / "results.json").exists():
-        raise UserError(f"{folder} has no results yet", "tutelage distill with the same recipe goes on")
     page = write_report(folder)
-    print_table(files.read_json(folder / "results.json"), Console())
+    print_table(results.read(folder), Console())
     print(f"report: {page}")
-
-
-def compare(arguments: list[str]) -> None:
-    """Finished runs and studies side by side on val."""
-    parser = _parser("compare", "Finished runs and studies on val, paired by seed, and in what they differ.")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY")
-    parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    chosen = parser.parse_args(arguments)
-    told = comparison(groups(chosen.paths), chosen.data_root)
-    if chosen.json:
-        print(json.dumps(told, indent=2))
-    else:
-        print_comparison(told, Console())
 
 
 def cache(arguments: list[str]) -> None:
@@ -256,12 +246,3 @@ def _folders(runs: Path, wanted: list[Recipe]) -> list[Path]:
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(f"tutelage {verb}", description=description)
-
-
-def _in_words(measured: dict[str, Any]) -> str:
-    low, high = measured.get("interval", (None, None))
-    within = "" if low is None else f" ({low:.2%} to {high:.2%} over the images)"
-    words = [f"top-1 {measured['top1']:.2%}{within}", f"NLL {measured['nll']:.3f}", f"ECE {measured['ece']:.3f}"]
-    if "agreement" in measured:
-        words += [f"agreement with the teacher {measured['agreement']:.2%}", f"KL {measured['kl_to_teacher']:.3f}"]
-    return ", ".join(words) + f" ({measured['images']:,} images)"

@@ -18,10 +18,12 @@ from tutelage.export.modelcard import write_model_card
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
+from tutelage.report.results import RESULTS_FILE
 from tutelage.run.folder import environment
 from tutelage.run.recipe import Recipe, method_words
 from tutelage.run.workspace import Workspace
-from tutelage.study.results import Trained, best, gathered, teaches
+from tutelage.study.finished import Finished, Trained, teaches
+from tutelage.study.results import gathered
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
@@ -104,13 +106,15 @@ class Study:
             evaluate_run(run, dataset)
         if not (folder / "test.json").exists():
             self._open_test(folder, trained, dataset, workspace)
-        shown = best(trained, self.rows, self.seeds)
+        study = Finished(self.rows, self.seeds, trained, folder, dataset)
+        number, shown = study.shown
         if "onnx" not in (shown.result("export") or {}):
             export(shown, dataset)
-        write_model_card(shown, test=files.read_json(folder / "test.json")["runs"][shown.path.name])
         wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
         files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
-        files.write_json(folder / "results.json", gathered(self.rows, self.seeds, trained, folder, dataset, workspace))
+        results = gathered(study)
+        files.write_json(folder / RESULTS_FILE, results)
+        write_model_card(shown, test=results["rows"][number]["seeds"][0]["test"])
         write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,13 +152,12 @@ class Study:
         """All test numbers of the study in one opening."""
         test = open_test(dataset, workspace.test_openings, run=folder.name, reason="final evaluation of a study")
         taught = teaches(self.rows)
-        told: dict[str, Any] = {"teacher": None, "runs": {}}
         logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
-        teacher_logits = None
+        teacher, teacher_logits = None, None
         if taught.taught_by:
             members = (load_member(taught, spec, dataset, workspace) for spec in taught.taught_by)
             teacher_logits = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
-            told["teacher"] = measure(teacher_logits, test.labels)
-        told["runs"] = {name: measure(of_run, test.labels, teacher_logits) for name, of_run in logits.items()}
+            teacher = measure(teacher_logits, test.labels)
+        measured = {name: measure(of_run, test.labels, teacher_logits) for name, of_run in logits.items()}
         keep_test(folder, test.labels, logits if teacher_logits is None else logits | {"teacher": teacher_logits})
-        files.write_json(folder / "test.json", told)
+        files.write_json(folder / "test.json", {"teacher": teacher, "runs": measured})

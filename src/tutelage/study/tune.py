@@ -12,15 +12,17 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tutelage import files, progress
 from tutelage.errors import Diverged, UserError
 from tutelage.methods.base import Method
+from tutelage.report.results import TriedOut
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
+from tutelage.study.proposals import proposals
 from tutelage.study.results import labels
 from tutelage.study.study import SEEDS, Study
 from tutelage.training.loop import train
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
 EARLY = 3
 """A trial's first run has so many times fewer epochs than its second."""
-UNPRUNED = 4
-"""Trials that go on whatever their first run says: there is no median yet."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,15 @@ class Search:
                 f"search.trials = {self.trials}, search.minutes = {self.minutes:g}",
                 "at least one trial, and 0 minutes or more (0: no limit)",
             )
+
+
+class Outcome(TypedDict):
+    """What the trials of a search gave."""
+
+    search: dict[str, Any]
+    trials: list[TriedOut]
+    best: int | None
+    """The number of the best complete one; None where there is none yet."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +125,14 @@ class Tuning:
         workspace = workspace or Workspace()
         self.search_trials(workspace)
         folder = workspace.runs / self.folder_name
-        told = self.outcome(folder)
-        if any(_at_work(folder, trial["number"]) for trial in told["trials"]):
+        outcome = self.outcome(folder)
+        if any(_at_work(folder, trial["number"]) for trial in outcome["trials"]):
             progress.say(f"other processes still work on trials of {folder}: the last of them makes the study")
             return None
-        if told["best"] is None:
+        if outcome["best"] is None:
             raise UserError(f"no trial of {folder} came to its end", "give it more --search.minutes or --search.trials")
-        study = self.closing(told)
-        files.write_json(workspace.runs / study.folder_name / "tuning.json", told | self._rows(study, told))
+        study = self.closing(outcome)
+        files.write_json(workspace.runs / study.folder_name / "tuning.json", {**outcome, **self._rows(study, outcome)})
         return study.run(workspace)
 
     def search_trials(self, workspace: Workspace) -> None:
@@ -151,24 +160,17 @@ class Tuning:
                     teachers[number] = dataclasses.replace(teacher, model=model, tune="none")
         return dataclasses.replace(recipe.with_teachers(*teachers), data=data, fit=fit, seed=self.search.seed)
 
-    def outcome(self, folder: Path) -> dict[str, Any]:
-        """What the trials gave, as JSON values.
-
-        Returns:
-            `search`; `trials`, each with its `number`, `state` (complete, pruned, running, diverged), `method`,
-            `defaults` (whether it is one), `values` by field, `early` and `val` (top-1 on val at the end of its first
-            and of its whole run; None where there was none) and `run`; `best`, the number of the best complete one,
-            or None.
-        """
+    def outcome(self, folder: Path) -> Outcome:
+        """What the trials gave."""
         from optuna.trial import TrialState
 
-        told: list[dict[str, Any]] = []
-        for trial in _optuna(folder, self.search).trials:
+        trials: list[TriedOut] = []
+        for trial in self._proposals(folder).trials:
             if trial.state in (TrialState.WAITING, TrialState.FAIL) or "run" not in trial.user_attrs:
                 continue
             attributes = trial.user_attrs
             state = "diverged" if attributes.get("diverged") else trial.state.name.lower()
-            told.append(
+            trials.append(
                 {
                     "number": trial.number,
                     "state": state,
@@ -181,30 +183,30 @@ class Tuning:
                 }
             )
         # Of equals the first: the defaults, where they are as good.
-        best = max((trial for trial in told if trial["val"] is not None), key=lambda trial: trial["val"], default=None)
-        return {
-            "search": dataclasses.asdict(self.search),
-            "trials": told,
-            "best": None if best is None else best["number"],
-        }
+        complete = {trial["number"]: trial["val"] for trial in trials if trial["val"] is not None}
+        best = max(complete, key=complete.__getitem__, default=None)
+        return {"search": dataclasses.asdict(self.search), "trials": trials, "best": best}
 
-    def closing(self, told: dict[str, Any]) -> Study:
+    def closing(self, outcome: Outcome) -> Study:
         """The best setting on fresh seeds, beside the defaults it came from, the baseline, and what else is wanted."""
-        best = next(trial for trial in told["trials"] if trial["number"] == told["best"])
+        best = next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])
         start = self._start(best["method"])
         tuned = dataclasses.replace(start, method=with_values(start.method, best["values"]))
         return Study(
             (start, *([] if best["defaults"] else [tuned]), *self.beside), self.seeds, f"{self._readable}-tuned"
         )
 
-    def _rows(self, study: Study, told: dict[str, Any]) -> dict[str, Any]:
+    def _rows(self, study: Study, outcome: Outcome) -> dict[str, str]:
         """Which rows of the study are the defaults and the tuned: what the report compares."""
-        best = next(trial for trial in told["trials"] if trial["number"] == told["best"])
+        best = next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])
         names = labels(study.rows)
         return {"defaults_row": names[1], "tuned_row": names[1] if best["defaults"] else names[2]}
 
     def _start(self, label: str) -> Recipe:
         return next(recipe for recipe in self.recipes if method_words(recipe.method) == label)
+
+    def _proposals(self, folder: Path) -> "Optuna":
+        return proposals(folder, seed=self.search.seed, trials=self.search.trials, prune=self.search.prune)
 
     @contextmanager
     def _next(self, folder: Path) -> "Generator[tuple[Optuna, Trial] | None]":
@@ -214,7 +216,7 @@ class Tuning:
         with ExitStack() as held:
             # One process at a time decides; what a dead one left is proposed again.
             with files.locked(folder / "lock", wait=True):
-                search = _optuna(folder, self.search)
+                search = self._proposals(folder)
                 if not search.trials:
                     for recipe in self.recipes:
                         search.enqueue_trial(self._parameters(recipe.method), {"defaults": True})
@@ -276,30 +278,6 @@ class Tuning:
         progress.say(f"{what}: val {val:.2%}, best so far {search.best_value:.2%}")
 
 
-def _optuna(folder: Path, search: Search) -> "Optuna":
-    """The search on disk, with proposals that depend on the trials so far and on nothing else.
-
-    Raises:
-        UserError: Optuna is not installed.
-    """
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError:
-        raise UserError("tuning needs Optuna, which is not installed", "pip install 'tutelage[tune]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(folder / "journal.jsonl")))
-    found = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
-    lived = [state for state in optuna.trial.TrialState if state is not optuna.trial.TrialState.FAIL]
-    count = len(found.get_trials(deepcopy=False, states=lived))
-    found.sampler = optuna.samplers.TPESampler(seed=search.seed + count, n_startup_trials=max(3, search.trials // 3))
-    found.pruner = (
-        optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED) if search.prune else optuna.pruners.NopPruner()
-    )
-    return found
-
-
 def _lock(folder: Path, number: int) -> Path:
     return folder / f"trial-{number}.lock"
 
@@ -313,33 +291,3 @@ def _at_work(folder: Path, number: int) -> bool:
 def _val(run: Run) -> float:
     """Accuracy on val after the last epoch."""
     return run.curve("val", "top1")[-1][1]
-
-
-def in_words(results: dict[str, Any]) -> list[str]:
-    """What a search promised and what of it fresh seeds kept, from the results of the closing study."""
-    tuning = results["tuning"]
-    by_number = {trial["number"]: trial for trial in tuning["trials"]}
-    best = by_number[tuning["best"]]
-    states = [trial["state"] for trial in tuning["trials"]]
-    said = ", ".join(f"{name} {value:.3g}" for name, value in best["values"].items())
-    lines = [
-        f"{len(states)} trials at seed {tuning['search']['seed']}, {states.count('pruned')} ended early, "
-        f"{states.count('diverged')} diverged; best on val: {best['method']}, {said} (trial {best['number'] + 1})"
-    ]
-    if best["defaults"]:
-        return [*lines, "no trial was better than the method's defaults: there is nothing to adopt"]
-    defaults = next(t for t in tuning["trials"] if t["defaults"] and t["method"] == best["method"])
-    kept = tuning["fresh"]["val"]
-    if defaults["val"] is not None:
-        promised = best["val"] - defaults["val"]
-        lines.append(f"over the defaults on val: {100 * promised:+.2f} points in the search, whose winner it is; ")
-        lines[-1] += f"{100 * kept['mean']:+.2f} on {kept['n']} fresh seeds"
-        if kept["low"] is not None:
-            lines[-1] += f" (95 % interval {100 * kept['low']:.2f} to {100 * kept['high']:.2f})"
-    rows = {row["label"]: row for row in results["rows"]}
-    fresh = [seed["val"]["top1"] for seed in rows[tuning["tuned_row"]]["seeds"]]
-    mean = sum(fresh) / len(fresh)
-    lines.append(f"val of the best trial {best['val']:.2%}, mean of the same setting on fresh seeds {mean:.2%}")
-    if tuning["search"]["epochs"] or tuning["search"]["part"]:
-        lines[-1] += " (trials had a smaller budget: the two are not the same training)"
-    return lines

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tutelage.errors import Diverged
+from tutelage.measure.measures import Measured
 from tutelage.run.folder import Run
 from tutelage.run.plan import Plan
 
@@ -83,7 +84,7 @@ class Book:
                 sums[name] += value
         self.state["summed"] = self.state.get("summed", 0) + len(values)
 
-    def validated(self, step: int, measured: dict[str, Any]) -> None:
+    def validated(self, step: int, measured: Measured) -> None:
         """Writes down the measures on the validation split after an epoch.
 
         Raises:

@@ -2,8 +2,9 @@
 computed from these files, and two networks are compared image by image without asking them again.
 """
 
+import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from jaxtyping import Float32, Int64
 from safetensors.torch import load_file, save_file
@@ -13,15 +14,26 @@ from tutelage import files
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.measure.classifier import measure, predict
+from tutelage.measure.measures import MEASURES, Measured, missing
 from tutelage.run.folder import Run
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.training.student import load_student
 
+log = logging.getLogger(__name__)
+
 VAL_FILE = "val_logits.safetensors"
 """In a run's folder: `logits` and `labels`."""
 TEST_FILE = "test_logits.safetensors"
 """In a study's folder: `labels`, and a tensor under the name of each run and under `teacher`."""
+
+
+class Evaluation(TypedDict):
+    """What a run's evaluation.json holds."""
+
+    teacher: Measured | None
+    """On val, as the student is; None where nobody taught."""
+    val: Measured
 
 
 class Predictions(NamedTuple):
@@ -66,18 +78,47 @@ def keep_test(study: Path, labels: Int64[Tensor, " N"], logits: dict[str, Tensor
     _keep(Path(study) / TEST_FILE, {"labels": labels} | logits)
 
 
-def evaluate_run(run: Run, dataset: DataSet) -> dict[str, Any]:
-    """A finished run on val, with its teacher beside it; written to evaluation.json once."""
-    if (done := run.result("evaluation")) is not None:
+def evaluate_run(run: Run, dataset: DataSet) -> Evaluation:
+    """A finished run on val, with its teacher beside it: evaluation.json, written anew where measures are new."""
+    done: Evaluation | None = run.result("evaluation")
+    if done is None:
+        logits, labels = on_val(run, dataset)
+        teacher_logits = lessons.all_on_val(run.recipe, dataset, Workspace(run.path.parent))
+        evaluation: Evaluation = {
+            "teacher": None if teacher_logits is None else measure(teacher_logits, labels),
+            "val": measure(logits, labels, teacher_logits),
+        }
+    else:
+        evaluation = _completed(done, run, dataset)
+    if evaluation != done:
+        files.write_json(run.path / "evaluation.json", evaluation)
+    return evaluation
+
+
+def completed(measured: Measured, answers: Predictions, teacher_logits: Float32[Tensor, "N C"] | None) -> Measured:
+    """Measures of a file, and those that its version did not know, from the logits that it was made from."""
+    return {**measure(*answers, teacher_logits), **measured}
+
+
+def _completed(done: Evaluation, run: Run, dataset: DataSet) -> Evaluation:
+    """An evaluation with every measure that can still be taken: of val where its logits are kept, of a teacher that is
+    still there.
+    """
+    val, teacher = done["val"], done["teacher"]
+    new = missing(val, taught=teacher is not None)
+    new_of_teacher = teacher is not None and missing(teacher, taught=False)
+    if not (run.path / VAL_FILE).exists() or not (new or new_of_teacher):
         return done
-    logits, labels = on_val(run, dataset)
-    teacher_logits = lessons.all_on_val(run.recipe, dataset, Workspace(run.path.parent))
-    told = {
-        "teacher": None if teacher_logits is None else measure(teacher_logits, labels),
-        "val": measure(logits, labels, teacher_logits),
-    }
-    files.write_json(run.path / "evaluation.json", told)
-    return told
+    answers = on_val(run, dataset)
+    logits = None
+    if new_of_teacher or any(MEASURES[name].of_teacher for name in new):
+        try:
+            logits = lessons.all_on_val(run.recipe, dataset, Workspace(run.path.parent))
+        except UserError as gone:
+            log.warning("%s: not every measure of its teacher is known: %s", run.path, gone.message)
+    if teacher is not None and logits is not None:
+        teacher = completed(teacher, Predictions(logits, answers.labels), None)
+    return {"teacher": teacher, "val": completed(val, answers, logits)}
 
 
 def _keep(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from tutelage import data, progress, rng
 from tutelage.data.splits import DataSet
 from tutelage.measure.classifier import measure
+from tutelage.measure.measures import sentence
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import made_for, twins
@@ -171,8 +172,9 @@ def _size(network: dict[str, Any]) -> str:
 
 
 def _measures(seen: dict[str, Any]) -> str:
-    told = "top-1 {top1:.2%}, NLL {nll:.3f}, ECE {ece:.3f}, confidence {confidence:.3f}".format(**seen["val"])
-    return told + ("" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)")
+    return sentence(seen["val"]) + (
+        "" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)"
+    )
 
 
 def _answers(network: Tapped, dataset: DataSet, recipe: Recipe, sample: Tensor) -> tuple[Tensor, float]:
@@ -201,9 +203,9 @@ def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any
     """What the weights say of themselves: for which network they were made, for which classes, how good they were."""
     own = recipe.training_of(member.spec)
     began_with = member.spec.model if own is not None else member.model
-    said = member.network.metadata
+    metadata = member.network.metadata
     known = known_classes(member.model, member.network)
-    recorded = said.get("val_top1") if said.get("data") == recipe.data.name else None
+    recorded = metadata.get("val_top1") if metadata.get("data") == recipe.data.name else None
     return {
         "name": member.model.name,
         "seed": member.spec.seed,
