@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import data, files
-from tutelage.data.splits import DataSet, openings
+from tutelage.data.splits import DataSet
+from tutelage.data.test_split import openings
 from tutelage.measure import fidelity
 from tutelage.measure.classifier import latencies, measure
 from tutelage.measure.statistics import image_interval, judged, mcnemar, paired_gain

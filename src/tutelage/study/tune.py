@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutelage import files, progress
+from tutelage.data.turnstile import no_test_split
 from tutelage.errors import Diverged, UserError
 from tutelage.methods.base import Method
 from tutelage.run.engine import Engine
@@ -128,6 +129,7 @@ class Tuning:
         files.write_json(runs / study.folder_name / "tuning.json", told | self._rows(study, told))
         return study.run(engine=engine, runs=runs, data_root=data_root)
 
+    @no_test_split("a search")
     def search_trials(self, *, engine: Engine, runs: Path, data_root: Path | str | None = None) -> None:
         """Makes trials until the budget is spent."""
         for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():

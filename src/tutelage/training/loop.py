@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tutelage import data, files, progress, rng
 from tutelage.data.images import Images, Views
+from tutelage.data.turnstile import no_test_split
 from tutelage.errors import Diverged, UserError
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.adapters import pairs_in_words, stages_read
@@ -39,6 +40,7 @@ LOG_EVERY = 50
 LOWER = "lower fit.learning_rate or the term's weight, or set fit.clip_norm; the last good checkpoint is kept"
 
 
+@no_test_split("a training run")
 def train(
     recipe: Recipe, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
 ) -> Run:
@@ -84,6 +86,7 @@ def _launch(recipe: Recipe, engine: Engine, run: Run, runs: Path, data_root: Pat
         _train(fabric, recipe, engine, run, runs, data_root)
 
 
+@no_test_split("a training run")
 def _train_in_a_process(fabric: Fabric, path: str, engine: dict[str, Any], runs: str, data_root: str | None) -> None:
     run = Run.open(Path(path))
     _train(fabric, run.recipe, Engine(**engine), run, Path(runs), data_root)

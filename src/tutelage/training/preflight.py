@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tutelage import data, progress, rng
 from tutelage.data.splits import DataSet
+from tutelage.data.turnstile import no_test_split
 from tutelage.measure.classifier import measure
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
@@ -34,6 +35,7 @@ SOFTER = (1, 2, 4, 8)
 """Multiples of the method's temperature at which the answers are looked at."""
 
 
+@no_test_split("the check before a training run")
 def trial(*recipes: Recipe, engine: Engine, runs: Path, data_root: Path | None = None) -> None:
     """Tries what a mistake in a recipe can break before the first file is written: images, views, networks, weights.
 
@@ -66,6 +68,7 @@ def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, runs
     return lessons.load_member(tried, spec, dataset, runs).network.sizes()
 
 
+@no_test_split("the check before a training run")
 def before_training(
     recipe: Recipe, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
 ) -> dict[str, Any] | None:
@@ -87,6 +90,7 @@ def before_training(
     return seen
 
 
+@no_test_split("the check before a training run")
 def look(recipe: Recipe, dataset: DataSet, runs: Path, device: Any = "cpu") -> dict[str, Any]:
     """The facts: every network, the teachers' accuracy and calibration on val, how soft their answers are, the cost.
 
