@@ -121,7 +121,7 @@ def test_who_stands_at_the_door():
 
 def test_no_import_is_hidden_in_a_string_that_nobody_can_read():
     found = [found for module in PACKAGE.modules for found in PACKAGE.opaque(module)]
-    assert found == ["tutelage.edge.worker imports runtime.module"], "the runtimes of other packages"
+    assert found == ["tutelage.edge.worker imports kind.module"], "the runtimes of other packages"
 
 
 def test_only_the_door_opens_the_turnstile():
