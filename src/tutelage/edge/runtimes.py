@@ -36,6 +36,8 @@ class Kind(NamedTuple):
     """What is imported."""
     package: str
     """What is installed."""
+    write: Callable[["Student", Path], None] | None
+    """Makes such a file; None: tutelage.export does."""
 
 
 @runtime_checkable
@@ -58,7 +60,7 @@ KINDS = tuple(f".{module.name}" for module in pkgutil.iter_modules(kinds.__path_
 def kind_of(path: Path) -> Kind:
     """What runs a file whose suffix is among `KINDS`; its runtime is not imported yet."""
     module = import_module(f"tutelage.edge.kinds.{path.suffix.removeprefix('.')}")
-    return Kind(module.open_file, module.MODULE, module.PACKAGE)
+    return Kind(module.open_file, module.MODULE, module.PACKAGE, getattr(module, "write", None))
 
 
 def open_file(path: Path) -> Opened:

@@ -132,7 +132,7 @@ def export_file(
 def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
     path.parent.mkdir()
     with quiet():
-        row.write(task, path)
+        row.writer(task, path)
     return measured(task, path)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tutelage.edge.kinds import pt2, pte, tflite
 from tutelage.edge.runtimes import kind_of
 from tutelage.errors import UserError, unknown
 from tutelage.export import onnx_files
@@ -15,27 +14,34 @@ from tutelage.export.task import Task
 class Format(NamedTuple):
     """One kind of file."""
 
-    write: Callable[[Task, Path], None]
-    """Makes the file (and what belongs to it, under the same name with another suffix)."""
     file: str
-    """Its name in a run's folder; the suffix says which module of `edge/kinds` runs it."""
+    """Its name in a run's folder; the suffix says which module of `edge/kinds` runs it, and writes it."""
     packages: tuple[str, ...]
     """Importable names that the writer and the runtime need."""
     extra: str
     """The extra that brings them; empty: tutelage always does."""
     summary: str
+    write: Callable[[Task, Path], None] | None = None
+    """Makes the file (and what belongs to it, under the same name with another suffix); None: its kind's `write`."""
     int8: bool = False
     """Whether it computes in 8 bits, and may so lose accuracy."""
+
+    @property
+    def writer(self) -> Callable[[Task, Path], None]:
+        """`write`, or that of its kind."""
+        found = self.write or kind_of(Path(self.file)).write
+        assert found is not None, f"nothing writes {self.file}"
+        return found
 
 
 # fmt: off
 FORMATS: dict[str, Format] = {
-    "onnx": Format(onnx_files.write_onnx, "student.onnx", (), "", "ONNX Runtime, browsers, most other runtimes"),
-    "onnx-int8": Format(onnx_files.write_int8, "student-int8.onnx", (), "", "the same in 8 bits", int8=True),
-    "torch": Format(pt2.write, "student.pt2", (), "", "PyTorch without this package"),
-    "openvino": Format(onnx_files.write_openvino, "student.xml", ("openvino",), "openvino", "Intel's processors"),
-    "executorch": Format(pte.write, "student.pte", ("executorch",), "executorch", "phones, Arm boards"),
-    "litert": Format(tflite.write, "student.tflite", ("litert_torch",), "litert", "Android, microcontrollers"),
+    "onnx": Format("student.onnx", (), "", "ONNX Runtime, browsers, most other runtimes", onnx_files.write_onnx),
+    "onnx-int8": Format("student-int8.onnx", (), "", "the same in 8 bits", onnx_files.write_int8, int8=True),
+    "torch": Format("student.pt2", (), "", "PyTorch without this package"),
+    "openvino": Format("student.xml", ("openvino",), "openvino", "Intel's processors", onnx_files.write_openvino),
+    "executorch": Format("student.pte", ("executorch",), "executorch", "phones, Arm boards"),
+    "litert": Format("student.tflite", ("litert_torch",), "litert", "Android, microcontrollers"),
 }
 # fmt: on
 
