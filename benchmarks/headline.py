@@ -22,7 +22,8 @@ from _common import RESULTS, write
 from mlperf_tiny import task_of as published_task
 from tutelage import Engine, data, files, train
 from tutelage.data.images import Images
-from tutelage.data.splits import DataSet, open_test, openings
+from tutelage.data.splits import DataSet
+from tutelage.data.test_split import open_test, openings
 from tutelage.edge.comparing import Contestant, compare
 from tutelage.export import export, export_file
 from tutelage.export.formats import FORMATS

@@ -16,7 +16,8 @@ from _common import write
 from tutelage import data, files
 from tutelage.data import DATASETS, Data
 from tutelage.data.augment import Augment
-from tutelage.data.splits import DataSet, open_test
+from tutelage.data.splits import DataSet
+from tutelage.data.test_split import open_test
 from tutelage.edge import card
 from tutelage.export import export_file
 from tutelage.export.formats import FORMATS

@@ -11,7 +11,7 @@ import torch
 
 from tutelage import data
 from tutelage.data import DATASETS, Data
-from tutelage.data.splits import open_test
+from tutelage.data.test_split import open_test
 from tutelage.measure.classifier import measure, predict
 from tutelage.models import Model, build
 

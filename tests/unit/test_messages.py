@@ -40,6 +40,12 @@ def too_large(classes):
 
 def broken(classes):
     return nn.Sequential(nn.Linear(64, clases))
+
+def peeking(classes):
+    from pathlib import Path
+    from tutelage.data import Data, load
+    from tutelage.data.test_split import open_test
+    open_test(load(Data("digits")), Path("ledger.jsonl"), run="mine", reason="to choose by it")
 """
 CONVNET = ["--teacher.model.name", "convnet", "--teacher.options", '{"widths": [16, 32], "hidden": 16}']
 
@@ -186,6 +192,9 @@ MISTAKES = {
     "no such file of networks": ["train", "digits", "--student", "my_net.py:make_net", "--runs", "runs"],
     "a network that cannot be made": ["train", "digits", "--student", "net.py:broken", "--runs", "runs"],
     "a network for larger images": ["train", "digits", "--student", "net.py:too_large", "--runs", "runs"],
+    "a network that looks at the test split": [
+        *("train", "digits", "baseline", "--student", "net.py:peeking", "--runs", "runs")
+    ],
     "two words for one network": ["train", "digits", "--teacher", "resnet20", "resnet8", "--runs", "runs"],
     "no weights": ["check", "digits", "--teacher.tune", "none", "--runs", "runs"],
     "another number of classes": [

@@ -10,7 +10,7 @@ from rich.console import Console
 from tutelage import data, files, progress
 from tutelage.cli import tracking
 from tutelage.cli.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
-from tutelage.data.splits import open_test
+from tutelage.data.test_split import open_test
 from tutelage.errors import UserError, unknown
 from tutelage.measure.classifier import measure, predict
 from tutelage.measure.fidelity import right

@@ -47,11 +47,11 @@ def look(data: Data) -> dict[str, Any]:
     Raises:
         UserError: there is no such path, its layout is not known, or it cannot be split.
     """
-    from tutelage.data import photos
+    from tutelage.data import photos, test_split
 
     found = photos.sound(data)
-    cut = photos.pieces(found, data)
-    split = {i: name for name, positions in cut._asdict().items() for i in positions.tolist()}
+    parts = photos.pieces(found, data)._asdict() | {"test": test_split.positions(found, data)}
+    split = {i: name for name, positions in parts.items() for i in positions.tolist()}
     entries = [found.sound[i] for i in sorted(split)]
     of = [split[i] for i in sorted(split)]
     counts = Counter((of[i], entry.place.label) for i, entry in enumerate(entries))

@@ -84,6 +84,8 @@ class Data:
 class Row(NamedTuple):
     """One line of `tutelage list datasets`."""
 
+    module: str
+    """The file in data/sets, whose function of the row's name is called with `root` and `train`."""
     classes: int
     channels: int
     size: int
@@ -100,20 +102,24 @@ class Row(NamedTuple):
 
 DATASETS: dict[str, Row] = {
     "digits": Row(
-        10, 1, 8, 1438, 359, "Alpaydin & Kaynak 1998, in scikit-learn", "CC BY 4.0", mean=(0.3056,), std=(0.3761,)
+        *("digits", 10, 1, 8, 1438, 359, "Alpaydin & Kaynak 1998, in scikit-learn", "CC BY 4.0"),
+        mean=(0.3056,),
+        std=(0.3761,),
     ),
     "cifar10": Row(
-        *(10, 3, 32, 50_000, 10_000, "Krizhevsky 2009", "none stated"),
+        *("cifar", 10, 3, 32, 50_000, 10_000, "Krizhevsky 2009", "none stated"),
         mean=(0.4914, 0.4822, 0.4465),
         std=(0.2470, 0.2435, 0.2616),
     ),
     "cifar100": Row(
-        *(100, 3, 32, 50_000, 10_000, "Krizhevsky 2009", "none stated"),
+        *("cifar", 100, 3, 32, 50_000, 10_000, "Krizhevsky 2009", "none stated"),
         mean=(0.5071, 0.4865, 0.4409),
         std=(0.2673, 0.2564, 0.2762),
     ),
     "fashion_mnist": Row(
-        10, 1, 28, 60_000, 10_000, "Xiao, Rasul & Vollgraf 2017", "MIT", mean=(0.2860,), std=(0.3530,)
+        *("fashion_mnist", 10, 1, 28, 60_000, 10_000, "Xiao, Rasul & Vollgraf 2017", "MIT"),
+        mean=(0.2860,),
+        std=(0.3530,),
     ),
 }
 

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from tutelage import files
-from tutelage.data import Data, index
+from tutelage.data import Data, index, turnstile
 from tutelage.data.index import Entry, Index
 from tutelage.data.stratify import stratified_order
 from tutelage.errors import UserError
@@ -36,7 +36,6 @@ class Pieces(NamedTuple):
     train: Int64[Tensor, " N"]
     """In an order of which every beginning is a fair sample."""
     val: Int64[Tensor, " M"]
-    test: Int64[Tensor, " T"]
 
 
 def sound(data: Data) -> Index:
@@ -61,11 +60,26 @@ def labels_of(entries: list[Entry], classes: tuple[str, ...]) -> Int64[Tensor, "
 
 
 def pieces(told: Index, data: Data) -> Pieces:
-    """Which image belongs to which split.
+    """Which image belongs to which split that training sees.
 
     Raises:
         UserError: a split would lack a class.
     """
+    return _cut(told, data)[0]
+
+
+def set_aside(told: Index, data: Data) -> Int64[Tensor, " T"]:
+    """Which images are the test split, ascending; for data/test_split.py.
+
+    Raises:
+        UserError: somebody else asks; a split would lack a class.
+    """
+    turnstile.require_passing("photos.set_aside")
+    return _cut(told, data)[1]
+
+
+def _cut(told: Index, data: Data) -> tuple[Pieces, Tensor]:
+    """The pieces, and what is in none of them: the test split."""
     labels = labels_of(told.sound, told.classes)
     said = [entry.place.split for entry in told.sound]
     of = {name: torch.tensor([i for i, s in enumerate(said) if s == name], dtype=torch.int64) for name in set(said)}
@@ -81,7 +95,7 @@ def pieces(told: Index, data: Data) -> Pieces:
     if missing:
         names = ", ".join(told.classes[i] for i in sorted(missing))
         raise UserError(f"no training image of {names} in {data.name}", "every class needs some in train")
-    return Pieces(train[stratified_order(labels[train], "part")], val, test)
+    return Pieces(train[stratified_order(labels[train], "part")], val), test
 
 
 def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:

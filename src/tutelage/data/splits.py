@@ -1,13 +1,11 @@
-"""Three splits: train, val carved from it once and for all, and test behind a turnstile.
+"""What training may see of a data set: train, and val carved from it once and for all; test is behind test_split.py.
 
 Which image belongs to which split depends on the data set alone, never on a run's seed.
 """
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import Int64
 from torch import Tensor
@@ -49,7 +47,7 @@ def load(data: Data, root: Path | None = None) -> DataSet:
     """See `tutelage.data.load`."""
     if data.is_path:
         return _of_path(data)
-    images, labels, classes = sources.read(data.name, root, train=True)
+    images, labels, classes = sources.read(data.name, root)
     order = stratified_order(labels, "val")
     held_out = round(data.val_share * len(labels))
     if min(held_out, len(labels) - held_out) < len(classes):
@@ -103,38 +101,3 @@ def _of_path(data: Data) -> DataSet:
         data=data,
         interpolation=photos.INTERPOLATION,
     )
-
-
-def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Images:
-    """The turnstile: the test images, after their opening was written down.
-
-    Args:
-        dataset: Whose test split.
-        ledger: The file `test_openings.jsonl` that counts the openings; appended to, by one process at a time.
-        run: Which run or study asks.
-        reason: Why.
-
-    Raises:
-        UserError: no reason was given; the ledger cannot be written; the files are missing or corrupt.
-    """
-    if not reason.strip():
-        raise UserError("the test split opens on the record only, and the reason is empty", "say why it is opened")
-    opening = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "run": run, "reason": reason}
-    try:
-        files.append_line(ledger, opening)
-    except OSError as error:
-        raise UserError(
-            f"cannot record the opening of the test split in {ledger}: {error}", "make it writable"
-        ) from error
-    if dataset.data.is_path:
-        from tutelage.data import photos
-
-        told = photos.sound(dataset.data)
-        return photos.images(told, photos.pieces(told, dataset.data).test, dataset.data, "test")
-    images, labels, _ = sources.read(dataset.name, dataset.root, train=False)
-    return MemoryImages(images, labels)
-
-
-def openings(ledger: Path) -> list[dict[str, Any]]:
-    """Every opening so far, oldest first: {"time", "run", "reason"}."""
-    return files.read_lines(ledger)

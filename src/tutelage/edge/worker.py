@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tutelage.edge.runtimes import RUNTIMES, Infer, open_file
+from tutelage.edge.runtimes import Infer, kind_of, open_file
 from tutelage.errors import UserError
 
 WARM_UP = 20
@@ -65,11 +65,11 @@ class Worker:
 
 def main(path: Path, shape: tuple[int, ...]) -> None:
     """Serves requests on stdin until it ends."""
-    runtime = RUNTIMES[path.suffix]
+    kind = kind_of(path)
     try:
-        import_module(runtime.module)
+        import_module(kind.module)
     except ModuleNotFoundError:
-        raise UserError(f"needs {runtime.package}, not installed here") from None
+        raise UserError(f"needs {kind.package}, not installed here") from None
     before = _memory("VmRSS")
     infer = open_file(path).infer
     image = np.random.default_rng(0).random((1, *shape), np.float32)

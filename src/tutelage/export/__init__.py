@@ -18,6 +18,7 @@ from tutelage.errors import UserError
 from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
 from tutelage.export.measuring import measured
+from tutelage.export.onnx_files import quiet
 from tutelage.export.task import Task
 from tutelage.run.folder import Run
 from tutelage.training.predictions import on_val
@@ -130,7 +131,8 @@ def export_file(
 
 def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
     path.parent.mkdir()
-    row.write(task, path)
+    with quiet():
+        row.writer(task, path)
     return measured(task, path)
 
 

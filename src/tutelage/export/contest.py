@@ -5,10 +5,11 @@ from pathlib import Path
 
 from tutelage import data, progress
 from tutelage.edge.comparing import Contestant
+from tutelage.edge.kinds import pt2
 from tutelage.errors import UserError
 from tutelage.export import task_of
 from tutelage.export.formats import FORMATS, chosen
-from tutelage.export.others import write_torch
+from tutelage.export.onnx_files import quiet
 from tutelage.measure.classifier import measure
 from tutelage.run.folder import Run
 from tutelage.run.workspace import Workspace
@@ -40,7 +41,8 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
     found = []
     for number, (name, (network, accuracy)) in enumerate(networks.items()):
         file = folder / f"{number}.pt2"
-        write_torch(dataclasses.replace(task, network=network), file)
+        with quiet():
+            pt2.write(dataclasses.replace(task, network=network), file)
         found.append(Contestant(name, file, task.shape, accuracy))
     exported = {name: told for name, told in (run.result("export") or {}).items() if name in FORMATS}
     if not exported:

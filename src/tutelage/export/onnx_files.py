@@ -7,6 +7,7 @@ import json
 import logging
 import warnings
 from collections.abc import Generator, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from jaxtyping import Float32
 from tutelage import rng
 from tutelage.edge.card import KEY
 from tutelage.export.steady import steadied
-from tutelage.export.task import Pixels, Task
+from tutelage.export.task import Task
 
 CALIBRATION_IMAGES = 512
 """Training views from whose activations the int8 ranges are taken."""
@@ -32,7 +33,7 @@ def write_onnx(task: Task, path: Path) -> None:
     # The exporter reports its progress on stdout, which is for data, and warns of things that are not the user's.
     with quiet():
         program = torch.onnx.export(
-            Pixels(task.network).eval(),
+            task.program,
             (example,),
             input_names=["pixels"],
             output_names=["logits"],
@@ -48,6 +49,16 @@ def write_onnx(task: Task, path: Path) -> None:
         part.ClearField("metadata_props")
     onnx.helper.set_model_props(model, {KEY: json.dumps(task.card)})
     onnx.save(model, path)
+
+
+def write_openvino(task: Task, path: Path) -> None:
+    """OpenVINO's pair: the graph as .xml, its float32 weights as .bin. Any batch size."""
+    openvino = import_module("openvino")
+    onnx = path.with_suffix(".onnx")
+    write_onnx(task, onnx)
+    with quiet():
+        openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
+    onnx.unlink()
 
 
 def write_int8(task: Task, path: Path) -> None:

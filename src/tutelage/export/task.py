@@ -38,6 +38,11 @@ class Task:
     """PyTorch's, on val."""
 
     @property
+    def program(self) -> Pixels:
+        """What a file computes, in eval mode."""
+        return Pixels(self.network).eval()
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Of one image: channels, height, width."""
         return self.dataset.train.shape

@@ -18,7 +18,7 @@ from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods._relations import unit
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Method, Range, Weight
 
 
 def at_loss(
@@ -48,6 +48,9 @@ class AT(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT, why="a squared difference of attention maps", duplicates=MEAN
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

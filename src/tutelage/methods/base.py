@@ -48,6 +48,27 @@ Epochs = Annotated[float, Range(0)]
 """A duration in epochs; not tuned."""
 
 
+VALUE_AND_GRADIENT, GRADIENT = "value and gradient", "gradient"
+MEAN = "a mean over samples"
+
+
+class Claims(NamedTuple):
+    """What a method says of itself beyond the contract that all keep, and why; the contract's tests hold it to that."""
+
+    zero: str = ""
+    """What vanishes where the student equals the teacher: VALUE_AND_GRADIENT, GRADIENT, or nothing."""
+    why: str = ""
+    """Why that vanishes, or why nothing does."""
+    duplicates: str = ""
+    """Why a batch twice over has the same loss (`MEAN`, mostly); empty: not claimed."""
+    three_classes: bool = False
+    """True: two classes are refused, since the formula is empty there."""
+    same_shapes: str = ""
+    """Why the student's stages must have the teacher's channels; empty: they need not."""
+    stopped: str = ""
+    """What the formula holds constant, so that its gradient is not that of its value; empty: nothing."""
+
+
 @cache
 def ranges(method: "type[Method]") -> dict[str, Range]:
     """The `Range` of every field of a method class that has one."""
@@ -68,6 +89,8 @@ class Method(ABC):
     """What it reads of the teacher: any of "logits", "embedding", "features", "head"; empty: no teacher at all."""
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits"})
     """What it reads of the student: any of "logits", "embedding", "features"."""
+    claims: ClassVar[Claims] = Claims()
+    """What it promises beyond the contract of all methods."""
     mixable: ClassVar[bool] = True
     """False: the formula singles out one true class, so mixed labels (mixup, CutMix) have no meaning."""
 

@@ -21,7 +21,7 @@ from tutelage import rng
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._relations import unit
 from tutelage.methods.adapters import embedding_widths
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import Claims, Method, Range, Weight
 
 _PURPOSE = 0x6372645F6E656773
 """Keeps these draws apart from whatever else is drawn by the numbers of a step and a sample."""
@@ -114,6 +114,7 @@ class CRD(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
     mixable: ClassVar[bool] = False
+    claims: ClassVar[Claims] = Claims(why="a contrastive bound: other samples are to be told apart")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

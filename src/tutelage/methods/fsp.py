@@ -18,7 +18,7 @@ from tutelage.errors import UserError
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import ascending, pair_stages, stage
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Method, Range, Weight
 
 
 def fsp_matrix(lower: Float[Tensor, "B C _ _"], upper: Float[Tensor, "B D _ _"]) -> Float[Tensor, "B C D"]:
@@ -50,6 +50,12 @@ class FSP(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT,
+        why="a squared difference of Gram matrices",
+        duplicates=MEAN,
+        same_shapes="Gram matrices",
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

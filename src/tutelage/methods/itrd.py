@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._relations import pairs_of, unit
 from tutelage.methods.adapters import embedding_widths
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import Claims, Method, Range, Weight
 
 
 def itrd_correlation_loss(
@@ -71,6 +71,7 @@ class ITRD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
+    claims: ClassVar[Claims] = Claims(why="the embedding is random")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

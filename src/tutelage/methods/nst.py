@@ -15,7 +15,7 @@ from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods._relations import unit
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Method, Range, Weight
 
 
 def nst_loss(student: Float[Tensor, "B C _ _"], teacher: Float[Tensor, "B D _ _"]) -> Float[Tensor, ""]:
@@ -45,6 +45,9 @@ class NST(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT, why="a discrepancy of equal distributions", duplicates=MEAN
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

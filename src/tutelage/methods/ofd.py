@@ -21,7 +21,7 @@ from torch import Tensor
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods.adapters import StagePairs, conv_bn
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import Claims, Method, Range, Weight
 
 
 def ofd_margin(teacher: Float[Tensor, "B C H W"]) -> Float[Tensor, "C 1 1"]:
@@ -70,6 +70,7 @@ class OFD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+    claims: ClassVar[Claims] = Claims(why="the connectors are random")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy, ramp, widened
 from tutelage.methods._pairs import Pair, ascending, pair_stages, shrink
 from tutelage.methods.adapters import conv_bn, embedding_widths
-from tutelage.methods.base import Epochs, Method, Range, Weight
+from tutelage.methods.base import Claims, Epochs, Method, Range, Weight
 from tutelage.outputs import Sizes
 
 Size = tuple[int, int]
@@ -96,6 +96,7 @@ class ReviewKD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding", "features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding", "features"})
+    claims: ClassVar[Claims] = Claims(why="the fusion is random")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

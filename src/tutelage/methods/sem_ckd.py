@@ -19,7 +19,7 @@ from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import Pair, require_stages, same_size
 from tutelage.methods._relations import pairs_of, unit
 from tutelage.methods.adapters import conv_bn
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import Claims, Method, Range, Weight
 from tutelage.outputs import Sizes
 
 
@@ -91,6 +91,7 @@ class SemCKD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+    claims: ClassVar[Claims] = Claims(why="the attention is random")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

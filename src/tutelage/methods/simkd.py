@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tutelage.errors import UserError
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods.adapters import FrozenHead, conv_bn, embedding_widths
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import Claims, Method, Range, Weight
 from tutelage.outputs import Outputs, Sizes
 
 
@@ -82,6 +82,7 @@ class SimKD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding", "head"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+    claims: ClassVar[Claims] = Claims(why="the projection is random")
 
     teacher_weight: Weight = 1.0
     """Weight of the embeddings, >= 0; published: 1."""

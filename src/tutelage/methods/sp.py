@@ -16,7 +16,7 @@ from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._pairs import pair_stages
 from tutelage.methods._relations import pairs_of, unit
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Method, Range, Weight
 
 
 def sp_loss(student: Float[Tensor, "B *shape"], teacher: Float[Tensor, "B *other"]) -> Float[Tensor, ""]:
@@ -46,6 +46,7 @@ class SP(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="a squared difference of similarities")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy, softened_kl, widened
 from tutelage.methods._relations import pairs_of
 from tutelage.methods.adapters import embedding_widths
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import Claims, Method, Range, Weight
 
 
 def srd_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B D"], exponent: float = 4.0) -> Float[Tensor, ""]:
@@ -49,6 +49,7 @@ class SRD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
+    claims: ClassVar[Claims] = Claims(why="the projection is random")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

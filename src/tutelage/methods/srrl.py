@@ -15,7 +15,7 @@ from torch import nn
 
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods.adapters import FrozenHead, embedding_widths
-from tutelage.methods.base import Method, Weight
+from tutelage.methods.base import Claims, Method, Weight
 from tutelage.outputs import Sizes
 
 
@@ -43,6 +43,7 @@ class SRRL(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding", "head"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
+    claims: ClassVar[Claims] = Claims(why="the projection is random")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

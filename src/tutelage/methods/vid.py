@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import Claims, Method, Range, Weight
 
 _EPSILON = 1e-5
 
@@ -64,6 +64,7 @@ class VID(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
+    claims: ClassVar[Claims] = Claims(why="the regressor is random")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

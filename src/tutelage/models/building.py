@@ -7,7 +7,7 @@ from torch import nn
 
 from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS, Model
-from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, others
+from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, last_linear, others
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import bare
 from tutelage.models.weights import load_weights
@@ -97,7 +97,7 @@ def _make(model: Model, classes: int, channels: int) -> Network:
     module = call(function, model, classes=classes, channels=channels)
     # Options may change how many stages there are: such a network says so itself.
     stages = getattr(module, "stages", row.stages)
-    return Network(module, row.head, stages, row.mean * channels, row.std * channels)
+    return Network(module, last_linear(module), stages, row.mean * channels, row.std * channels)
 
 
 def _numbers(text: str, channels: int) -> tuple[float, ...]:

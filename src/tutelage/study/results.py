@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import data, files
-from tutelage.data.splits import openings
+from tutelage.data.test_split import openings
 from tutelage.measure import fidelity
 from tutelage.measure.classifier import latencies
 from tutelage.measure.fidelity import Fidelity

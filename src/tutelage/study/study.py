@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import data, files
-from tutelage.data.splits import DataSet, open_test
+from tutelage.data.splits import DataSet
+from tutelage.data.test_split import open_test
 from tutelage.errors import UserError
 from tutelage.export import export
 from tutelage.export.modelcard import write_model_card

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tutelage import files, progress
+from tutelage.data.turnstile import no_test_split
 from tutelage.errors import Diverged, UserError
 from tutelage.methods.base import Method
 from tutelage.report.results import TriedOut
@@ -135,6 +136,7 @@ class Tuning:
         files.write_json(workspace.runs / study.folder_name / "tuning.json", {**outcome, **self._rows(study, outcome)})
         return study.run(workspace)
 
+    @no_test_split("a search")
     def search_trials(self, workspace: Workspace) -> None:
         """Makes trials until the budget is spent."""
         for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():

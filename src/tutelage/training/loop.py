@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tutelage import files, progress
 from tutelage.data.images import Images
+from tutelage.data.turnstile import no_test_split
 from tutelage.errors import UserError
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
@@ -21,6 +22,7 @@ from tutelage.training.step import Step
 from tutelage.training.stopping import stopping
 
 
+@no_test_split("a training run")
 def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
     """Trains a recipe to its end, its teacher first where that is to be trained; does nothing where it is done.
 
@@ -62,6 +64,7 @@ def _launch(run: Run, workspace: Workspace) -> None:
         _train(fabric, run, workspace)
 
 
+@no_test_split("a training run")
 def _train_in_a_process(fabric: Fabric, path: Path, data_root: Path | None, engine: dict[str, Any]) -> None:
     _train(fabric, Run.open(path), Workspace(path.parent, data_root, Engine(**engine)))
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tutelage import data, progress, rng
 from tutelage.data.splits import DataSet
+from tutelage.data.turnstile import no_test_split
 from tutelage.measure.classifier import measure
 from tutelage.measure.measures import sentence
 from tutelage.models.count import macs, parameters
@@ -36,6 +37,7 @@ SOFTER = (1, 2, 4, 8)
 """Multiples of the method's temperature at which the answers are looked at."""
 
 
+@no_test_split("the check before a training run")
 def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
     """Tries what a mistake in a recipe can break before the first file is written: images, views, networks, weights.
 
@@ -65,6 +67,7 @@ def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, work
     return load_member(tried, spec, dataset, workspace).network.sizes()
 
 
+@no_test_split("the check before a training run")
 def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | None:
     """Trains the teachers that have to be trained, looks at them, says what it sees; None without a teacher.
 
@@ -83,6 +86,7 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     return seen
 
 
+@no_test_split("the check before a training run")
 def look(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> dict[str, Any]:
     """The facts: every network, the teachers' accuracy and calibration on val, how soft their answers are, the cost.
 
