@@ -67,7 +67,7 @@ METHODS: dict[str, Row] = {
 
 
 _PUBLIC = {
-    "base": ("Epochs", "Method", "Range", "Share", "Temperature", "Weight"),
+    "base": ("Adapted", "Epochs", "Extended", "Method", "Range", "Share", "Temperature", "Weight"),
     "_common": ("label_cross_entropy", "ramp", "softened_kl", "standardized", "widened"),
     "combine": ("Sum", "Warmed", "composed"),
 }

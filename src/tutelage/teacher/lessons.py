@@ -16,7 +16,7 @@ from tutelage.data.augment import Augment
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.count import macs
 from tutelage.models.tap import Tapped
@@ -297,16 +297,8 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
     channels, height, _ = dataset.train.shape
     if Path(model.weights or "-").is_dir():
         model = dataclasses.replace(model, weights=str(weights_file(model.weights)))
-    network = build(
-        model,
-        classes=len(dataset.classes),
-        channels=channels,
-        size=height,
-        mean=dataset.mean,
-        std=dataset.std,
-        seed=seed,
-        replace_head=learns,
-    )
+    spec = DataSpec(len(dataset.classes), channels, height, dataset.mean, dataset.std)
+    network = build(model, spec, seed=seed, replace_head=learns)
     try:
         classes = network.sizes().classes
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:

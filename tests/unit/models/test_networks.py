@@ -15,6 +15,7 @@ from torch import nn
 
 from tutelage.models import (
     MODELS,
+    DataSpec,
     Model,
     build,
     mobilenet_v2,
@@ -67,14 +68,7 @@ SHAPES = {
 
 
 def made(name, *, classes=10, channels=3, size=32, **fields):
-    return build(
-        Model(name, **fields),
-        classes=classes,
-        channels=channels,
-        size=size,
-        mean=(0.5,) * channels,
-        std=(0.25,) * channels,
-    )
+    return build(Model(name, **fields), DataSpec(classes, channels, size, (0.5,) * channels, (0.25,) * channels))
 
 
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED.items())

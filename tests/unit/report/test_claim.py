@@ -3,8 +3,8 @@
 import doctest
 
 import pytest
-from studies import GAIN, LOSS, NEITHER, TOO_FEW, study
 
+from studies import GAIN, LOSS, NEITHER, TOO_FEW, study
 from tutelage.report import text
 from tutelage.report.claim import about_teacher, claim, closed
 

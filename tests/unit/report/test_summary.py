@@ -1,8 +1,8 @@
 """results.json as rows of numbers."""
 
 import pytest
-from studies import GAIN, study
 
+from studies import GAIN, study
 from tutelage.report.summary import classes, curves, methods, recipes
 
 

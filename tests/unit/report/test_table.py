@@ -3,8 +3,8 @@
 import io
 
 from rich.console import Console
-from studies import GAIN, NEITHER, TOO_FEW, study
 
+from studies import GAIN, NEITHER, TOO_FEW, study
 from tutelage.report.table import print_table
 
 
