@@ -13,7 +13,8 @@ from tutelage.methods.kd import KD
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import method_words
-from tutelage.study.tune import Search, Tuning, in_words
+from tutelage.study.search import Search
+from tutelage.study.tune import Tuning, in_words
 from tutelage.training.loop import train
 
 pytest.importorskip("optuna")

@@ -15,8 +15,8 @@ from tutelage.run import builtin, recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.study.search import Search
 from tutelage.study.study import SEEDS
-from tutelage.study.tune import Search
 
 RUNS = Path("runs")
 WEIGHTS = (".safetensors", ".pth", ".pt")

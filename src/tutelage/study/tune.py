@@ -22,6 +22,7 @@ from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
 from tutelage.run.space import space, values_of, with_values
 from tutelage.study.results import labels
+from tutelage.study.search import Search, at_work, opened, trial_lock
 from tutelage.study.study import SEEDS, Study
 from tutelage.training.loop import train
 
@@ -31,33 +32,6 @@ if TYPE_CHECKING:
 
 EARLY = 3
 """A trial's first run has so many times fewer epochs than its second."""
-UNPRUNED = 4
-"""Trials that go on whatever their first run says: there is no median yet."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """How much is tried, and on what."""
-
-    trials: int = 20
-    """Settings in all, over all processes and calls; the methods' defaults come first."""
-    minutes: float = 0.0
-    """No trial begins after so many minutes of this process; 0: no limit."""
-    epochs: int = 0
-    """Of a trial; 0: the recipe's."""
-    part: int = 0
-    """Training images of a trial; 0: the recipe's."""
-    seed: int = 1000
-    """Of every trial and of the proposals; none of the closing study's."""
-    prune: bool = True
-    """End a trial after a run of a third of its epochs where that is worse than the median."""
-
-    def __post_init__(self) -> None:
-        if self.trials < 1 or self.minutes < 0:
-            raise UserError(
-                f"search.trials = {self.trials}, search.minutes = {self.minutes:g}",
-                "at least one trial, and 0 minutes or more (0: no limit)",
-            )
 
 
 @dataclass(frozen=True)
@@ -119,7 +93,7 @@ class Tuning:
         self.search_trials(engine=engine, runs=runs, data_root=data_root)
         folder = runs / self.folder_name
         told = self.outcome(folder)
-        if any(_at_work(folder, trial["number"]) for trial in told["trials"]):
+        if any(at_work(folder, trial["number"]) for trial in told["trials"]):
             progress.say(f"other processes still work on trials of {folder}: the last of them makes the study")
             return None
         if told["best"] is None:
@@ -165,7 +139,7 @@ class Tuning:
         from optuna.trial import TrialState
 
         told: list[dict[str, Any]] = []
-        for trial in _optuna(folder, self.search).trials:
+        for trial in opened(folder, self.search).trials:
             if trial.state in (TrialState.WAITING, TrialState.FAIL) or "run" not in trial.user_attrs:
                 continue
             attributes = trial.user_attrs
@@ -216,19 +190,19 @@ class Tuning:
         with ExitStack() as held:
             # One process at a time decides; what a dead one left is proposed again.
             with files.locked(folder / "lock", wait=True):
-                search = _optuna(folder, self.search)
+                search = opened(folder, self.search)
                 if not search.trials:
                     for recipe in self.recipes:
                         search.enqueue_trial(self._parameters(recipe.method), {"defaults": True})
                 for trial in search.get_trials(states=(TrialState.RUNNING,)):
-                    if not _at_work(folder, trial.number):
+                    if not at_work(folder, trial.number):
                         search.tell(trial.number, state=TrialState.FAIL)
                         search.enqueue_trial(trial.params, {"defaults": trial.user_attrs.get("defaults", False)})
                 counted = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
                 spent = len(search.get_trials(deepcopy=False, states=counted)) >= self.search.trials
                 trial = None if spent else search.ask()
                 if trial is not None:
-                    held.enter_context(files.locked(_lock(folder, trial.number)))
+                    held.enter_context(files.locked(trial_lock(folder, trial.number)))
             yield None if trial is None else (search, trial)
 
     def _parameters(self, method: Method) -> dict[str, Any]:
@@ -276,40 +250,6 @@ class Tuning:
             return
         search.tell(trial, val)
         progress.say(f"{what}: val {val:.2%}, best so far {search.best_value:.2%}")
-
-
-def _optuna(folder: Path, search: Search) -> "Optuna":
-    """The search on disk, with proposals that depend on the trials so far and on nothing else.
-
-    Raises:
-        UserError: Optuna is not installed.
-    """
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError:
-        raise UserError("tuning needs Optuna, which is not installed", "pip install 'tutelage[tune]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(folder / "journal.jsonl")))
-    found = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
-    lived = [state for state in optuna.trial.TrialState if state is not optuna.trial.TrialState.FAIL]
-    count = len(found.get_trials(deepcopy=False, states=lived))
-    found.sampler = optuna.samplers.TPESampler(seed=search.seed + count, n_startup_trials=max(3, search.trials // 3))
-    found.pruner = (
-        optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED) if search.prune else optuna.pruners.NopPruner()
-    )
-    return found
-
-
-def _lock(folder: Path, number: int) -> Path:
-    return folder / f"trial-{number}.lock"
-
-
-def _at_work(folder: Path, number: int) -> bool:
-    """Whether a process is working on a trial; one that died holds no lock."""
-    with files.locked(_lock(folder, number)) as alone:
-        return not alone
 
 
 def _val(run: Run) -> float:
