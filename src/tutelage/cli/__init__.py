@@ -1,4 +1,4 @@
-"""The command line: finds the command, and turns a user's mistake into two lines. Importing it imports no torch."""
+"""Runs the command line: finds the command, turns a user's mistake into two lines. Importing it imports no torch."""
 
 import importlib
 import logging

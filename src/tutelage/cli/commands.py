@@ -1,4 +1,4 @@
-"""The commands that work: each turns flags into a recipe, a run or a study, and prints what came out."""
+"""Runs the commands that train and measure: each turns flags into a recipe, a run or a study, and prints the result."""
 
 import argparse
 import dataclasses

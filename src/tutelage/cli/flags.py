@@ -1,4 +1,4 @@
-"""From the words of a command line to a recipe: what is named first, then every flag over it."""
+"""Turns the words of a command line into a recipe: what is named comes first, then every flag changes it."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Where the images come from: scikit-learn's digits, and the files that torchvision's classes read.
+"""Reads the named data sets: the digits of scikit-learn, and the files that the classes of torchvision read.
 
 Every file is compared with its hash before it is read (CIFAR's files are pickles, read by torchvision).
 """

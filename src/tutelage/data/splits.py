@@ -1,4 +1,4 @@
-"""Three splits: train, val carved from it once and for all, and test behind a turnstile.
+"""Loads a data set as three splits: train, val carved from it once and for all, and test, which has to be opened.
 
 Which image belongs to which split depends on the data set alone, never on a run's seed.
 """

@@ -1,4 +1,4 @@
-"""How each kind of file is run on one CPU thread; each runtime is imported when a file needs it."""
+"""Runs each kind of exported file on one CPU thread; a runtime is imported when a file needs it."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Files of other runtimes. Each converter is imported when it is asked for."""
+"""Writes the student for other runtimes; each converter is imported when it is asked for."""
 
 from importlib import import_module
 from pathlib import Path

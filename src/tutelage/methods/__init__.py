@@ -1,4 +1,4 @@
-"""The methods: METHODS is the only list, one file each.
+"""Lists the methods, one file each; METHODS is the only list.
 
 `METHODS[name]` says what `list` prints without importing torch; `method_class(name)` imports the file of that name.
 The classes and pure functions are attributes of this package: `methods.KD`, `methods.kd_loss`, `methods.Method`.

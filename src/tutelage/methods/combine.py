@@ -1,4 +1,4 @@
-"""Composition: a method whose teacher comes in slowly, and several methods as one.
+"""Composes methods: one whose teacher comes in slowly, and several as one.
 
 They are methods like any other, so a recipe holds them as it holds any nested dataclass: {"name": "sum",
 "first": {"name": "kd"}, "second": {"name": "warmed", "method": {"name": "at"}, "epochs": 20}, "weight": 1}.

@@ -1,4 +1,4 @@
-"""What `tutelage explain NAME` prints: gathered from the methods' own files, written nowhere else.
+"""Prints `tutelage explain NAME`, gathered from the files of the methods themselves and written nowhere else.
 
 `python -m tutelage.methods.explain` prints the page of all methods.
 """

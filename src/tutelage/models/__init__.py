@@ -1,4 +1,4 @@
-"""The networks: MODELS is the only list of ours; `timm:NAME`, `torchvision:NAME` and `FILE.py:function` name others.
+"""Lists our networks (MODELS is the only list); `timm:NAME`, `torchvision:NAME` and `FILE.py:function` name others.
 
 `build(model, data)` makes any of them ready for pixels. Nothing here imports torch before it is called.
 """

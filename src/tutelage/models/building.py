@@ -1,4 +1,4 @@
-"""From a recipe's description of a network to the network, ready for pixels."""
+"""Builds the network that a recipe describes, ready for pixels."""
 
 import importlib
 import logging

@@ -1,4 +1,4 @@
-"""A network ready for pixels: it normalises and resizes inside, and says its logits, embedding and stages."""
+"""Makes a network ready for pixels: it normalises and resizes inside, and says its logits, embedding and stages."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager

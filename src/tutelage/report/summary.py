@@ -1,4 +1,4 @@
-"""results.json as tables: lists of plain dicts, one a row, which the terminal, the page and its charts all show."""
+"""Turns results.json into tables, lists of plain dicts, which the terminal, the page and its charts all show."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""One training run in full: the same recipe gives the same numbers.
+"""Defines the recipe, one training run in full: the same recipe gives the same numbers.
 
 A recipe is a tree of frozen dataclasses. `Recipe.to_dict` and `from_dict` are its JSON and TOML form; `identity` is
 what its hash is made of: files of weights by their content, not by their path.

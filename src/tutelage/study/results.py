@@ -1,4 +1,4 @@
-"""What results.json holds: everything that the report of a study shows, gathered from its runs, as JSON values."""
+"""Gathers results.json from the runs of a study: everything that its report shows, as JSON values."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A search for a method's numbers on disk: how much is tried, Optuna's journal of trials, and who works on which."""
+"""Keeps a search for a method's numbers on disk: how much is tried, Optuna's journal, and who works on which trial."""
 
 from dataclasses import dataclass
 from pathlib import Path

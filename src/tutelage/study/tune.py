@@ -1,4 +1,4 @@
-"""A method's numbers for this student and these images: searched on val, and the winner's luck made visible.
+"""Searches a method's numbers for this student and these images on val, and shows how much of the winner was luck.
 
 Optuna proposes; every trial is an ordinary run of an ordinary recipe, found again by its hash, and all read the same
 teacher's answers. A trial first trains a run of a third of its epochs, with a schedule of its own, and goes on to the

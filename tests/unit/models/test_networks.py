@@ -26,7 +26,7 @@ from tutelage.models import (
     wide_resnet,
 )
 from tutelage.models.count import macs, parameters
-from tutelage.models.mlperf_tiny import _padded
+from tutelage.models.mlperf_tiny import padded
 from tutelage.models.tap import EVERYTHING
 
 SIX = ["convnet", "mlperf_tiny_resnet8", "resnet8", "wrn_16_2", "mobilenet_v2_05", "shufflenet_v1"]
@@ -241,5 +241,5 @@ def test_a_shuffle_deals_the_groups_like_cards():
 
 @pytest.mark.parametrize(("side", "above", "below"), [(32, 0, 1), (16, 0, 1), (7, 1, 1)])
 def test_tensorflow_pads_an_odd_zero_below(side, above, below):
-    padded = _padded(torch.ones(1, 1, side, side))[0, 0, :, side // 2].tolist()
-    assert padded == [0.0] * above + [1.0] * side + [0.0] * below
+    column = padded(torch.ones(1, 1, side, side))[0, 0, :, side // 2].tolist()
+    assert column == [0.0] * above + [1.0] * side + [0.0] * below
