@@ -113,6 +113,7 @@ def following(tracker: Tracker, runs: list[Path]) -> Generator[None]:
 
 
 def follow(tracker: str, runs: list[Path], ended: threading.Event) -> None:
+    """Sends what runs write, as they write it, until `ended` is set and everything is sent."""
     opened: dict[Path, Sending] = {}
     try:
         while True:

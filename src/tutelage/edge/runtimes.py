@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable, Generator
 from functools import cache
 from importlib import import_module
@@ -65,6 +66,8 @@ def open_onnx(path: Path) -> Opened:
 
 def open_torch(path: Path) -> Opened:
     """Of PyTorch: a program of torch.export."""
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not a program of torch.export", "tutelage export RUN writes one")
     import torch
 
     torch.set_num_threads(1)
