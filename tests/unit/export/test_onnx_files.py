@@ -34,7 +34,6 @@ def test_int8_has_a_scale_for_each_channel(task, onnx_file, tmp_path):
     path.write_bytes(onnx_file.read_bytes())
     quantize(task, path)
     graph = onnx.load(path).graph
-    assert path.stat().st_size < onnx_file.stat().st_size
     kernels = [t for t in graph.initializer if t.data_type == onnx.TensorProto.INT8 and len(t.dims) == 4]
     assert [kernel.dims[0] for kernel in kernels] == [4, 4, 8, 8]  # the student's widths, two convolutions a block
     scales = {t.name: t.dims for t in graph.initializer if t.name.endswith("_scale")}
