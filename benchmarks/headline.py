@@ -32,6 +32,7 @@ from tutelage.measure.statistics import paired_gain
 from tutelage.run import builtin
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
+from tutelage.run.workspace import Workspace
 from tutelage.training.predictions import evaluate_run
 from tutelage.training.student import load_student
 
@@ -59,8 +60,8 @@ def finished(rows: dict[str, list[Recipe]], engine: Engine, runs: Path, dataset:
     found: dict[str, list[Run]] = {name: [] for name in rows}
     for of_seed in zip(*rows.values(), strict=True):
         for name, one in zip(rows, of_seed, strict=True):
-            run = train(one, engine=engine, runs=runs, data_root=dataset.root)
-            evaluate_run(run, dataset, runs)
+            run = train(one, Workspace(runs, dataset.root, engine))
+            evaluate_run(run, dataset)
             if not set(FILES.values()) <= set(run.result("export") or {}):
                 export(run, dataset, FILES.values(), force=True)
             found[name].append(run)

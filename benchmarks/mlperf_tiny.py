@@ -35,7 +35,7 @@ def main() -> None:
     """Prints and writes docs/results/mlperf_tiny.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--data-root")
+    parser.add_argument("--data-root", type=Path)
     parser.add_argument("--ledger", type=Path, default=Path("runs/test_openings.jsonl"))
     parser.add_argument("--name", default="mlperf_tiny")
     chosen = parser.parse_args()

@@ -19,6 +19,7 @@ from tutelage.models.tap import Tapped
 from tutelage.run.engine import Engine
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 
 AUGMENT = Augment(crop_padding=1, flip="none")
 STUDENT = Model("convnet", options={"widths": [4, 8], "hidden": 8})
@@ -26,6 +27,11 @@ TEACHER = Model("convnet", options={"widths": [16, 32], "hidden": 16})
 NORMED = Model("resnet8")
 """A network with BatchNorm."""
 CPU = Engine(device="cpu", threads=1)
+
+
+def workspace(runs: Path) -> Workspace:
+    """Runs under a folder, on one thread."""
+    return Workspace(runs, engine=CPU)
 
 
 @lru_cache(maxsize=4)

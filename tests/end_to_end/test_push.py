@@ -22,7 +22,7 @@ TOKEN = "hf_this-is-secret"
 def run(tmp_path_factory):
     """A run, exported by the command, whose recipe names a file with its folder."""
     folder = tmp_path_factory.mktemp("pushed")
-    run = train(small.taught(folder), engine=small.CPU, runs=folder / "runs")
+    run = train(small.taught(folder), small.workspace(folder / "runs"))
     main(["export", str(run.path)])
     return run
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from small import AUGMENT, CPU, TEACHER, digits, network, same_tensors, taught
+from small import AUGMENT, TEACHER, digits, network, same_tensors, taught, workspace
 from tutelage import files
 from tutelage.data.memory import MemoryImages
 from tutelage.errors import UserError
@@ -23,6 +23,7 @@ from tutelage.methods.srrl import SRRL
 from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.run.optim import Fit
+from tutelage.run.process import Process
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
 from tutelage.teacher.cache import CachedTeacher, TeacherCache, caches, identity
@@ -156,7 +157,7 @@ def test_ranks_together_equal_one_process_whoever_is_faster(tmp_path, world):
     """
     whole, parts = filled(tmp_path / "whole"), TeacherCache(tmp_path / "parts", manifest())
     ranks = range(world)
-    paid = [parts.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS, rank=r, world=world) for r in ranks]
+    paid = [parts.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS, Process(rank=r, world=world)) for r in ranks]
     assert shards(parts) == shards(whole)
     assert sum(paid) == 3 * 1294
 
@@ -380,7 +381,7 @@ def test_one_folder_for_any_student_method_seed_order_batch_or_number_of_views(t
         dataclasses.replace(recipe, tune="head"),
     ]
     member = Member(recipe.teacher, recipe.teacher.model, network())
-    opened = {open_cache(r, member, digits(), tmp_path).folder for r in (recipe, *others)}
+    opened = {open_cache(r, member, digits(), workspace(tmp_path)).folder for r in (recipe, *others)}
     assert len(opened) == 1
     assert len(caches(tmp_path / "teacher-cache")) == 1
 
@@ -480,7 +481,7 @@ STEPS_50 = Fit(epochs=5, batch_size=128, learning_rate=0.05)
 
 
 def final(tmp_path, **how):
-    run = train(taught(tmp_path, fit=STEPS_50, **how), engine=CPU, runs=tmp_path / "runs")
+    run = train(taught(tmp_path, fit=STEPS_50, **how), workspace(tmp_path / "runs"))
     return load_file(run.weights)
 
 

@@ -18,7 +18,7 @@ def finished_run(tmp_path_factory) -> Run:
     """A student of the digits after one epoch with kd from a teacher of random weights; tests only read it."""
     folder = tmp_path_factory.mktemp("finished")
     recipe = small.taught(folder, fit=Fit(epochs=1, batch_size=128, learning_rate=0.05), views=1)
-    return train(recipe, engine=small.CPU, runs=folder / "runs")
+    return train(recipe, small.workspace(folder / "runs"))
 
 
 @pytest.fixture(scope="session")

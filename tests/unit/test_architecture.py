@@ -103,10 +103,16 @@ def test_a_module_is_short_ascii_and_documented(file):
                     assert ast.get_docstring(part), f"{node.name}.{part.name}"
 
 
-def test_the_body_of_the_loop_fits_a_screen():
-    for node in ast.walk(ast.parse((SOURCE / "training" / "loop.py").read_text())):
-        if isinstance(node, ast.For | ast.FunctionDef) and (isinstance(node, ast.For) or node.name == "__call__"):
-            assert node.end_lineno - node.lineno <= 25
+def test_the_loop_is_one_and_fits_a_screen():
+    """Every function of it, and the step, whole: signature, docstring and body."""
+    for file in ("loop.py", "step.py"):
+        for node in ast.walk(ast.parse((SOURCE / "training" / file).read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name != "train":
+                assert node.end_lineno - node.lineno <= 30, node.name
+    backward = [name for name, file in MODULES.items() if re.search(r"\bfabric\.backward\(", file.read_text())]
+    assert backward == ["tutelage.training.step"]
+    taking = [name for name, file in MODULES.items() if "take_step(" in file.read_text()]
+    assert taking == ["tutelage.training.loop"]
 
 
 def test_examples_in_docstrings_print_what_they_say():

@@ -85,7 +85,7 @@ def usage() -> str:
     lines = [f"  {form:<{width}}  {what}" for form, what in COMMANDS.values()]
     return "\n".join(
         [
-            "tutelage: make a small image classifier as good as a big one, and prove it.",
+            "tutelage trains a small image classifier with a large one's help and measures the gain.",
             "",
             "usage: tutelage COMMAND ...",
             "",

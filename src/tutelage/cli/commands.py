@@ -17,17 +17,17 @@ from tutelage.measure.classifier import measure, predict
 from tutelage.measure.fidelity import right
 from tutelage.measure.statistics import image_interval
 from tutelage.run.folder import Run
-from tutelage.run.plan import Plan
+from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
+from tutelage.run.workspace import Workspace
 from tutelage.study.compare import comparison, groups, print_comparison
 from tutelage.study.study import Study
 from tutelage.study.tune import Tuning, in_words
 from tutelage.teacher import lessons
 from tutelage.teacher.cache import TeacherCache, caches
+from tutelage.teacher.members import load_member
 from tutelage.training import preflight
 from tutelage.training.predictions import evaluate_run, on_val
-
-CACHES = "teacher-cache"
 
 
 def distill(arguments: list[str]) -> None:
@@ -35,11 +35,11 @@ def distill(arguments: list[str]) -> None:
     flags = parsed(DistillFlags, "distill", arguments)
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
-    preflight.trial(*recipes, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    preflight.rehearse(*recipes, workspace=flags.workspace)
     every = [dataclasses.replace(row, seed=seed) for seed in study.seeds for row in study.rows]
     with tracking.following(flags.log, _folders(flags.runs, every)):
-        preflight.before_training(recipes[-1], engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-        folder = study.run(engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+        preflight.before_training(recipes[-1], flags.workspace)
+        folder = study.run(flags.workspace)
     report([str(folder)])
 
 
@@ -54,10 +54,9 @@ def tune(arguments: list[str]) -> None:
             f"--log {flags.log}: the runs of a search are not known when it begins", "tutelage watch RUN shows each"
         )
     tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
-    where = {"engine": flags.engine, "runs": flags.runs, "data_root": flags.data_root}
-    preflight.trial(*recipes, *beside, **where)
-    preflight.before_training(flags.recipe, **where)
-    folder = tuning.run(**where)
+    preflight.rehearse(*recipes, *beside, workspace=flags.workspace)
+    preflight.before_training(flags.recipe, flags.workspace)
+    folder = tuning.run(flags.workspace)
     if folder is not None:
         report([str(folder)])
         for line in in_words(files.read_json(folder / "results.json")):
@@ -70,12 +69,12 @@ def train(arguments: list[str]) -> None:
     recipe = with_needed_teachers(flags.recipe)
     from tutelage.training.loop import train as train_run
 
-    was_done = Run(flags.runs / recipe.name).done
+    was_done = Run(flags.workspace.folder(recipe)).done
     if not was_done:
-        preflight.trial(recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+        preflight.rehearse(recipe, workspace=flags.workspace)
     with tracking.following(flags.log, _folders(flags.runs, [recipe])):
-        run = train_run(recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    told = evaluate_run(run, data.load(recipe.data, flags.data_root), flags.runs)
+        run = train_run(recipe, flags.workspace)
+    told = evaluate_run(run, data.load(recipe.data, flags.data_root))
     cost = run.result("cost")
     print(f"{run.path}{' (was done already)' if was_done else ''}")
     print(f"val top-1 {told['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")
@@ -85,8 +84,8 @@ def train(arguments: list[str]) -> None:
 def check(arguments: list[str]) -> None:
     """The pre-flight alone."""
     flags = parsed(TrainFlags, "check", arguments)
-    preflight.trial(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    preflight.before_training(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    preflight.rehearse(flags.recipe, workspace=flags.workspace)
+    preflight.before_training(flags.recipe, flags.workspace)
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -99,13 +98,12 @@ def evaluate(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     run = Run.open(chosen.run)
     dataset = data.load(run.recipe.data, chosen.data_root)
-    told = evaluate_run(run, dataset, run.path.parent)
+    told = evaluate_run(run, dataset)
     told["val"]["interval"] = image_interval(right(*on_val(run, dataset)))
     if chosen.open_test is not None:
         from tutelage.training.student import load_student
 
-        ledger = run.path.parent / "test_openings.jsonl"
-        test = open_test(dataset, ledger, run=run.path.name, reason=chosen.open_test)
+        test = open_test(dataset, Workspace(run.path.parent).test_openings, run=run.path.name, reason=chosen.open_test)
         logits = predict(load_student(run, dataset), test)
         told["test"] = measure(logits, test.labels) | {"interval": image_interval(right(logits, test.labels))}
     if chosen.json:
@@ -163,7 +161,7 @@ def cache(arguments: list[str]) -> None:
 def _cache_list(arguments: list[str]) -> None:
     parser = _parser("cache list", "Every teacher's answers under --runs.")
     parser.add_argument("--runs", type=Path, default=RUNS)
-    root = parser.parse_args(arguments).runs / CACHES
+    root = Workspace(parser.parse_args(arguments).runs).caches
     found = caches(root)
     if not found:
         print(f"no teacher's answers in {root}")
@@ -182,9 +180,7 @@ def _cache_list(arguments: list[str]) -> None:
 def _cache_fill(arguments: list[str]) -> None:
     flags = _teaching_flags("cache fill", arguments)
     dataset = data.load(flags.recipe.data, flags.data_root)
-    plan = Plan(len(dataset.train), flags.recipe.views, flags.recipe.seed, flags.recipe.fit)
-    device = flags.engine.fabric().device
-    lesson = lessons.prepare(flags.recipe, plan, dataset, flags.runs, device)
+    lesson = lessons.prepare(flags.recipe, dataset, flags.workspace, Process.of(flags.engine.fabric()))
     if not lesson.caches:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
     size = progress.size(sum(one.size_bytes for one in lesson.caches))
@@ -195,7 +191,7 @@ def _cache_verify(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         parser = _parser("cache verify", "Compares every file with its checksum; with RECIPE asks the teacher again.")
         parser.add_argument("--runs", type=Path, default=RUNS)
-        root = parser.parse_args(arguments).runs / CACHES
+        root = Workspace(parser.parse_args(arguments).runs).caches
         for one in caches(root):
             print(f"{one.folder}: {one.check_files()} files are as written")
         if not caches(root):
@@ -204,12 +200,12 @@ def _cache_verify(arguments: list[str]) -> None:
     flags = _teaching_flags("cache verify", arguments)
     dataset = data.load(flags.recipe.data, flags.data_root)
     for spec in flags.recipe.taught_by:
-        member = lessons.load_member(flags.recipe, spec, dataset, flags.runs)
-        one = lessons.open_cache(flags.recipe, member, dataset, flags.runs)
+        member = load_member(flags.recipe, spec, dataset, flags.workspace)
+        one = lessons.open_cache(flags.recipe, member, dataset, flags.workspace)
         files_read = one.check_files()
         if not files_read:
             raise UserError(
-                f"no answers of this recipe's teacher in {flags.runs / CACHES}", "tutelage cache fill asks it"
+                f"no answers of this recipe's teacher in {flags.workspace.caches}", "tutelage cache fill asks it"
             )
         worst = one.verify(member.network, dataset.train, flags.recipe.augment)
         print(f"{one.folder}: {files_read} files are as written")
@@ -222,10 +218,11 @@ def _cache_prune(arguments: list[str]) -> None:
     parser.add_argument("--all", action="store_true", help="every one of them")
     parser.add_argument("--runs", type=Path, default=RUNS)
     chosen = parser.parse_args(arguments)
-    present = sorted(path for path in (chosen.runs / CACHES).glob("v*") if path.is_dir())
+    root = Workspace(chosen.runs).caches
+    present = sorted(path for path in root.glob("v*") if path.is_dir())
     for name in chosen.names:
         if name not in {path.name for path in present}:
-            raise UserError(f"there is no {name} in {chosen.runs / CACHES}", "tutelage cache list shows their names")
+            raise UserError(f"there is no {name} in {root}", "tutelage cache list shows their names")
     for folder in present:
         named = folder.name in chosen.names
         if chosen.all or named or (not chosen.names and not _read_by_a_run(folder, chosen.runs)):
@@ -247,7 +244,7 @@ def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
     if not flags.recipe.taught_by:
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
     for own in flags.recipe.of_teachers:
-        if not Run(flags.runs / own.name).done:
+        if not Run(flags.workspace.folder(own)).done:
             raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
 

@@ -38,7 +38,7 @@ def export(arguments: list[str]) -> None:
     names = tuple(name for name in chosen.format.split(",") if name)
     dataset = data.load(run.recipe.data, chosen.data_root)
     told = export(run, dataset, names, force=chosen.force, finish=chosen.finish)
-    evaluate_run(run, dataset, run.path.parent)
+    evaluate_run(run, dataset)
     card = write_model_card(run)
     print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
     print(f"in {run.path}, with card.json and {card.name}")

@@ -15,6 +15,7 @@ from tutelage.run import builtin, recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 from tutelage.study.search import Search
 from tutelage.study.study import SEEDS
 
@@ -37,6 +38,11 @@ class TrainFlags:
     log: Tracker = "none"
     """Where metrics.jsonl is copied to while it grows."""
 
+    @property
+    def workspace(self) -> Workspace:
+        """Where things happen."""
+        return Workspace(self.runs, self.data_root, self.engine)
+
 
 @dataclass(frozen=True)
 class DistillFlags(TrainFlags):
@@ -47,7 +53,7 @@ class DistillFlags(TrainFlags):
     methods: tuple[str, ...] = ()
     """Compare these methods at their defaults instead of the recipe's own."""
     name: str = ""
-    """Of the study's folder; empty: from the recipe."""
+    """The name of the study's folder; empty: made from the recipe."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,11 @@ class TuneFlags(TrainFlags):
 
     search: Search = field(default_factory=Search)
     seeds: tuple[int, ...] = SEEDS
-    """Of the closing study: the best setting, the defaults and the baseline, once with each."""
+    """The closing study trains the best setting, the defaults and the baseline once with each of these."""
     beside: tuple[str, ...] = ()
-    """Further methods of the closing study, at their defaults."""
+    """The closing study trains these methods, too, at their defaults."""
     name: str = ""
-    """Of the folders; empty: from the recipe."""
+    """The name of the folders; empty: made from the recipe."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:

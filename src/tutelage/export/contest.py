@@ -11,7 +11,9 @@ from tutelage.export.formats import FORMATS, chosen
 from tutelage.export.others import write_torch
 from tutelage.measure.classifier import measure
 from tutelage.run.folder import Run
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
+from tutelage.teacher.members import load_member
 
 
 def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]:
@@ -26,14 +28,14 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
         UserError: no run, or not a finished one; a teacher whose weights are not there any more.
     """
     run = Run.open(path)
-    dataset = data.load(run.recipe.data, data_root)
+    dataset, workspace = data.load(run.recipe.data, data_root), Workspace(path.parent, data_root)
     task = task_of(run, dataset)
     folder.mkdir()
     labels = dataset.val.labels
     networks = {"student, PyTorch": (task.network, measure(task.logits, labels)["top1"])}
     for spec in run.recipe.taught_by:
-        member = lessons.load_member(run.recipe, spec, dataset, path.parent)
-        logits = lessons.on_val(run.recipe, member, dataset, path.parent)
+        member = load_member(run.recipe, spec, dataset, workspace)
+        logits = lessons.on_val(run.recipe, member, dataset, workspace)
         networks[f"teacher {member.model.name}, PyTorch"] = member.network, measure(logits, labels)["top1"]
     found = []
     for number, (name, (network, accuracy)) in enumerate(networks.items()):

@@ -10,14 +10,12 @@ within ranges found once. `torch.ao.quantization`, which had this, is being remo
 import dataclasses
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from tutelage import progress
 from tutelage.data.splits import DataSet
 from tutelage.export.onnx_files import calibration
 from tutelage.export.task import Task
@@ -25,9 +23,12 @@ from tutelage.run import optim
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.plan import Plan
+from tutelage.run.process import Process
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.training.distiller import Distiller
-from tutelage.training.loop import Step
+from tutelage.training.loop import steps_taken
+from tutelage.training.step import Step
 from tutelage.training.student import rebuilt
 
 LEARNING_RATE_SHARE = 0.02
@@ -106,17 +107,18 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
     Raises:
         UserError: the teacher's weights are not there any more.
     """
-    recipe, fabric = run.recipe, (engine or Engine()).fabric()
+    fabric = (engine or Engine()).fabric()
     fit = dataclasses.replace(
-        recipe.fit,
+        run.recipe.fit,
         epochs=epochs,
-        learning_rate=recipe.fit.learning_rate * LEARNING_RATE_SHARE,
+        learning_rate=run.recipe.fit.learning_rate * LEARNING_RATE_SHARE,
         schedule="cosine",
         warm_up=0.0,
         ema=0.0,
     )
-    plan = Plan(len(dataset.train), recipe.views, recipe.seed, fit)
-    lesson = lessons.prepare(recipe, plan, dataset, Path(run.path).parent, fabric.device)
+    recipe = dataclasses.replace(run.recipe, fit=fit)
+    plan = Plan.of(recipe, len(dataset.train))
+    lesson = lessons.prepare(recipe, dataset, Workspace(run.path.parent), Process.of(fabric))
     student, adapters, network = rebuilt(run, dataset, to_learn=True)
     network.to(fabric.device)
     distiller = Distiller(student, recipe.method, adapters).to(memory_format=torch.channels_last)
@@ -128,9 +130,6 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
         module, optimizer = fabric.setup(distiller, optim.optimizer(fit, distiller))
         images = dataset.train.to(fabric.device)
         take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer)
-        shown = images.stream(map(plan.addresses, range(plan.steps)), recipe.augment)
-        with progress.advancing("finishing in 8 bits", plan.steps * fit.batch_size) as advance:
-            for step, views in enumerate(shown):
-                take_step(step, views)
-                advance(fit.batch_size)
+        for _ in steps_taken(take_step, images, 0, "finishing in 8 bits"):
+            pass
     return network.cpu().eval()

@@ -21,7 +21,7 @@ class Engine:
     devices: int = 1
     """Processes, each with a device of its own (CPU: gloo)."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of the student's forward pass; weights and losses stay float32."""
+    """The number format of the student's forward pass; weights and losses stay float32."""
     compile: bool = False
     """torch.compile the training step."""
     threads: int = 0

@@ -24,7 +24,7 @@ class Fit:
     learning_rate: float = 0.05
     """The highest of the schedule."""
     momentum: float = 0.9
-    """Of sgd, in [0, 1)."""
+    """The momentum of sgd, in [0, 1)."""
     weight_decay: float = 5e-4
     """Not applied to norms and biases (nor to any parameter of one axis)."""
     schedule: Literal["cosine", "step", "constant"] = "cosine"

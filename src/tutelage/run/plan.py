@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Int64
@@ -10,6 +11,9 @@ from torch import Tensor
 from tutelage import rng
 from tutelage.errors import UserError
 from tutelage.run import optim
+
+if TYPE_CHECKING:
+    from tutelage.run.recipe import Recipe
 
 _order = lru_cache(maxsize=2)(rng.permutation)
 
@@ -25,6 +29,11 @@ class Plan:
     seed: int
     """The run's seed: order, and which view comes first."""
     fit: optim.Fit
+
+    @staticmethod
+    def of(recipe: "Recipe", samples: int) -> "Plan":
+        """The plan of a recipe on so many training images."""
+        return Plan(samples, recipe.views, recipe.seed, recipe.fit)
 
     def __post_init__(self) -> None:
         if self.fit.batch_size > self.samples:
@@ -42,6 +51,10 @@ class Plan:
     def steps(self) -> int:
         """Steps of the whole run."""
         return self.steps_per_epoch * self.fit.epochs
+
+    def ends_epoch(self, step: int) -> bool:
+        """Whether a step is the last of its epoch."""
+        return (step + 1) % self.steps_per_epoch == 0
 
     @property
     def views_used(self) -> tuple[int, ...]:

@@ -42,11 +42,11 @@ class TeacherSpec:
     fit: Fit = field(default_factory=Fit)
     """How, where `tune` is not none."""
     seed: int = 0
-    """Of its own training."""
+    """The seed of the teacher's own training."""
     live: bool = False
     """Ask the teacher itself at every step, even where its cached answers would do."""
     storage: Literal["float16", "float32"] = "float16"
-    """Of the cached answers."""
+    """The number format in which its answers are stored."""
 
 
 @dataclass(frozen=True)

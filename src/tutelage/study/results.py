@@ -13,8 +13,10 @@ from tutelage.methods.base import Method
 from tutelage.models.count import macs, parameters
 from tutelage.run.folder import Run, machine
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.workspace import Workspace
 from tutelage.study.gallery import gallery
 from tutelage.teacher import lessons
+from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.training import predictions
 from tutelage.training.predictions import Predictions
 from tutelage.training.student import load_student
@@ -24,7 +26,12 @@ Trained = dict[tuple[int, int], Run]
 
 
 def gathered(
-    rows: tuple[Recipe, ...], seeds: tuple[int, ...], trained: Trained, folder: Path, dataset: DataSet, runs: Path
+    rows: tuple[Recipe, ...],
+    seeds: tuple[int, ...],
+    trained: Trained,
+    folder: Path,
+    dataset: DataSet,
+    workspace: Workspace,
 ) -> dict[str, Any]:
     """The results of a study.
 
@@ -34,7 +41,7 @@ def gathered(
         trained: Its runs, evaluated.
         folder: Its folder, where the numbers on test are.
         dataset: Its images.
-        runs: The folder of all runs.
+        workspace: Where runs and caches are.
     """
     test = files.read_json(folder / "test.json")
     told: list[dict[str, Any]] = []
@@ -53,14 +60,14 @@ def gathered(
         for row, gain in zip(told[1:], gains, strict=True):
             row.setdefault("gain", {})[split] = gain
     taught = teaches(rows)
-    members = [lessons.load_member(taught, spec, dataset, runs) for spec in taught.taught_by]
+    members = [load_member(taught, spec, dataset, workspace) for spec in taught.taught_by]
     teacher = _teacher(taught, members, trained[rows.index(taught), seeds[0]], dataset, test["teacher"])
     _time(told, teacher, [trained[number, seeds[0]] for number in range(len(rows))], members, dataset)
-    on_val = _on_val(taught, trained, dataset, runs)
+    on_val = _on_val(taught, trained, dataset, workspace)
     _by_image(told, teacher, "val", on_val)
     _by_image(told, teacher, "test", predictions.on_test(folder))
     shown = best(trained, rows, seeds)
-    ledger = openings(runs / "test_openings.jsonl")
+    ledger = openings(workspace.test_openings)
     return {
         "study": folder.name,
         "data": {"name": dataset.name, "classes": list(dataset.classes), "train": len(dataset.train)}
@@ -117,10 +124,10 @@ def _changed(method: Method, where: str = "") -> list[str]:
     return told
 
 
-def _on_val(taught: Recipe, trained: Trained, dataset: DataSet, runs: Path) -> dict[str, Predictions]:
+def _on_val(taught: Recipe, trained: Trained, dataset: DataSet, workspace: Workspace) -> dict[str, Predictions]:
     """Every network's logits on val, by its run's name, and "teacher"."""
     kept = {run.path.name: predictions.on_val(run, dataset) for run in trained.values()}
-    teacher = lessons.all_on_val(taught, dataset, runs)
+    teacher = lessons.all_on_val(taught, dataset, workspace)
     return kept if teacher is None else kept | {"teacher": Predictions(teacher, dataset.val.labels)}
 
 
@@ -172,9 +179,7 @@ def _gallery(
     return chosen | {"seed": seeds[0]}
 
 
-def _teacher(
-    taught: Recipe, members: list[lessons.Member], run: Run, dataset: DataSet, test: Any
-) -> dict[str, Any] | None:
+def _teacher(taught: Recipe, members: list[Member], run: Run, dataset: DataSet, test: Any) -> dict[str, Any] | None:
     if not members:
         return None
     return {
@@ -182,13 +187,13 @@ def _teacher(
         "parameters": sum(parameters(member.network) for member in members),
         "macs": sum(macs(member.network, (1, *dataset.train.shape)) for member in members),
         "val": run.result("evaluation")["teacher"],
-        "val_held_out": all(lessons.held_out(taught, spec) for spec in taught.taught_by),
+        "val_held_out": all(held_out(taught, spec) for spec in taught.taught_by),
         "test": test,
     }
 
 
 def _time(
-    rows: list[dict[str, Any]], teacher: Any, of_rows: list[Run], members: list[lessons.Member], dataset: DataSet
+    rows: list[dict[str, Any]], teacher: Any, of_rows: list[Run], members: list[Member], dataset: DataSet
 ) -> None:
     """Adds `latency_ms` to every row and to the teacher; students of one size are one network, and timed once."""
     sizes = [(row["parameters"], row["macs"]) for row in rows]

@@ -23,11 +23,11 @@ class Search:
     minutes: float = 0.0
     """No trial begins after so many minutes of this process; 0: no limit."""
     epochs: int = 0
-    """Of a trial; 0: the recipe's."""
+    """Epochs of a trial; 0: as many as the recipe has."""
     part: int = 0
     """Training images of a trial; 0: the recipe's."""
     seed: int = 1000
-    """Of every trial and of the proposals; none of the closing study's."""
+    """The seed of every trial and of the proposals; it must not be one of the closing study's."""
     prune: bool = True
     """End a trial after a run of a third of its epochs where that is worse than the median."""
 

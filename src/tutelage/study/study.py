@@ -18,12 +18,12 @@ from tutelage.export.modelcard import write_model_card
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
-from tutelage.run.engine import Engine
 from tutelage.run.folder import environment
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.workspace import Workspace
 from tutelage.study.results import Trained, best, gathered, teaches
-from tutelage.teacher import lessons
 from tutelage.teacher.answer import mean_logits
+from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
 from tutelage.training.predictions import evaluate_run, keep_test
 from tutelage.training.student import load_student
@@ -77,39 +77,40 @@ class Study:
         readable = self.name or f"{first.data.name}-{method_words(first.method)}-{Path(first.student.name).name}"
         return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
 
-    def run(
-        self, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
-    ) -> Path:
+    def run(self, workspace: Workspace | None = None) -> Path:
         """Trains, evaluates, exports and reports; the study's folder.
+
+        Args:
+            workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
 
         Raises:
             UserError: anything a user can mend.
         """
-        runs, engine = Path(runs), engine or Engine()
-        folder = runs / self.folder_name
+        workspace = workspace or Workspace()
+        folder = workspace.runs / self.folder_name
         with files.locked(folder / "lock") as alone:
             if not alone:
                 raise UserError(f"another process works on {folder}", "wait for it: what is done is found again")
-            self._run(folder, engine, runs, data_root)
+            self._run(folder, workspace)
         return folder
 
-    def _run(self, folder: Path, engine: Engine, runs: Path, data_root: Path | str | None) -> None:
+    def _run(self, folder: Path, workspace: Workspace) -> None:
         files.write_json(folder / "study.json", self.to_dict())
-        files.write_json(folder / "environment.json", environment(engine))
+        files.write_json(folder / "environment.json", environment(workspace.engine))
         begun = time.monotonic()
-        trained = self._train(engine, runs, data_root)
-        dataset = data.load(self.rows[0].data, data_root)
+        trained = self._train(workspace)
+        dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
-            evaluate_run(run, dataset, runs)
+            evaluate_run(run, dataset)
         if not (folder / "test.json").exists():
-            self._open_test(folder, trained, dataset, runs)
+            self._open_test(folder, trained, dataset, workspace)
         shown = best(trained, self.rows, self.seeds)
         if "onnx" not in (shown.result("export") or {}):
             export(shown, dataset)
         write_model_card(shown, test=files.read_json(folder / "test.json")["runs"][shown.path.name])
         wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
         files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
-        files.write_json(folder / "results.json", gathered(self.rows, self.seeds, trained, folder, dataset, runs))
+        files.write_json(folder / "results.json", gathered(self.rows, self.seeds, trained, folder, dataset, workspace))
         write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,24 +135,24 @@ class Study:
             )
         return Study(recipes, tuple(plain["seeds"]), plain["name"])
 
-    def _train(self, engine: Engine, runs: Path, data_root: Path | str | None) -> Trained:
+    def _train(self, workspace: Workspace) -> Trained:
         trained = {}
         # Seed by seed, so that the first pairs are complete early.
         for seed in self.seeds:
             for number, row in enumerate(self.rows):
                 recipe = dataclasses.replace(row, seed=seed)
-                trained[number, seed] = train(recipe, engine=engine, runs=runs, data_root=data_root)
+                trained[number, seed] = train(recipe, workspace)
         return trained
 
-    def _open_test(self, folder: Path, trained: Trained, dataset: DataSet, runs: Path) -> None:
+    def _open_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
         """All test numbers of the study in one opening."""
-        test = open_test(dataset, runs / "test_openings.jsonl", run=folder.name, reason="final evaluation of a study")
+        test = open_test(dataset, workspace.test_openings, run=folder.name, reason="final evaluation of a study")
         taught = teaches(self.rows)
         told: dict[str, Any] = {"teacher": None, "runs": {}}
         logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
         teacher_logits = None
         if taught.taught_by:
-            members = (lessons.load_member(taught, spec, dataset, runs) for spec in taught.taught_by)
+            members = (load_member(taught, spec, dataset, workspace) for spec in taught.taught_by)
             teacher_logits = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
             told["teacher"] = measure(teacher_logits, test.labels)
         told["runs"] = {name: measure(of_run, test.labels, teacher_logits) for name, of_run in logits.items()}

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from tutelage import files, progress
 from tutelage.errors import Diverged, UserError
 from tutelage.methods.base import Method
-from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
 from tutelage.run.space import space, values_of, with_values
+from tutelage.run.workspace import Workspace
 from tutelage.study.results import labels
 from tutelage.study.search import Search, at_work, opened, trial_lock
 from tutelage.study.study import SEEDS, Study
@@ -78,9 +78,7 @@ class Tuning:
         words = [first.data.name, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
         return self.name or "-".join(Path(word).name for word in words)
 
-    def run(
-        self, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
-    ) -> Path | None:
+    def run(self, workspace: Workspace | None = None) -> Path | None:
         """Makes the trials that are left, then the closing study; the study's folder.
 
         Several processes may run the same tuning: they share the trials, and the last of them makes the study. The
@@ -89,9 +87,9 @@ class Tuning:
         Raises:
             UserError: anything a user can mend.
         """
-        runs, engine = Path(runs), engine or Engine()
-        self.search_trials(engine=engine, runs=runs, data_root=data_root)
-        folder = runs / self.folder_name
+        workspace = workspace or Workspace()
+        self.search_trials(workspace)
+        folder = workspace.runs / self.folder_name
         told = self.outcome(folder)
         if any(at_work(folder, trial["number"]) for trial in told["trials"]):
             progress.say(f"other processes still work on trials of {folder}: the last of them makes the study")
@@ -99,22 +97,22 @@ class Tuning:
         if told["best"] is None:
             raise UserError(f"no trial of {folder} came to its end", "give it more --search.minutes or --search.trials")
         study = self.closing(told)
-        files.write_json(runs / study.folder_name / "tuning.json", told | self._rows(study, told))
-        return study.run(engine=engine, runs=runs, data_root=data_root)
+        files.write_json(workspace.runs / study.folder_name / "tuning.json", told | self._rows(study, told))
+        return study.run(workspace)
 
-    def search_trials(self, *, engine: Engine, runs: Path, data_root: Path | str | None = None) -> None:
+    def search_trials(self, workspace: Workspace) -> None:
         """Makes trials until the budget is spent."""
         for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():
-            train(own, engine=engine, runs=runs, data_root=data_root)
-        begun, folder = time.monotonic(), runs / self.folder_name
+            train(own, workspace)
+        begun, folder = time.monotonic(), workspace.runs / self.folder_name
         files.write_json(folder / "tuning.json", {"search": dataclasses.asdict(self.search), "study": folder.name})
         while not self.search.minutes or time.monotonic() - begun < 60 * self.search.minutes:
             with self._next(folder) as proposed:
                 if proposed is None:
                     return
-                self._try(*proposed, engine, runs, data_root)
+                self._try(*proposed, workspace)
 
-    def trial_of(self, recipe: Recipe, runs: Path) -> Recipe:
+    def trial_of(self, recipe: Recipe, workspace: Workspace) -> Recipe:
         """The recipe on a trial's budget and seed; the teacher is that of the whole data, also where a part is used."""
         fit = dataclasses.replace(recipe.fit, epochs=self.search.epochs or recipe.fit.epochs)
         data, teachers = recipe.data, list(recipe.taught_by)
@@ -123,7 +121,7 @@ class Tuning:
             for number, teacher in enumerate(teachers):
                 own = recipe.training_of(teacher)
                 if own is not None:
-                    model = dataclasses.replace(teacher.model, weights=str(runs / own.name))
+                    model = dataclasses.replace(teacher.model, weights=str(workspace.folder(own)))
                     teachers[number] = dataclasses.replace(teacher, model=model, tune="none")
         return dataclasses.replace(recipe.with_teachers(*teachers), data=data, fit=fit, seed=self.search.seed)
 
@@ -210,7 +208,7 @@ class Tuning:
         label = method_words(method)
         return {"method": label} | {f"{label}.{name}": value for name, value in values_of(method).items()}
 
-    def _propose(self, trial: "Trial", runs: Path) -> Recipe:
+    def _propose(self, trial: "Trial", workspace: Workspace) -> Recipe:
         """The recipe that a trial's parameters say."""
         label = trial.suggest_categorical("method", [method_words(recipe.method) for recipe in self.recipes])
         start = self._start(label)
@@ -222,27 +220,27 @@ class Tuning:
             values[name] = value if trial.user_attrs.get("defaults") else float(f"{value:.3g}")
         trial.set_user_attr("method", label)
         trial.set_user_attr("values", values)
-        recipe = dataclasses.replace(self.trial_of(start, runs), method=with_values(start.method, values))
+        recipe = dataclasses.replace(self.trial_of(start, workspace), method=with_values(start.method, values))
         trial.set_user_attr("run", recipe.name)
         return recipe
 
-    def _try(self, search: "Optuna", trial: "Trial", engine: Engine, runs: Path, data_root: Path | str | None) -> None:
+    def _try(self, search: "Optuna", trial: "Trial", workspace: Workspace) -> None:
         """One trial: a short run, and where that promises something the whole one."""
         from optuna.trial import TrialState
 
-        recipe = self._propose(trial, runs)
+        recipe = self._propose(trial, workspace)
         named = ", ".join(f"{name} {value:.3g}" for name, value in trial.user_attrs["values"].items())
         what = f"trial {trial.number + 1}: {trial.user_attrs['method']}, {named}"
         early = recipe.fit.epochs // EARLY
         try:
             if self.search.prune and early:
                 short = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, epochs=early))
-                trial.report(_val(train(short, engine=engine, runs=runs, data_root=data_root)), early)
+                trial.report(_val(train(short, workspace)), early)
                 if trial.should_prune() and not trial.user_attrs.get("defaults"):
                     search.tell(trial, state=TrialState.PRUNED)
                     progress.say(f"{what}: below the median of the short runs, {early} of {recipe.fit.epochs} epochs")
                     return
-            val = _val(train(recipe, engine=engine, runs=runs, data_root=data_root))
+            val = _val(train(recipe, workspace))
         except Diverged as error:
             trial.set_user_attr("diverged", error.message)
             search.tell(trial, 0.0)

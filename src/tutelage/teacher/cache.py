@@ -6,7 +6,7 @@ batch size and devices do not matter; files appear by rename and never change, s
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from tutelage import files
 from tutelage.data.augment import Augment
-from tutelage.data.images import Images, workers_beside
+from tutelage.data.images import Images, Views, workers_beside
 from tutelage.errors import UserError
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing
 from tutelage.rng import RNG_VERSION
+from tutelage.run.process import ALONE, Process
 from tutelage.teacher import shards
 from tutelage.teacher.answer import Teacher, ask, frozen
 from tutelage.teacher.shards import Shard
@@ -123,9 +124,7 @@ class TeacherCache:
         augment: Augment,
         views: Iterable[int],
         fields: Iterable[str] = ("logits",),
-        *,
-        rank: int = 0,
-        world: int = 1,
+        process: Process = ALONE,
     ) -> int:
         """Asks the teacher for what is missing; what is there is never asked again.
 
@@ -138,14 +137,15 @@ class TeacherCache:
         network, views, fields = frozen(network), sorted(set(views)), tuple(fields)
         absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
         every = [(view, start) for view in views for start in self._starts]
-        blocks = [block for block in every[rank::world] if block in absent]
+        blocks = [block for block in every[process.rank :: process.world] if block in absent]
         if "logits" in fields and not self._head_path.exists():
             self._write_head(network)
         paid = 0
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
             for view, start in blocks:
-                answers = _ask_range(network, images, augment, view, range(start, self._end(start)), fields, advance)
+                shown = _shown(network, images, augment, view, range(start, self._end(start)))
+                answers = _answers(network, shown, fields, advance)
                 for field in fields:
                     self._write(Shard(field, view, start), answers[field])
                 paid += self._end(start) - start
@@ -319,13 +319,21 @@ def caches(root: Path) -> list[TeacherCache]:
     return [TeacherCache.open(path.parent) for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json"))]
 
 
-@torch.inference_mode()
-def _ask_range(network, images, augment, view, samples, fields, advance) -> dict[str, Tensor]:
-    """The teacher's answers about one view of a range, on the CPU; always the same batches, since kernels may round."""
-    parts: dict[str, list[Tensor]] = {field: [] for field in fields}
+def _shown(network: nn.Module, images: Images, augment: Augment, view: int, samples: range) -> Iterator[Views]:
+    """One view of a range of samples, always in the same batches, since kernels may round."""
     device = next(network.parameters()).device
     batches = torch.arange(samples.start, samples.stop).split(FILL_BATCH if device.type == "cpu" else 8 * FILL_BATCH)
-    for views in images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers_beside(device)):
+    return images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers_beside(device))
+
+
+@torch.inference_mode()
+def _answers(
+    network: nn.Module, shown: Iterable[Views], fields: tuple[str, ...], advance: Callable[[int], None]
+) -> dict[str, Tensor]:
+    """What the teacher says about the views it is shown, on the CPU."""
+    parts: dict[str, list[Tensor]] = {field: [] for field in fields}
+    device = next(network.parameters()).device
+    for views in shown:
         answer = network(views.pixels.to(device, memory_format=torch.channels_last), frozenset(fields))
         for field in fields:
             parts[field].append(getattr(answer, field).float().cpu())

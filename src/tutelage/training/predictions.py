@@ -16,6 +16,7 @@ from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.measure.classifier import measure, predict
 from tutelage.run.folder import Run
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.training.student import load_student
 
@@ -67,12 +68,12 @@ def keep_test(study: Path, labels: Int64[Tensor, " N"], logits: dict[str, Tensor
     _keep(Path(study) / TEST_FILE, {"labels": labels} | logits)
 
 
-def evaluate_run(run: Run, dataset: DataSet, runs: Path) -> dict[str, Any]:
+def evaluate_run(run: Run, dataset: DataSet) -> dict[str, Any]:
     """A finished run on val, with its teacher beside it; written to evaluation.json once."""
     if (done := run.result("evaluation")) is not None:
         return done
     logits, labels = on_val(run, dataset)
-    teacher_logits = lessons.all_on_val(run.recipe, dataset, runs)
+    teacher_logits = lessons.all_on_val(run.recipe, dataset, Workspace(run.path.parent))
     told = {
         "teacher": None if teacher_logits is None else measure(teacher_logits, labels),
         "val": measure(logits, labels, teacher_logits),

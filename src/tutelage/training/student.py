@@ -16,7 +16,7 @@ from tutelage.models.weights import METADATA
 from tutelage.outputs import Head, Sizes
 from tutelage.run import checkpoint
 from tutelage.run.folder import Run
-from tutelage.teacher import lessons
+from tutelage.run.network import build_for
 
 
 def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> None:
@@ -95,7 +95,7 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
     recipe, card = run.recipe, files.read_json(run.path / "card.json")
     mean, std = tuple(card["input"]["mean"]), tuple(card["input"]["std"])
     model = dataclasses.replace(recipe.student, weights="", mean=mean, std=std)
-    student = lessons.build_for(model, dataset, recipe.seed)
+    student = build_for(model, dataset, recipe.seed)
     # Cards of earlier versions knew one way of resizing only.
     student.interpolation = card.get("resizes_inside_by", card["input"].get("interpolation", student.interpolation))
     told = card["teacher_sizes"]

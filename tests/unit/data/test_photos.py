@@ -15,8 +15,9 @@ from tutelage.data import Data, index, photos
 from tutelage.data.augment import Augment
 from tutelage.data.splits import open_test, openings
 from tutelage.errors import UserError
+from tutelage.run.network import build_for
 from tutelage.run.recipe import Recipe
-from tutelage.teacher import cache, lessons
+from tutelage.teacher import cache
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_a_recipe_is_named_by_content(folder, tmp_path):
 
 def test_a_teacher_says_the_same_of_photos_that_workers_made(folder, tmp_path, monkeypatch):
     dataset = data.load(Data(str(folder), size=8))
-    teacher = lessons.build_for(small.STUDENT, dataset, 0)
+    teacher = build_for(small.STUDENT, dataset, 0)
     kept = []
     for workers in (0, 2):
         monkeypatch.setattr(cache, "workers_beside", lambda device, workers=workers: workers)

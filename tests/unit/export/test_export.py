@@ -26,7 +26,7 @@ def run(tmp_path_factory):
     """A finished run of a network with BatchNorm."""
     fit = Fit(epochs=3, batch_size=128, learning_rate=0.1)
     recipe = Recipe(student=small.NORMED, augment=small.AUGMENT, fit=fit, views=2)
-    return train(recipe, engine=small.CPU, runs=tmp_path_factory.mktemp("runs"))
+    return train(recipe, small.workspace(tmp_path_factory.mktemp("runs")))
 
 
 @pytest.fixture(scope="module")

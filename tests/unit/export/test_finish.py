@@ -17,7 +17,7 @@ from tutelage.training.student import load_student
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    return train(small.taught(folder, student=small.NORMED), engine=small.CPU, runs=folder / "runs")
+    return train(small.taught(folder, student=small.NORMED), small.workspace(folder / "runs"))
 
 
 def test_a_weight_is_rounded_channel_by_channel_and_its_gradient_passes():

@@ -18,7 +18,7 @@ def run(finished_run, tmp_path_factory):
     runs = tmp_path_factory.mktemp("card") / "runs"
     shutil.copytree(finished_run.path.parent, runs)
     run = Run(runs / finished_run.path.name)
-    evaluate_run(run, small.digits(), runs)
+    evaluate_run(run, small.digits())
     row = {"file": "student.onnx", "bytes": 5000, "val_top1": 0.875, "same_predictions": 0.99}
     row["latency_ms"] = {"p50": 0.125, "p90": 0.25}
     files.write_json(run.path / "export.json", {"onnx": row})

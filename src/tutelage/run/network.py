@@ -1,0 +1,74 @@
+"""Builds the network of a recipe for a data set, and refuses one whose classes are not those of the data."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from tutelage import files
+from tutelage.data.splits import DataSet
+from tutelage.errors import UserError
+from tutelage.models import DataSpec, Model
+from tutelage.models.building import build
+from tutelage.models.tap import Tapped
+from tutelage.run.recipe import weights_file
+
+
+def known_classes(model: Model, network: Tapped) -> tuple[str, ...]:
+    """The names of a network's classes in its order: in the weights' metadata or the card beside them; else empty."""
+    said = network.metadata.get("classes", "")
+    card = Path(model.weights or "-").with_name("card.json")
+    if not said and card.is_file():
+        return tuple(files.read_json(card).get("classes", ()))
+    if said.startswith("["):
+        return tuple(json.loads(said))
+    return tuple(name.strip() for name in said.split(",") if name.strip())
+
+
+def check_order(model: Model, network: Tapped, dataset: DataSet) -> None:
+    """Refuses a network that knows the data set's classes under other numbers.
+
+    Raises:
+        UserError: names the first class that differs.
+    """
+    known = known_classes(model, network)
+    if known == dataset.classes or sorted(known) != sorted(dataset.classes):
+        return
+    first = next(i for i, (one, other) in enumerate(zip(known, dataset.classes, strict=True)) if one != other)
+    raise UserError(
+        f"{model.name} has the classes of {dataset.name} in another order: class {first} is "
+        f'"{known[first]}" to it and "{dataset.classes[first]}" in the data',
+        'train its head anew for this order (teacher.tune = "head"), or put the data\'s classes in its order',
+    )
+
+
+def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False) -> Tapped:
+    """A network for the images of a data set.
+
+    Args:
+        model: What the recipe says.
+        dataset: Its images and classes.
+        seed: Of the initial weights.
+        learns: It is going to be trained: a final layer of its weights for other classes may start anew.
+
+    Raises:
+        UserError: it cannot be built, or answers with another number of classes.
+    """
+    channels, height, _ = dataset.train.shape
+    if Path(model.weights or "-").is_dir():
+        model = dataclasses.replace(model, weights=str(weights_file(model.weights)))
+    spec = DataSpec(len(dataset.classes), channels, height, dataset.mean, dataset.std)
+    network = build(model, spec, seed=seed, replace_head=learns)
+    try:
+        classes = network.sizes().classes
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        raise UserError(
+            f"{model.name} fails on images of {channels} x {network.size} x {network.size}: "
+            f"{str(error).strip().splitlines()[0]}",
+            "let it resize them (model.size), or choose a network for images of this size",
+        ) from error
+    if classes != len(dataset.classes):
+        raise UserError(
+            f"{model.name} answers with {classes} classes, {dataset.name} has {len(dataset.classes)}",
+            "a network of your own takes `classes` as an argument; weights for other classes need their head replaced",
+        )
+    return network
