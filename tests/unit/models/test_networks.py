@@ -1,13 +1,8 @@
-"""Every network of ours: the published size, the published stages, one step of training, one graph, the same in ONNX.
+"""Every network of ours: the published size, the published stages, one step of training.
 
-Compiling and exporting take seconds a network. They run on six, which between them have every kind of layer of the
-others; TUTELAGE_EVERY_MODEL=1 runs them on all.
+That they compile and export is tests/end_to_end/test_networks.py.
 """
 
-import os
-
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -28,9 +23,6 @@ from tutelage.models import (
 from tutelage.models.count import macs, parameters
 from tutelage.models.mlperf_tiny import padded
 from tutelage.models.tap import EVERYTHING
-
-SIX = ["convnet", "mlperf_tiny_resnet8", "resnet8", "wrn_16_2", "mobilenet_v2_05", "shufflenet_v1"]
-THOROUGH = list(MODELS) if os.environ.get("TUTELAGE_EVERY_MODEL") else SIX
 
 # Millions at 100 classes, as the papers' tables print them.
 PUBLISHED = {
@@ -131,39 +123,6 @@ def test_one_step_lowers_the_loss_and_reaches_every_parameter(name):
             parameter -= 1e-3 * parameter.grad / norm
         after = F.cross_entropy(network(pixels).logits, labels)
     assert after < before
-
-
-@pytest.mark.compiles
-@pytest.mark.parametrize("name", THOROUGH)
-def test_compiles_into_one_graph(name):
-    torch._dynamo.reset()
-    network = made(name).eval()
-    pixels = torch.rand(2, 3, 32, 32)
-    with torch.no_grad():
-        compiled = torch.compile(network, fullgraph=True, backend="eager")(pixels, EVERYTHING)
-        torch.testing.assert_close(compiled, network(pixels, EVERYTHING))
-
-
-@pytest.mark.compiles
-@pytest.mark.parametrize("name", THOROUGH)
-def test_exported_to_onnx_it_says_the_same(name):
-    network = made(name).eval()
-    pixels = torch.rand(2, 3, 32, 32)
-    program = torch.onnx.export(Logits(network).eval(), (pixels,), dynamo=True, optimize=False, verbose=False)
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    with torch.no_grad():
-        said = network(pixels).logits.numpy()
-    (logits,) = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
-    np.testing.assert_allclose(logits, said, rtol=1e-4, atol=1e-4 * said.std())
-
-
-class Logits(nn.Module):
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-
-    def forward(self, pixels):
-        return self.network(pixels).logits
 
 
 def test_options_shape_the_convnet():
