@@ -52,6 +52,8 @@ def test_all_are_asked_in_turn_and_ended(asked, tmp_path):
 def test_what_is_slower_and_no_better_is_beaten(asked, tmp_path):
     rows = compare(contestants(tmp_path, slow=0.8, middle=0.9, fast=0.8), rounds=1, batch=4)
     assert [row["pareto"] for row in rows] == [False, True, True]
+    rows = compare(contestants(tmp_path, slow=0.9, fast=0.9), rounds=1, batch=4)
+    assert [row["pareto"] for row in rows] == [False, True]
 
 
 def test_nothing_is_said_of_an_accuracy_that_is_not_known(asked, tmp_path):
