@@ -25,7 +25,7 @@ from tutelage.export.measuring import run_file
 from tutelage.export.onnx_files import CALIBRATION_IMAGES
 from tutelage.export.task import Task
 from tutelage.measure.classifier import measure, predict
-from tutelage.models import Model, build
+from tutelage.models import DataSpec, Model, build
 from tutelage.models.count import parameters
 
 TARGET = 0.85
@@ -67,7 +67,7 @@ def task_of(weights: str, dataset: DataSet) -> Task:
     """The published network as something to export, calibrated on crops and flips of 4 pixels."""
     row = DATASETS["cifar10"]
     model = Model("mlperf_tiny_resnet8", weights=weights)
-    network = build(model, classes=10, channels=3, size=32, mean=row.mean, std=row.std).eval()
+    network = build(model, DataSpec(10, 3, 32, row.mean, row.std)).eval()
     said = {"classes": list(dataset.classes), "input": card.for_input(3, 32, 32, network.interpolation)}
     return Task(network, dataset, Augment(), said, predict(network, dataset.val))
 

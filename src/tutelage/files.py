@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and are named by what they hold.
+"""Writes files that appear whole or not at all, and names them by what they hold.
 
 Every write goes beside its target, is fsynced, and is renamed; the folder is fsynced after. Only the standard library.
 """

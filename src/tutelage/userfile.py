@@ -1,4 +1,4 @@
-"""What a user's own Python file defines: the one way in which code that is not ours is run, named by its path."""
+"""Runs a Python file of the user's own: the one way in which code that is not ours is run, named by its path."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command line: finds the command, and turns a user's mistake into two lines. Importing it imports no torch."""
+"""Runs the command line: finds the command, turns a user's mistake into two lines. Importing it imports no torch."""
 
 import importlib
 import logging
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as stopped:
-        print(f"\n{stopped or 'stopped'}; the same command goes on from there", file=sys.stderr)
+        print(f"\n{str(stopped) or 'stopped'}; the same command goes on from there", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""The commands that work: each turns flags into a recipe, a run or a study, and prints what came out."""
+"""Runs the commands that train and measure: each turns flags into a recipe, a run or a study, and prints the result."""
 
 import argparse
 import dataclasses
@@ -159,8 +159,9 @@ def _cache_list(arguments: list[str]) -> None:
         views, uses = one.views(), one.uses()
         paid = len(views) * one.samples
         saved = sum(use["images"] for use in uses)
+        of = one.manifest.get("data", "images of a loop of your own")
         print(
-            f"{one.folder.name}  {one.manifest['teacher']['name']} on {one.manifest['data']}: {len(views)} views of "
+            f"{one.folder.name}  {one.manifest['teacher']['name']} on {of}: {len(views)} views of "
             f"{one.samples:,} images, {progress.size(one.size_bytes)}, read by {len(uses)} runs, "
             f"teacher passes paid {paid:,}, saved {saved:,}"
         )

@@ -1,4 +1,4 @@
-"""`tutelage data check`: what is in a data set, and what is wrong with it, before anything is trained on it."""
+"""Runs `tutelage data check`, which says what is in a data set and what is wrong with it before training on it."""
 
 import argparse
 import json

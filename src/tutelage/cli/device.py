@@ -1,4 +1,4 @@
-"""The commands around a file for a device. `predict`, and `bench` of files, import no torch."""
+"""Runs the commands around files for devices. `predict`, and `bench` of files, import no torch."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""From the words of a command line to a recipe: what is named first, then every flag over it."""
+"""Turns the words of a command line into a recipe: what is named comes first, then every flag changes it."""
 
 import dataclasses
 import json
@@ -16,8 +16,8 @@ from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
+from tutelage.study.search import Search
 from tutelage.study.study import SEEDS
-from tutelage.study.tune import Search
 
 RUNS = Path("runs")
 WEIGHTS = (".safetensors", ".pth", ".pt")

@@ -1,4 +1,4 @@
-"""The data sets: DATASETS is the only list. Importing this package imports no torch."""
+"""Lists the data sets and loads them. DATASETS is the only list; importing this package imports no torch."""
 
 import os
 from dataclasses import dataclass, fields, replace

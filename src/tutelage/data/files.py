@@ -1,4 +1,4 @@
-"""Photos from files as images: plain or under an address, made ahead by worker processes where that helps."""
+"""Serves photos from files as images: plain or under an address, made ahead by worker processes where that helps."""
 
 from collections.abc import Iterable, Iterator
 from copy import copy

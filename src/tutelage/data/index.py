@@ -1,4 +1,4 @@
-"""What is known of a path's images after every file was read once, kept so that later starts are instant.
+"""Keeps what reading every file of a path once has shown of its images, so that later starts are instant.
 
 One line an image in `index-<digest of the path>.jsonl` in the cache folder. A file is read again where its size or its
 time of change differs. Imports no torch.

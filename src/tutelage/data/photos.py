@@ -1,4 +1,4 @@
-"""The splits of a path: those it says, or carved from it by class; always the same for the same images."""
+"""Finds the splits of a path: those that it names, or pieces of each class; always the same for the same images."""
 
 import logging
 from collections.abc import Sequence

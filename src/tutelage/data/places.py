@@ -1,4 +1,4 @@
-"""Where the images of a path are: folders, tables of paths, tar shards, saved data sets. Imports no torch."""
+"""Finds the images of a path: in folders, tables of paths, tar shards and saved data sets. Imports no torch."""
 
 import csv
 import importlib

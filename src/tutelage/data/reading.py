@@ -1,4 +1,4 @@
-"""One image file: from its bytes to upright 8-bit RGB, or the reason why not. Imports no torch.
+"""Reads one image file: from its bytes to upright 8-bit RGB, or to the reason why not. Imports no torch.
 
 What people expect of a photo is done here once: it is turned as its EXIF tag says, CMYK and palettes become RGB,
 transparency shows white, 16 bits a channel become 8, an animation shows its first frame. What cannot be shown is

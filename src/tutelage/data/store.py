@@ -1,4 +1,4 @@
-"""Photos decoded once: shrunk uint8 pixels, in a memory-mapped file or in memory, or decoded anew each time.
+"""Keeps decoded photos: shrunk uint8 pixels, in a memory-mapped file or in memory, or decoded anew each time.
 
 All three show the same pixels. A photo is kept with a margin for crops: its shorter side is 1.15 times what a view
 shows, its longer side at most twice that. What is only ever seen whole is kept as the square that is seen.

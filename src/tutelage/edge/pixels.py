@@ -1,4 +1,4 @@
-"""From a picture file to the input of an exported student, with Pillow and NumPy alone."""
+"""Makes the input of an exported student from a picture file, with Pillow and NumPy alone."""
 
 from pathlib import Path
 

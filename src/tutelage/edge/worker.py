@@ -1,4 +1,4 @@
-"""A process that runs one file, so that its memory and time are its own: `python -m tutelage.edge.worker FILE`.
+"""Runs one file in a process whose memory and time are its own: `python -m tutelage.edge.worker FILE`.
 
 It answers one JSON request a line: {"do": "latency", "runs": 100} with a list of milliseconds, {"do": "throughput",
 "batch": 32, "seconds": 0.5} with images per second. The first line it prints, unasked, is its memory.

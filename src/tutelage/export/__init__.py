@@ -1,4 +1,4 @@
-"""The student as files that run without its training code, each worth what running it has shown.
+"""Exports a student as files that run without its training code, and measures each of them by running it.
 
 A file appears only after it was run on val and found as accurate as it has to be.
 """

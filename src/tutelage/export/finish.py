@@ -1,4 +1,4 @@
-"""A last short distillation with 8-bit arithmetic in the loop, so that the student learns to live with the rounding.
+"""Finishes a student with 8-bit arithmetic in the loop, so that it learns to live with the rounding of an int8 file.
 
 Source: Jacob et al. 2018, arXiv:1712.05877, section 3; gradients pass the rounding as if it were not there, and are
 zero where an activation is clipped.

@@ -1,4 +1,4 @@
-"""What a file is worth: found by running it, on val and in a process of its own."""
+"""Measures what an exported file is worth, by running it on val, in a process of its own."""
 
 from pathlib import Path
 from typing import Any

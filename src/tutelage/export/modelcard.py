@@ -1,4 +1,4 @@
-"""README.md of an exported student: what it is, what it is worth, how far to trust it; as the hub reads it."""
+"""Writes README.md for an exported student, as the hub reads it: what it is, what it is worth, how far to trust it."""
 
 from pathlib import Path, PurePath
 from typing import Any

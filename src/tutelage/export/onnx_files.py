@@ -1,4 +1,4 @@
-"""ONNX: the student as one self-contained file, in float32 or with int8 weights and activations."""
+"""Writes the student as one self-contained ONNX file, in float32 or with int8 weights and activations."""
 
 import contextlib
 import dataclasses

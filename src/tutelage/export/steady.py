@@ -1,4 +1,4 @@
-"""Channels too still for 8 bits, made exactly still before an int8 file is written.
+"""Makes channels that are too still for 8 bits exactly still before an int8 file is written.
 
 A channel that hardly ever moves has a tiny variance, and BatchNorm, folded into the convolution before it, makes its
 weights enormous (thousands, where its neighbours have one). The int32 bias of an int8 convolution is counted in steps

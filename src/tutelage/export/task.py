@@ -1,4 +1,4 @@
-"""What there is to export, and everything that a writer or a measurement may need."""
+"""Holds what there is to export, and all that a writer or a measurement needs to know of it."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Weights from files: safetensors, or a .pth that holds nothing but weights; and what identifies them."""
+"""Reads weights from files, safetensors or a .pth that holds nothing but weights, and says what identifies them."""
 
 import argparse
 import hashlib

@@ -1,4 +1,4 @@
-"""One run on disk: recipe, environment, metrics, results. The folder's name ends in the recipe's hash."""
+"""Keeps one run on disk: recipe, environment, metrics, results. The folder's name ends in the recipe's hash."""
 
 import logging
 import os

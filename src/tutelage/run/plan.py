@@ -1,4 +1,4 @@
-"""What happens at a step: which samples, which view, which learning rate. Pure functions of the step."""
+"""Says what happens at a step: which samples, which view, which learning rate. All are pure functions of the step."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Many runs, one claim: the same student with and without the teacher, on paired seeds, and the test split opened once.
+"""Runs a study: the same student with and without the teacher, on paired seeds, and the test split opened once.
 
 `Study.run` does everything from images to report; each step finds what is already there, so that the same call goes on
 after any interruption.

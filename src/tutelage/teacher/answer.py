@@ -1,4 +1,4 @@
-"""Anything that answers a batch: a live network, a cache, several of them, or nobody."""
+"""Answers a batch, whoever the teacher is: a live network, a cache, several of them, or nobody."""
 
 import math
 from abc import ABC, abstractmethod

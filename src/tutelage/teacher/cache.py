@@ -1,4 +1,4 @@
-"""The teacher paid once: its answers on disk under (sample, view).
+"""Pays the teacher once: keeps its answers on disk under (sample, view).
 
 `<root>/v1-<digest>/manifest.json` holds the identity in full, `view_0003/logits_00008192.npy` the rows of samples
 8192..16383 in view 3, in sample order, beside a line with the checksum. Rows are addressed, never counted, so order,

@@ -1,4 +1,4 @@
-"""Head-only training pays the backbone once: its embeddings are cached by address, and the head learns from them.
+"""Trains a head alone from cached embeddings, so that the backbone is computed once for every address.
 
 A frozen backbone says the same about the same view, whatever the head has learnt; so ten epochs over views that exist
 cost one backbone pass over each view, forward only. What such a network then says as a teacher of the same views costs

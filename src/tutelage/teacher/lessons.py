@@ -1,4 +1,4 @@
-"""From a recipe's teacher to something that answers: weights found, checked, and its answers paid once."""
+"""Prepares the teachers of a recipe: finds and checks their weights, and has their answers paid once."""
 
 import logging
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What to look at before paying a teacher: from the facts of the pre-flight to warnings, each with a way out."""
+"""Turns the facts of the pre-flight into warnings to read before paying a teacher, each with a way out."""
 
 import math
 from typing import Any

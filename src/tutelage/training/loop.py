@@ -1,4 +1,4 @@
-"""The loop: one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
+"""Trains one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Before any lesson: is the teacher the one that was meant, and is it worth its lessons?"""
+"""Looks at a teacher before any lesson: is it the one that was meant, and is it worth its lessons?"""
 
 import time
 from pathlib import Path

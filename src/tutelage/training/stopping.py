@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a run: the step is finished and the state saved before the process ends."""
+"""Catches Ctrl-C in a run: the step is finished and the state saved before the process ends."""
 
 import signal
 from collections.abc import Callable, Generator

@@ -1,4 +1,4 @@
-"""A finished student on disk: its weights, and a card that says how to load and feed it."""
+"""Keeps a finished student on disk: its weights, and a card that says how to load and feed it."""
 
 import dataclasses
 import json

@@ -1,17 +1,21 @@
 """Programs of torch.export, which PyTorch runs without the code that made them."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from tutelage.edge import card
 from tutelage.edge.runtimes import Opened, Student
+from tutelage.errors import UserError
 
 MODULE = PACKAGE = "torch"
 
 
 def write(student: Student, path: Path) -> None:
     """Any batch size."""
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not a program of torch.export", "tutelage export RUN writes one")
     import torch
 
     batch = torch.export.Dim("batch", min=1)
