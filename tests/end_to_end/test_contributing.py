@@ -117,7 +117,7 @@ def test_a_data_set_loads_and_has_a_test_split(tmp_path):
     copy = Copy(tmp_path, "data set")
     assert re.search(r"^shapes +2 +1 x 24 x 24 +1,000 +200", copy.tutelage("list", "datasets"), re.MULTILINE)
     assert re.search(r"^disc +450 +50$", copy.tutelage("data", "check", "shapes"), re.MULTILINE)
-    copy.script(
+    told = copy.script(
         "import torch\n"
         "from tutelage.data import DATASETS, Data, load, test_split\n"
         "data, row = load(Data('shapes')), DATASETS['shapes']\n"
@@ -129,8 +129,9 @@ def test_a_data_set_loads_and_has_a_test_split(tmp_path):
         "from tutelage.data import sources\n"
         "from tutelage.errors import UserError\n"
         "try: sources.read_test('shapes', None)\n"
-        "except UserError: print('refused')\n"
+        "except UserError as error: print(error.message)\n"
     )
+    assert told.startswith("the reader of shapes was asked for test images")
 
 
 def test_a_model_is_listed_and_built(tmp_path):
