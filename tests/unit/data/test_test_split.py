@@ -14,7 +14,6 @@ import peeking
 import small
 import tutelage
 from imports import Package
-
 from tutelage.data import DATASETS, Data, load, sources, test_split
 from tutelage.errors import UserError
 from tutelage.study.tune import Search, Tuning
