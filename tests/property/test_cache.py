@@ -24,10 +24,12 @@ from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.run.optim import Fit
 from tutelage.run.process import Process
+from tutelage.teacher import asking
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
-from tutelage.teacher.cache import TeacherCache, caches, identity
+from tutelage.teacher.cache import TeacherCache, caches
 from tutelage.teacher.cached import CachedTeacher
+from tutelage.teacher.identity import identity
 from tutelage.teacher.lessons import Member, open_cache
 from tutelage.teacher.shards import Shard, load, write
 from tutelage.training.loop import train
@@ -165,7 +167,7 @@ def test_ranks_together_equal_one_process_whoever_is_faster(tmp_path, world):
 
 def test_what_is_there_is_never_asked_again(tmp_path, monkeypatch):
     cache = filled(tmp_path)
-    monkeypatch.setattr(caching, "ask", None)
+    monkeypatch.setattr(asking, "answers", None)
     assert cache.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS) == 0
 
 

@@ -1,4 +1,4 @@
-"""What training may see of a data set: train, and val carved from it once and for all; test is behind test_split.py.
+"""Loads what training may see of a data set: train, and val carved from it once and for all. test_split.py has test.
 
 Which image belongs to which split depends on the data set alone, never on a run's seed.
 """

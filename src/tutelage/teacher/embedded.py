@@ -20,7 +20,8 @@ from tutelage.models.tap import LOGITS, Tapped, evaluating, head_of
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs, Sizes
 from tutelage.run.process import Process
-from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.identity import identity
 
 PLAIN = Augment(crop_padding=0, flip="none")
 """Views that are the images themselves."""

@@ -19,8 +19,9 @@ from tutelage.run.recipe import Recipe, TeacherSpec, temperatures
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, mean_logits
-from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.cached import CachedTeacher
+from tutelage.teacher.identity import identity
 from tutelage.teacher.members import Member, load_member, trained_by
 
 log = logging.getLogger(__name__)

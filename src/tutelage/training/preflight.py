@@ -24,7 +24,8 @@ from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
-from tutelage.teacher.answer import ask, mean_logits
+from tutelage.teacher.answer import mean_logits
+from tutelage.teacher.asking import ask
 from tutelage.teacher.cache import SHARD
 from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.training.concerns import concerns

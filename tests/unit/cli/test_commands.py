@@ -6,7 +6,8 @@ import pytest
 
 import small
 from tutelage import cli
-from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.identity import identity
 
 
 def typed(*words):

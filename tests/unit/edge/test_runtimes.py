@@ -6,7 +6,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import pictures
-from tutelage.edge.runtimes import RUNTIMES, open_file
+from tutelage.edge import runtimes
+from tutelage.edge.runtimes import KINDS, open_file
 from tutelage.errors import UserError
 
 
@@ -33,17 +34,19 @@ def test_two_inputs_are_no_classifier(tmp_path):
         open_file(tmp_path / "sum.onnx")
 
 
-@pytest.mark.parametrize("suffix", RUNTIMES)
+@pytest.mark.parametrize("suffix", KINDS)
 def test_a_runtime_that_is_not_installed_is_named(suffix, tmp_path, monkeypatch):
-    (tmp_path / f"student{suffix}").write_bytes(b"")
+    path = tmp_path / f"student{suffix}"
+    path.write_bytes(b"")
+    kind = runtimes.kind_of(path)
 
     def absent(path):
-        raise ModuleNotFoundError(name=RUNTIMES[suffix].module)
+        raise ModuleNotFoundError(name=kind.module)
 
-    monkeypatch.setitem(RUNTIMES, suffix, RUNTIMES[suffix]._replace(open=absent))
-    with pytest.raises(UserError, match=f"needs {RUNTIMES[suffix].package} to run") as error:
-        open_file(tmp_path / f"student{suffix}")
-    assert error.value.hint == f"pip install {RUNTIMES[suffix].package}"
+    monkeypatch.setattr(runtimes, "kind_of", lambda path: kind._replace(open=absent))
+    with pytest.raises(UserError, match=f"needs {kind.package} to run") as error:
+        open_file(path)
+    assert error.value.hint == f"pip install {kind.package}"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import torch
 
 import small
 from tutelage import rng
-from tutelage.export.onnx_files import BATCH, CALIBRATION_IMAGES, Views, calibration, quantize, quiet
+from tutelage.edge.runtimes import open_file
+from tutelage.export.onnx_files import BATCH, CALIBRATION_IMAGES, Views, calibration, quantize, quiet, write_openvino
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -61,3 +62,17 @@ def test_what_converters_say_is_not_the_users(capsys):
         logging.getLogger("onnx").error("not yours")
     assert capsys.readouterr() == ("", "")
     assert logging.root.manager.disable == 0
+
+
+def expected(task, batch):
+    pixels = small.digits().val.plain(torch.arange(batch))
+    with torch.inference_mode():
+        return pixels.numpy(), task.network(pixels).logits.numpy()
+
+
+def test_openvino_leaves_the_graph_and_its_weights_alone(task, tmp_path):
+    pytest.importorskip("openvino")
+    write_openvino(task, tmp_path / "student.xml")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["student.bin", "student.xml"]
+    pixels, logits = expected(task, 3)
+    np.testing.assert_allclose(open_file(tmp_path / "student.xml").infer(pixels), logits, atol=1e-4)

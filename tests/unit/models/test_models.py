@@ -24,5 +24,7 @@ def test_a_row_says_where_its_network_is_and_what_it_is_worth(name):
 
 
 def test_a_model_is_its_name_until_more_is_said():
-    assert Model("resnet20") == Model("resnet20", "", 0, (), (), (), {})
+    assert Model("resnet20") == Model(
+        "resnet20", weights="", init="random", size=0, mean=(), std=(), stages=(), options={}
+    )
     assert DataSpec(10, 3, 32, (0.5,) * 3, (0.25,) * 3).channels == 3

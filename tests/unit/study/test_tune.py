@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+import small
 from tutelage.errors import UserError
 from tutelage.methods import AT, DKD, KD, Baseline
 from tutelage.models import Model
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.study.search import Search
-from tutelage.study.tune import Tuning, in_words
+from tutelage.study.tune import Tuning
 
 TAUGHT = Recipe(teacher=TeacherSpec(Model("resnet20", weights="t.pth")), method=KD())
 
@@ -31,15 +32,15 @@ def _weights(tmp_path, monkeypatch):
 
 def test_a_trial_has_its_own_seed_budget_and_part(tmp_path):
     tuning = Tuning((TAUGHT,), Search(epochs=2, part=600, seed=77))
-    trial = tuning.trial_of(TAUGHT, tmp_path)
+    trial = tuning.trial_of(TAUGHT, small.workspace(tmp_path))
     assert (trial.seed, trial.fit.epochs, trial.data.part) == (77, 2, 600)
     assert trial.teacher == TAUGHT.teacher
-    assert Tuning((TAUGHT,), Search()).trial_of(TAUGHT, tmp_path).fit == TAUGHT.fit
+    assert Tuning((TAUGHT,), Search()).trial_of(TAUGHT, small.workspace(tmp_path)).fit == TAUGHT.fit
 
 
 def test_a_part_is_taught_by_the_teacher_of_the_whole(tmp_path):
     first = replace(TAUGHT, teacher=TeacherSpec(Model("resnet20"), tune="full"))
-    trial = Tuning((first,), Search(part=600)).trial_of(first, tmp_path)
+    trial = Tuning((first,), Search(part=600)).trial_of(first, small.workspace(tmp_path))
     (own,) = first.of_teachers
     assert trial.teacher.tune == "none"
     assert trial.teacher.model.weights == str(tmp_path / own.name)
@@ -72,22 +73,6 @@ def told(best, *, defaults_val=0.70):
         {"number": 2, "state": "pruned", "method": "kd", "defaults": False, "values": {"alpha": 0.1}, "val": None},
     ]
     return {"trials": trials, "best": best, "search": {"seed": 1000, "epochs": 0, "part": 0}}
-
-
-def test_the_winners_promise_stands_beside_what_was_kept():
-    fresh = {"val": {"mean": 0.02, "n": 3, "low": 0.01, "high": 0.03}}
-    rows = [{"label": "kd (alpha 0.5)", "seeds": [{"val": {"top1": top1}} for top1 in (0.72, 0.74)]}]
-    first, second, third = in_words({"tuning": told(1) | {"tuned_row": "kd (alpha 0.5)", "fresh": fresh}, "rows": rows})
-    assert "3 trials at seed 1000, 1 ended early, 0 diverged; best on val: kd, alpha 0.5 (trial 2)" in first
-    assert "+5.00 points in the search, whose winner it is; +2.00 on 3 fresh seeds" in second
-    assert "(95 % interval 1.00 to 3.00)" in second
-    assert "val of the best trial 75.00%, mean of the same setting on fresh seeds 73.00%" in third
-
-
-def test_where_the_defaults_win_there_is_nothing_to_adopt():
-    assert (
-        in_words({"tuning": told(0)})[-1] == "no trial was better than the method's defaults: there is nothing to adopt"
-    )
 
 
 def test_the_closing_study_has_the_defaults_the_tuned_and_what_is_beside():

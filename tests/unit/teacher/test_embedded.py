@@ -6,8 +6,9 @@ import torch
 import small
 from tutelage.data.images import Images
 from tutelage.models.tap import EVERYTHING
-from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.embedded import PLAIN, EmbeddedImages, HeadOnly
+from tutelage.teacher.identity import identity
 
 
 @pytest.fixture(scope="module")

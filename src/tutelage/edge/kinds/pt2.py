@@ -14,8 +14,6 @@ MODULE = PACKAGE = "torch"
 
 def write(student: Student, path: Path) -> None:
     """Any batch size."""
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is not a program of torch.export", "tutelage export RUN writes one")
     import torch
 
     batch = torch.export.Dim("batch", min=1)
@@ -25,6 +23,8 @@ def write(student: Student, path: Path) -> None:
 
 def open_file(path: Path) -> Opened:
     """The program on one thread."""
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not a program of torch.export", "tutelage export RUN writes one")
     import torch
 
     torch.set_num_threads(1)
