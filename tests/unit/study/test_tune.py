@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+import small
 from tutelage.errors import UserError
 from tutelage.methods import AT, DKD, KD, Baseline
 from tutelage.models import Model
@@ -31,15 +32,15 @@ def _weights(tmp_path, monkeypatch):
 
 def test_a_trial_has_its_own_seed_budget_and_part(tmp_path):
     tuning = Tuning((TAUGHT,), Search(epochs=2, part=600, seed=77))
-    trial = tuning.trial_of(TAUGHT, tmp_path)
+    trial = tuning.trial_of(TAUGHT, small.workspace(tmp_path))
     assert (trial.seed, trial.fit.epochs, trial.data.part) == (77, 2, 600)
     assert trial.teacher == TAUGHT.teacher
-    assert Tuning((TAUGHT,), Search()).trial_of(TAUGHT, tmp_path).fit == TAUGHT.fit
+    assert Tuning((TAUGHT,), Search()).trial_of(TAUGHT, small.workspace(tmp_path)).fit == TAUGHT.fit
 
 
 def test_a_part_is_taught_by_the_teacher_of_the_whole(tmp_path):
     first = replace(TAUGHT, teacher=TeacherSpec(Model("resnet20"), tune="full"))
-    trial = Tuning((first,), Search(part=600)).trial_of(first, tmp_path)
+    trial = Tuning((first,), Search(part=600)).trial_of(first, small.workspace(tmp_path))
     (own,) = first.of_teachers
     assert trial.teacher.tune == "none"
     assert trial.teacher.model.weights == str(tmp_path / own.name)
