@@ -89,9 +89,8 @@ def test_pairs_must_be_pairs():
 @given(p=st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holms_adjustment_is_that_of_statsmodels(p):
     multitest = pytest.importorskip("statsmodels.stats.multitest")
-    with mock.patch(
-        "gc.collect"
-    ):  # statsmodels collects garbage in every call: half a second each where torch is loaded
+    # statsmodels collects garbage in every call: half a second each where torch is loaded.
+    with mock.patch("gc.collect"):
         expected = multitest.multipletests(p, method="holm")[1]
     assert holm(p) == pytest.approx(list(expected))
 
