@@ -2,11 +2,9 @@
 
 import contextlib
 import os
-import platform
 import sys
 import warnings
 from collections.abc import Callable, Generator
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -36,9 +34,6 @@ def open_onnx(path: Path) -> Opened:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    if _saturates():
-        # Another way of computing 8-bit products: a third slower, and right.
-        options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     # onnxruntime's exceptions share no base class but Exception.
@@ -152,15 +147,6 @@ def open_file(path: Path) -> Opened:
     except (RuntimeError, ValueError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be run by {runtime.package}: {reason}", "export it anew") from None
-
-
-@cache
-def _saturates() -> bool:
-    """Whether this processor's 16-bit sums of 8-bit products may overflow: x86 that does not say it has VNNI."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        return False
-    told = Path("/proc/cpuinfo")
-    return not (told.exists() and "vnni" in told.read_text())
 
 
 def _singly(one: Infer) -> Infer:
