@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tutelage.run.recipe import Recipe
 from tutelage.training import predictions
 from tutelage.training.loop import train
 
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "deploy" / "classify.py"
 SIDE = 16
 CLASSES = ("one", "two")
 KINDS = {"jpg": {"quality": 92}, "png": {}, "webp": {"quality": 90}, "avif": {"quality": 90}, "tif": {}}
@@ -114,13 +116,17 @@ def test_the_answers_to_files_are_those_of_validation(run, capsys):
 
 
 def test_every_pixel_is_the_same(run):
+    """To `predict`, and to the example in Python."""
     _, dataset, _ = run
+    example = runpy.run_path(str(EXAMPLE))
     sound = index.read(dataset.data.name).sound
     card = open_file(run[0].path / "student.onnx").card()
+    asked = json.loads((run[0].path / "card.json").read_text())["input"]
     for i, position in enumerate(dataset.val_positions.tolist()):
         path = Path(dataset.data.name) / sound[position].place.file
         seen = dataset.val.plain(torch.tensor([i])).contiguous().numpy()
         assert np.array_equal(seen, read_picture(path, card)), path
+        assert np.array_equal(seen, example["prepared"](path, asked)), path
 
 
 def test_the_export_says_so(run):
