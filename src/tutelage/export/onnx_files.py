@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,25 +63,31 @@ def write_int8(task: Task, path: Path) -> None:
     quantize(path, calibration(task))
 
 
-def quantize(path: Path, batches: Iterable[Float32[torch.Tensor, "B C H W"]]) -> None:
-    """Turns a float file into its int8 form, in place; the activations' ranges are those over `batches`."""
+def quantize(path: Path, batches: Iterable[Float32[torch.Tensor, "B C H W"]], **other: Any) -> None:
+    """Turns a float file into its int8 form, in place.
+
+    Args:
+        path: The file.
+        batches: The images over which the activations' ranges are taken.
+        other: Settings of `quantize_static` in place of ours, to compare them.
+    """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+    settings: dict[str, Any] = {
+        "quant_format": QuantFormat.QDQ,
+        "per_channel": True,
+        # Signed activations take twice the time: ONNX Runtime's x86 kernels fuse unsigned ones only.
+        "activation_type": QuantType.QUInt8,
+        "weight_type": QuantType.QInt8,
+        # 7 bits: see `steady.LARGEST_WEIGHT`.
+        "reduce_range": True,
+        "calibrate_method": CalibrationMethod.MinMax,
+        "nodes_to_exclude": _preprocessing(path),
+    }
+    views: Any = Views(batches)  # any object with get_next will do
     with quiet():
-        quantize_static(
-            onnx.load(path),
-            path,
-            Views(batches),  # ty: ignore[invalid-argument-type] (any object with get_next will do)
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            # Signed activations are a third of the speed: ONNX Runtime's x86 kernels fuse unsigned ones only.
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            reduce_range=True,
-            calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=_preprocessing(path),
-        )
+        quantize_static(onnx.load(path), path, views, **(settings | other))
 
 
 class Views:
