@@ -210,6 +210,7 @@ TO_A_PATH_BESIDE = {
     "export/onnx_files.py:write_onnx",
     # Into memory.
     "study/gallery.py:_png",
+    "export/from_files.py:_png",
     "teacher/shards.py:write",
 }
 
@@ -351,6 +352,8 @@ NO_MODULE = {
     "test_result_pages.py",
     "data/test_addresses_page.py",
     # Of all methods, and of all networks.
+    # An int8 file on every processor: writing, running and the processor together.
+    "export/test_int8.py",
     "methods/test_limits_logits.py",
     "methods/test_limits_features.py",
     "models/test_networks.py",

@@ -42,6 +42,9 @@ def export(arguments: list[str]) -> None:
     card = write_model_card(run)
     print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
     print(f"in {run.path}, with card.json and {card.name}")
+    if any(FORMATS[name].int8 for name in told):
+        one = next(iter(told.values()))
+        print(f"measured on {one['processor']}; 8-bit products by {', '.join(one['int8_instructions']) or 'unknown'}")
     for name, one in told.items():
         if "finish" in one:
             print("{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"]))
@@ -142,6 +145,7 @@ EXPORTED: Columns = {
     "file": lambda one: one["file"],
     **SIZE,
     "val top-1": lambda one: f"{one['val_top1']:.2%}",
+    "from files": lambda one: "{top1:.2%} of {images:,}".format(**one["from_files"]),
     "lost to PyTorch": lambda one: f"{100 * one['drop']:.2f} points",
     "same predictions": lambda one: f"{one['same_predictions']:.2%}",
     **LATENCY,

@@ -1,5 +1,6 @@
 """Finds the splits of a path: those that it names, or pieces of each class; always the same for the same images."""
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +25,6 @@ TEST_SHARE = 0.2
 """Of every class, set aside as the test split where there is none."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's: what photos are normalised by where the weights say nothing else."""
-
-
-INTERPOLATION = "bicubic"
-"""How the square in the middle of a photo is shrunk (`store.Decoder`)."""
 
 
 class Pieces(NamedTuple):
@@ -138,16 +135,19 @@ def images(
 ) -> "FileImages":
     """The images of one split, decoded where that is to be kept; `more` after them, with the label -1."""
     from tutelage.data.files import FileImages
-    from tutelage.data.store import Decoder, kept
+    from tutelage.data.store import VERSIONS, Decoder, kept
 
     side = data.size or told.size
     labelled = [told.sound[i] for i in positions.tolist()]
     entries = [*labelled, *more]
     labels = torch.cat([labels_of(labelled, told.classes), torch.full((len(more),), -1)])
-    decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, whole=split != "train")
-    photos = kept(decoder, data.keep, f"decoding {split}")
-    content = files.digest([entry.facts.sha for entry in entries])
-    return FileImages(photos, labels, side, content)
+    decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, "evaluation")
+    shas = [entry.facts.sha for entry in entries]
+    if split == "train":
+        photos = kept(dataclasses.replace(decoder, purpose="training"), data.keep, "decoding train")
+        return FileImages(photos, decoder, labels, files.digest(shas))
+    squares = kept(decoder, data.keep, f"decoding {split}")
+    return FileImages(squares, decoder, labels, files.digest([VERSIONS["evaluation"], *shas]), squares)
 
 
 def _refuse_broken(told: Index, data: Data, name: str) -> None:

@@ -13,6 +13,8 @@ from tutelage.errors import UserError
 KEY = "tutelage"
 BESIDE = "card.json"
 INTERPOLATIONS = ("bilinear", "bicubic")
+PHOTOS = "bicubic"
+"""How photos are resized that come in many sizes."""
 
 
 @dataclass(frozen=True)

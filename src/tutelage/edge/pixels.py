@@ -1,5 +1,10 @@
-"""Makes the input of an exported student from a picture file, with Pillow and NumPy alone."""
+"""Makes the input of a student from a picture file, with Pillow and NumPy alone.
 
+This is the only definition of what is evaluated: validation and test photos, the images that int8 is calibrated on, and
+pictures on a device all come from here. Training views have their own (`data.store`).
+"""
+
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +13,20 @@ from PIL import Image, ImageOps
 from tutelage.edge.card import Card
 from tutelage.errors import UserError
 
+SCALE = np.float32(1 / 255)
+"""Multiplied by, as training does: dividing by 255 gives other bits."""
+
 
 def read_picture(path: Path, card: Card) -> np.ndarray:
     """A picture as the student wants it: float32 [1, C, H, W] in [0, 1].
 
-    Turned as its EXIF orientation says; of an animation the first frame; what is transparent is laid on white;
-    16-bit grey scaled to 8; its largest centred part of the input's proportions, resized.
+    As a person sees it (`upright`), its largest centred part of the input's proportions, resized (`fitted`).
 
     Raises:
         UserError: it cannot be read as a picture.
     """
     try:
-        with Image.open(path) as opened:
-            picture = _plain(ImageOps.exif_transpose(opened), channels=card.shape[0])
+        picture = upright(path, card.shape[0])
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
     except Image.DecompressionBombError:
@@ -32,8 +38,21 @@ def read_picture(path: Path, card: Card) -> np.ndarray:
     return as_input(picture, card)
 
 
-def as_input(picture: Image.Image, card: Card) -> np.ndarray:
-    """The largest centred part of the input's proportions, resized and scaled to [0, 1]: float32 [1, C, H, W]."""
+def upright(source: Path | BytesIO, channels: int) -> Image.Image:
+    """What a person sees in a picture file, 8-bit grey (1 channel) or red, green, blue (3).
+
+    Decoded in full; turned as its EXIF orientation says; of an animation the first frame; what is transparent is laid
+    on white; 16-bit grey scaled to 8.
+
+    Raises:
+        Exception: whatever Pillow raises for a damaged file.
+    """
+    with Image.open(source) as opened:
+        return _plain(ImageOps.exif_transpose(opened), channels)
+
+
+def fitted(picture: Image.Image, card: Card) -> np.ndarray:
+    """The largest centred part of the input's proportions, resized by Pillow: uint8 [H, W, C]."""
     channels, height, width = card.shape
     wide, high = picture.size
     part = min(wide, max(1, high * width // height)), min(high, max(1, wide * height // width))
@@ -41,8 +60,13 @@ def as_input(picture: Image.Image, card: Card) -> np.ndarray:
     picture = picture.crop((left, top, left + part[0], top + part[1]))
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling[card.interpolation.upper()])
-    pixels = np.asarray(picture, np.float32) / np.float32(255)
-    return pixels.reshape(1, height, width, channels).transpose(0, 3, 1, 2).copy()
+    return np.asarray(picture).reshape(height, width, channels)
+
+
+def as_input(picture: Image.Image, card: Card) -> np.ndarray:
+    """`fitted`, scaled to [0, 1]: float32 [1, C, H, W]."""
+    pixels = fitted(picture, card).astype(np.float32) * SCALE
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
 def _plain(picture: Image.Image, channels: int) -> Image.Image:
