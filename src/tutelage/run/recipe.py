@@ -133,8 +133,7 @@ class Recipe:
     def name(self) -> str:
         """The run's folder: readable, and ending in the recipe's hash."""
         words = [self.data.title, method_words(self.method), self.student.name, f"s{self.seed}"]
-        readable = "-".join(Path(word).name.replace(":", "_").replace("/", "_") for word in words)
-        return f"{readable}-{files.digest(self.identity)[:8]}"
+        return f"{readable(*words)}-{files.digest(self.identity)[:8]}"
 
     @property
     def as_baseline(self) -> "Recipe":
@@ -193,6 +192,20 @@ class Recipe:
                 "an ensemble is averaged at one temperature",
                 "give its parts the same temperature, or give one teacher",
             )
+
+
+def readable(*words: str) -> str:
+    """Words as one name of a folder; of what is a path its last part.
+
+    >>> readable("photos", "kd", "nets/own.py:make", "s0")
+    'photos-kd-own.py_make-s0'
+    """
+    return "-".join(one_name(Path(word).name) for word in words)
+
+
+def one_name(text: str) -> str:
+    """Text as the name of one file or folder, on any system."""
+    return text.translate(str.maketrans(":/\\", "___"))
 
 
 def from_file(path: Path) -> Recipe:
@@ -310,7 +323,12 @@ def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if required and f.name not in values:
             raise UserError(f"{where} has no {f.name}", f"give {where}.{f.name} a value")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except UserError as error:  # its fields call themselves "fit.epochs", wherever they stand
+        own = where.rpartition(".")[2] + "."
+        message = f"{where}.{error.message.removeprefix(own)}" if error.message.startswith(own) else error.message
+        raise UserError(message, error.hint) from None
 
 
 def _object(plain: Any, where: str) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 import logging
 import math
-import signal
+import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +15,7 @@ from torch import Tensor
 from tutelage import data, files, progress, rng
 from tutelage.data.images import Images, Views
 from tutelage.errors import Diverged, UserError
+from tutelage.interrupts import stopping
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.adapters import pairs_in_words, stages_read
 from tutelage.models.tune import set_trained
@@ -24,7 +23,7 @@ from tutelage.outputs import Context
 from tutelage.run import checkpoint, optim
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, environment, logged
-from tutelage.run.plan import Plan
+from tutelage.run.plan import Plan, check_batch
 from tutelage.run.recipe import Recipe
 from tutelage.teacher import embedded, lessons
 from tutelage.teacher.answer import Teacher
@@ -55,11 +54,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C, once the state is saved.
     """
     engine, runs = engine or Engine(), Path(runs)
-    if recipe.fit.batch_size % engine.devices:
-        raise UserError(
-            f"a batch of {recipe.fit.batch_size} images cannot be shared equally by {engine.devices} devices",
-            "choose a fit.batch_size that engine.devices divides: every image then counts the same",
-        )
+    check_batch(recipe.fit.batch_size, sys.maxsize, devices=engine.devices)
     for own in recipe.of_teachers:
         train(own, engine=engine, runs=runs, data_root=data_root)
     run = Run.of(recipe, runs)
@@ -311,26 +306,3 @@ class Book:
             "teacher_passes_saved": saved,
             "best_val": self.state.get("best"),
         }
-
-
-@contextmanager
-def stopping() -> Generator[Callable[[], bool]]:
-    """Yields a function that says whether Ctrl-C was pressed; a second Ctrl-C stops at once."""
-    asked = False
-
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        progress.say("stopping after this step; Ctrl-C again to stop at once")
-
-    try:
-        before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not the main thread: the caller handles signals
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)

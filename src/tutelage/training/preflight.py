@@ -1,5 +1,6 @@
 """Before any lesson: is the teacher the one that was meant, and is it worth its lessons?"""
 
+import glob
 import time
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from tutelage.outputs import Sizes
 from tutelage.run import recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
-from tutelage.run.plan import Plan
-from tutelage.run.recipe import Recipe
+from tutelage.run.plan import Plan, check_batch
+from tutelage.run.recipe import Recipe, readable
 from tutelage.teacher import lessons
 from tutelage.teacher.answer import ask, mean_logits
 from tutelage.teacher.cache import SHARD
@@ -49,6 +50,11 @@ def trial(*recipes: Recipe, engine: Engine, runs: Path, data_root: Path | None =
     engine.fabric()
     dataset = data.load(recipes[0].data, data_root)
     for tried in recipes:
+        check_batch(tried.fit.batch_size, len(dataset.train), devices=engine.devices)
+        for number, spec in enumerate(tried.taught_by):
+            if tried.training_of(spec) is not None:
+                field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
+                check_batch(spec.fit.batch_size, len(dataset.train), field, engine.devices)
         for run in (tried, *tried.of_teachers):
             plan = Plan(len(dataset.train), run.views, run.seed, run.fit)
             dataset.train.view(*plan.addresses(0), run.augment)
@@ -91,9 +97,9 @@ def look(recipe: Recipe, dataset: DataSet, runs: Path, device: Any = "cpu") -> d
     """The facts: every network, the teachers' accuracy and calibration on val, how soft their answers are, the cost.
 
     Returns:
-        `teachers`: one dict each; `student`; `val`: measures of them all together, and whether it was held out;
-        `temperature` T; `softness` by split at the multiples of T in `SOFTER`; `cost`; `baseline`: what finished
-        runs of the same recipe without a teacher reached, or None.
+        `teachers`: one dict each (`form`: what it answers with, where that is no logits); `student`; `val`: measures
+        of them all together, and whether it was held out; `temperature` T; `softness` by split at the multiples of T
+        in `SOFTER`; `cost`; `baseline`: what finished runs of the same recipe without a teacher reached, or None.
     """
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
     temperature = lessons.temperature(recipe)
@@ -110,7 +116,7 @@ def look(recipe: Recipe, dataset: DataSet, runs: Path, device: Any = "cpu") -> d
         cost["seconds"] = cost["passes"] / per_second
         teachers.append(
             facts
-            | {"val": measure(on_val[-1], dataset.val.labels), "cost": cost}
+            | {"val": measure(on_val[-1], dataset.val.labels), "form": form(on_val[-1]), "cost": cost}
             | {"images_per_second": per_second, "val_held_out": lessons.held_out(recipe, spec)}
         )
     student = lessons.build_for(recipe.student, dataset, recipe.seed, learns=True)
@@ -137,6 +143,21 @@ def softness(logits: Float[Tensor, "N C"], temperature: float) -> dict[str, floa
         "largest_probability": log_p.exp().amax(dim=1).mean().item(),
         "entropy": -(log_p.exp() * log_p).sum(dim=1).mean().item(),
     }
+
+
+def form(logits: Float[Tensor, "N C"]) -> str:
+    """What a network answers with where that is no logits: "nan", "probabilities", "log-probabilities" or "sigmoids".
+
+    Empty: it may be logits. Probabilities are positive and sum to 1 for every image; logits of two images never do.
+    """
+    if not logits.isfinite().all():
+        return "nan"
+    near = 2e-3
+    if (logits >= 0).all() and (logits <= 1 + near).all() and logits.std(dim=1).max() > near:
+        return "probabilities" if ((logits.sum(dim=1) - 1).abs() < near).all() else "sigmoids"
+    if (logits <= near).all() and (logits.double().logsumexp(dim=1).abs() < near).all():
+        return "log-probabilities"
+    return ""
 
 
 def in_words(seen: dict[str, Any]) -> list[str]:
@@ -243,7 +264,7 @@ def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:
     """What finished runs of the same student, images and budget reached on val without a teacher, of any seed."""
     wanted = taught.as_baseline.identity | {"seed": 0}
     found = []
-    for path in sorted(runs.glob(f"{taught.data.name}-baseline-*/DONE")):
+    for path in sorted(runs.glob(f"{glob.escape(readable(taught.data.title, 'baseline'))}-*/DONE")):
         run = Run.open(path.parent)
         if run.recipe.identity | {"seed": 0} == wanted:
             found.append(run.curve("val", "top1")[-1][1])
