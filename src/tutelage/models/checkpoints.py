@@ -42,7 +42,7 @@ FOREIGN = {
 SAVE = "load it where its code is and save its state dict: torch.save(model.state_dict(), 'weights.pth')"
 
 _DICTS = re.compile(
-    r"(collections\.(defaultdict|Counter)|yacs\.config\.CfgNode|easydict\.EasyDict|addict\.addict\.Dict"
+    r"(yacs\.config\.CfgNode|easydict\.EasyDict|addict\.addict\.Dict"
     r"|(pytorch_)?lightning(_fabric|\.fabric|\.pytorch)?\.utilities\.[\w.]*AttributeDict)\Z"
 )
 _INERT = re.compile(
@@ -51,6 +51,8 @@ _INERT = re.compile(
     r"|torch\.optim\.|torch\.torch_version\.TorchVersion\Z|timm\.utils\.|fractions\.|decimal\.|uuid\.UUID\Z"
     r"|typing\.(Any|Union)\Z)"
 )
+_TYPES = {kind.__name__: kind for kind in (int, float, str, bool, list, tuple)}
+"""Named as they are, as what is counted in, say."""
 _NETWORKS = re.compile(r"torch\.nn\.modules\.|torch\.nn\.parallel\.|torchvision\.models\.|timm\.(models|layers)\.")
 
 
@@ -126,10 +128,30 @@ def _read_pickle(path: Path) -> Any:
                     "run",
                     "fetch it again, or ask its author for .safetensors",
                 ) from error
-            stand_in = OrderedDict if _DICTS.match(wanted[1]) else _Inert if _INERT.match(wanted[1]) else None
-            if stand_in is None or (stand_in, wanted[1]) in allowed:
+            allowed.append(_stand_in(wanted[1], path))
+            if allowed[-1] in allowed[:-1]:
                 raise _refused(path, wanted[1]) from error
-            allowed.append((stand_in, wanted[1]))
+
+
+def _stand_in(wanted: str, path: Path) -> Any:
+    """What may stand for a class that a checkpoint names beside its weights, as `safe_globals` takes it.
+
+    Raises:
+        UserError: nothing may: the class or function is not one of settings, dates or schedules.
+    """
+    if wanted in _TYPES:
+        return _TYPES[wanted]
+    if wanted == "collections.defaultdict":
+        return (_dict_of_any, wanted)
+    if _DICTS.match(wanted):
+        return (OrderedDict, wanted)
+    if _INERT.match(wanted):
+        return (_Inert, wanted)
+    raise _refused(path, wanted)
+
+
+def _dict_of_any(*_: Any) -> OrderedDict[Any, Any]:
+    return OrderedDict()
 
 
 def _refused(path: Path, wanted: str) -> UserError:

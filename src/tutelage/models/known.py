@@ -69,7 +69,9 @@ def nearest(shapes: Shapes) -> tuple[str, list[str]]:
     for name in MODELS:
         with torch.device("meta"):
             theirs = shapes_of(_ours(name, channels)().state_dict())
-        head = {key for key, shape in theirs.items() if shape[:1] == (CLASSES,) and shape[1:] == shapes.get(key, ())[1:]}
+        head = {
+            key for key, shape in theirs.items() if shape[:1] == (CLASSES,) and shape[1:] == shapes.get(key, ())[1:]
+        }
         other = [key for key in shapes if theirs.get(key) != shapes[key] and key not in head]
         share = 1 - (len(other) + len(theirs.keys() - shapes.keys())) / max(len(shapes), 1)
         if share > best:

@@ -38,7 +38,6 @@ def _form(teacher: dict[str, Any]) -> str:
     name, last = teacher["name"], "let it return the logits, what its last linear layer gives"
     return {
         "": "",
-        "nan": f"{name} answers some images of val with NaN or infinity: nothing can be learnt from that",
         "probabilities": f"{name} answers with probabilities: it ends in a softmax, and the loss would apply another, "
         f"so that its answers are far too soft; {last}",
         "log-probabilities": f"{name} answers with log-probabilities: it ends in a log-softmax. Methods that compare "

@@ -150,7 +150,7 @@ def test_what_does_not_fit_is_refused(tmp_path, source, change, message, monkeyp
 
 
 def test_long_lists_of_keys_are_cut(tmp_path, source):
-    torch.save({"other." + k: v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
+    torch.save({"other_" + k: v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
     with pytest.raises(UserError, match=r"9 missing: 0\.bias, 0\.weight, 1\.bias, \.\.\. \(6 more\); 9 unexpected"):
         load_weights(network(), tmp_path / "w.pth")
 
