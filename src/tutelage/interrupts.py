@@ -26,13 +26,18 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-def listen() -> None:
-    """SIGTERM and SIGHUP raise `Stopped` from now on, so that what is open is closed and half-written files go."""
+@contextmanager
+def listening() -> Generator[None]:
+    """SIGTERM and SIGHUP raise `Stopped` in the block, so that what is open is closed and half-written files go."""
 
     def stop(number: int, frame: Any) -> None:
         raise Stopped(number)
 
-    _handle(stop, SIGNALS[1:])
+    before = _handle(stop, SIGNALS[1:])
+    try:
+        yield
+    finally:
+        _restore(before)
 
 
 @contextmanager
@@ -58,8 +63,12 @@ def stopping() -> Generator[Callable[[], bool]]:
     except KeyboardInterrupt as stopped:
         raise Stopped(asked or signal.SIGINT, str(stopped)) from None
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _handle(handler: Callable[[int, Any], None], numbers: tuple[int, ...]) -> dict[int, Any]:

@@ -36,9 +36,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one command; exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        interrupts.listen()
-        _dispatch(arguments)
-        sys.stdout.flush()
+        with interrupts.listening():
+            _dispatch(arguments)
+            sys.stdout.flush()
     except UserError as error:
         _leave(f"error: {error}", 2)
     except KeyboardInterrupt as stopped:

@@ -77,10 +77,9 @@ def check_fit(network: nn.Module, path: str | Path, head: str) -> None:
     own = network.state_dict()
     of_head = [name for name in (f"{head}.weight", f"{head}.bias") if name in own]
     state = _by_own_names(state, own, of_head, path)
-    for name in of_head:
-        if name not in state or state[name].shape[1:] == own[name].shape[1:]:
-            state[name] = own[name]
-    _check_names(state, own, path, [])
+    heads = [name for name in of_head if name not in state or state[name].shape[1:] == own[name].shape[1:]]
+    expected = {name: tensor for name, tensor in own.items() if name not in heads}
+    _check_names(state, expected | {name: state[name] for name in heads if name in state}, path, [])
 
 
 def _by_own_names(
@@ -129,11 +128,23 @@ def _check_names(state: dict[str, Tensor], own: dict[str, Tensor], path: str | P
             if state[k].shape != own[k].shape
         ],
     }
+    wrong = [name for name in shared if state[name].shape != own[name].shape]
+    if sum(map(len, differences.values())) == 1 and wrong and _but_channels(state[wrong[0]], own[wrong[0]]):
+        theirs, ours = state[wrong[0]].shape[1], own[wrong[0]].shape[1]
+        raise UserError(
+            f"{path} was made for images of {theirs} channels, these have {ours}",
+            f"give images of {theirs} channels, or take a network that is trained on these first (--teacher.tune full)",
+        )
     told = [f"{len(keys)} {kind}: {known.few(keys)}" for kind, keys in differences.items() if keys]
     if told and heads and len(heads) == sum(map(len, differences.values())):
         raise _of_other_classes(path, len(state[heads[0]]), len(own[heads[0]]))
     if told:
         raise UserError(f"{path} does not fit the network; " + "; ".join(told), known.advice(state, path))
+
+
+def _but_channels(one: Tensor, other: Tensor) -> bool:
+    """Kernels of a first convolution for images of other channels."""
+    return one.ndim == 4 and one[:, 0].shape == other[:, 0].shape and {one.shape[1], other.shape[1]} <= {1, 3, 4}
 
 
 def _of_other_classes(path: str | Path, theirs: int, ours: int) -> UserError:
