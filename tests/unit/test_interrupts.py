@@ -84,6 +84,7 @@ def test_a_closed_terminal_is_no_second_mistake():
 
 
 def test_without_signals_of_unix_there_is_ctrl_c():
-    code = "import signal; del signal.SIGHUP; from tutelage import interrupts as i; print(len(i.SIGNALS))\nwith i.listening(): pass"
+    code = "import signal; del signal.SIGHUP; from tutelage import interrupts as i; print(len(i.SIGNALS))\n"
+    code += "with i.listening(): pass"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2\n"
