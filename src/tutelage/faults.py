@@ -107,7 +107,7 @@ def _system(error: BaseException) -> UserError | None:
         if (told := _BY_ERRNO.get(error.errno)) is not None:
             return UserError(told[0].format(named), told[1])
         return UserError(
-            f"cannot read or write{named}: {error.strerror or error}", "look at that path, or choose others"
+            f"cannot read or write{named}: {error.strerror or error}", "look at that path, or choose another --runs"
         )
     if (told := _IN_A_PROCESS.search(str(error))) is not None:
         return UserError(told[1], told[2] or "")

@@ -242,6 +242,8 @@ def weights_file(weights: str) -> Path:
     if path.is_dir():
         path = path / "student.safetensors"
         if not path.is_file():
+            if not (path.parent / "recipe.json").is_file():
+                raise UserError(f"{weights} is a folder, and no run's", "name a file of weights, or a run's folder")
             raise UserError(f"{weights} holds no finished run (no student.safetensors)", "train it to its end first")
     if not path.is_file():
         raise UserError(f"there is no file of weights {weights}", 'give a .safetensors or .pth file, or "pretrained"')

@@ -309,8 +309,8 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
     )
     try:
         classes = network.sizes().classes
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f"{model.name}: {error.message}", error.hint) from None
     except Exception as error:  # a network of the user's own may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
