@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tutelage import progress
-
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Windows has no SIGHUP."""
 
@@ -54,6 +52,8 @@ def stopping() -> Generator[Callable[[], bool]]:
         if asked:
             raise Stopped(number)
         asked = number
+        from tutelage import progress  # `predict` needs no rich
+
         with suppress(OSError):  # whoever closed the terminal does not read
             progress.say("stopping after this step; Ctrl-C again to stop at once")
 
