@@ -59,14 +59,14 @@ def predict(arguments: list[str]) -> None:
         description="What an exported student says of pictures. Needs onnxruntime, numpy and pillow; no torch.",
     )
     parser.add_argument("student", type=Path, help="an exported file, or a run's folder")
-    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("pictures", type=Path, nargs="+", help="files, or folders whose pictures are meant")
     parser.add_argument("--top", type=int, default=1, help="how many classes to name; default: 1")
     parser.add_argument("--json", action="store_true", help="as JSON")
     chosen = parser.parse_args(arguments)
     if chosen.top < 1:
         raise UserError(f"--top {chosen.top}", "give 1 or more")
     try:
-        from tutelage.edge.pixels import read_picture, softmax
+        from tutelage.edge.pixels import pictures_of, read_picture, softmax
         from tutelage.edge.runtimes import open_file
     except ModuleNotFoundError as error:
         raise UserError(f"predict needs {error.name}, not installed here", "pip install numpy pillow") from None
@@ -74,7 +74,7 @@ def predict(arguments: list[str]) -> None:
     student = open_file(path)
     card = student.card()
     told: list[dict[str, Any]] = []
-    for picture in chosen.pictures:
+    for picture in [file for given in chosen.pictures for file in pictures_of(given)]:
         try:
             shares = softmax(student.infer(read_picture(picture, card))[0])
         except UserError as error:
@@ -137,8 +137,8 @@ Columns = dict[str, Any]
 LATENCY: Columns = {"ms an image p50, p90": lambda one: "{p50:.3f}, {p90:.3f}".format(**one["latency_ms"])}
 SIZE: Columns = {"size": lambda one: f"{one['bytes'] / 1e3:,.0f} kB"}
 MEMORY: Columns = {
-    "memory of the file": lambda one: f"{one['file_bytes'] / 1e6:.0f} MB",
-    "of its process": lambda one: f"{one['peak_bytes'] / 1e6:.0f} MB",
+    "memory of the file": lambda one: _megabytes(one["file_bytes"]),
+    "of its process": lambda one: _megabytes(one["peak_bytes"]),
 }
 EXPORTED: Columns = {
     "format": lambda one: one["name"],
@@ -159,6 +159,10 @@ BENCHED: Columns = {
     "images/s": lambda one: f"{one['images_per_second']:,.0f} (batch {one['batch']})",
     **MEMORY,
 }
+
+
+def _megabytes(count: int | None) -> str:
+    return "not measured" if count is None else f"{count / 1e6:.0f} MB"
 
 
 def table(columns: Columns, rows: list[dict[str, Any]]) -> list[str]:

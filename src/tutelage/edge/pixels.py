@@ -38,6 +38,28 @@ def read_picture(path: Path, card: Card) -> np.ndarray:
     return as_input(picture, card)
 
 
+def pictures_of(path: Path) -> list[Path]:
+    """The pictures directly in a folder, in order of their names; a path that is no folder as it is.
+
+    Raises:
+        UserError: a folder without pictures.
+    """
+    if not path.is_dir():
+        return [path]
+    endings = Image.registered_extensions()
+    inside = sorted(part for part in path.iterdir() if not part.name.startswith("."))
+    found = [file for file in inside if file.suffix.lower() in endings and file.is_file()]
+    if not found:
+        folders = [str(part) for part in inside if part.is_dir()]
+        within = (
+            f"its folders are {', '.join(folders[:3])}: name one of them"
+            if folders
+            else "name files or a folder of some"
+        )
+        raise UserError(f"{path} is a folder without pictures", within)
+    return found
+
+
 def upright(source: Path | BytesIO, channels: int) -> Image.Image:
     """What a person sees in a picture file, 8-bit grey (1 channel) or red, green, blue (3).
 

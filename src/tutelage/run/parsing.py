@@ -92,7 +92,12 @@ def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if required and f.name not in values:
             raise UserError(f"{where} has no {f.name}", f"give {where}.{f.name} a value")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except UserError as error:  # its fields call themselves "fit.epochs", wherever they stand
+        own = where.rpartition(".")[2] + "."
+        message = f"{where}.{error.message.removeprefix(own)}" if error.message.startswith(own) else error.message
+        raise UserError(message, error.hint) from None
 
 
 def _object(plain: Any, where: str) -> dict[str, Any]:

@@ -136,8 +136,7 @@ class Recipe:
     def name(self) -> str:
         """The run's folder: readable, and ending in the recipe's hash."""
         words = [self.data.title, method_words(self.method), self.student.name, f"s{self.seed}"]
-        readable = "-".join(Path(word).name.replace(":", "_").replace("/", "_") for word in words)
-        return f"{readable}-{files.digest(self.identity)[:8]}"
+        return f"{readable(*words)}-{files.digest(self.identity)[:8]}"
 
     @property
     def as_baseline(self) -> "Recipe":
@@ -198,6 +197,20 @@ class Recipe:
             )
 
 
+def readable(*words: str) -> str:
+    """Words as one name of a folder; of what is a path its last part.
+
+    >>> readable("photos", "kd", "nets/own.py:make", "s0")
+    'photos-kd-own.py_make-s0'
+    """
+    return "-".join(one_name(Path(word).name) for word in words)
+
+
+def one_name(text: str) -> str:
+    """Text as the name of one file or folder, on any system."""
+    return text.translate(str.maketrans(":/\\", "___"))
+
+
 def from_file(path: Path) -> Recipe:
     """The recipe in a TOML or JSON file.
 
@@ -232,6 +245,8 @@ def weights_file(weights: str) -> Path:
     if path.is_dir():
         path = path / "student.safetensors"
         if not path.is_file():
+            if not (path.parent / "recipe.json").is_file():
+                raise UserError(f"{weights} is a folder, and no run's", "name a file of weights, or a run's folder")
             raise UserError(f"{weights} holds no finished run (no student.safetensors)", "train it to its end first")
     if not path.is_file():
         raise UserError(f"there is no file of weights {weights}", 'give a .safetensors or .pth file, or "pretrained"')

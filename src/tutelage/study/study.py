@@ -21,7 +21,7 @@ from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
 from tutelage.report.results import RESULTS_FILE
 from tutelage.run.folder import environment
-from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.workspace import Workspace
 from tutelage.study.finished import Finished, Trained, teaches
 from tutelage.study.results import gathered
@@ -77,8 +77,8 @@ class Study:
         """Readable, and ending in a hash of all recipes and seeds."""
         identity = [recipe.identity | {"seed": 0} for recipe in self.rows] + [list(self.seeds)]
         first = self.rows[-1]
-        readable = self.name or f"{first.data.name}-{method_words(first.method)}-{Path(first.student.name).name}"
-        return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+        named = one_name(self.name) or readable(first.data.name, method_words(first.method), first.student.name)
+        return f"study-{named}-{files.digest(identity)[:8]}"
 
     def run(self, workspace: Workspace | None = None) -> Path:
         """Trains, evaluates, exports and reports; the study's folder.

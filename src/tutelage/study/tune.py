@@ -20,7 +20,7 @@ from tutelage.errors import Diverged, UserError
 from tutelage.methods.base import Method
 from tutelage.report.results import TriedOut
 from tutelage.run.folder import Run
-from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
 from tutelage.study.results import labels
@@ -81,13 +81,13 @@ class Tuning:
         """Readable, and ending in a hash of what is searched; not of how many trials, so that more can be added."""
         settings = dataclasses.asdict(self.search) | {"trials": 0, "minutes": 0}
         identity = [recipe.identity | {"seed": 0} for recipe in self.recipes] + [settings]
-        return f"tune-{self._readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+        return f"tune-{self._readable}-{files.digest(identity)[:8]}"
 
     @property
     def _readable(self) -> str:
         first = self.recipes[0]
         words = [first.data.name, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
-        return self.name or "-".join(Path(word).name for word in words)
+        return one_name(self.name) or readable(*words)
 
     def run(self, workspace: Workspace | None = None) -> Path | None:
         """Makes the trials that are left, then the closing study; the study's folder.

@@ -241,13 +241,14 @@ class TeacherCache:
         return self._end(shard.start) - shard.start
 
     def _write(self, shard: Shard, rows: Tensor) -> None:
-        rows = rows.to(getattr(torch, self.manifest["storage"]))
-        if not rows.isfinite().all():
+        stored = rows.to(getattr(torch, self.manifest["storage"]))
+        if not stored.isfinite().all():
+            wider = ', or set teacher.storage = "float32"' if rows.isfinite().all() else ""
             raise UserError(
                 f"the teacher's {shard.field} are not finite in {self.manifest['storage']} (view {shard.view})",
-                'look at its weights and normalisation, or set teacher.storage = "float32"',
+                f"look at its weights and normalisation{wider}",
             )
-        shards.write(self.folder, shard, rows.numpy())
+        shards.write(self.folder, shard, stored.numpy())
 
     def mapped(self, field: str, view: int) -> list[np.ndarray]:
         """The memory-mapped shards of a view, checked when first mapped.
