@@ -97,7 +97,7 @@ def prepare(folder: Path) -> None:
     shutil.copytree(good, folder / "mixed" / "train")
     shutil.copytree(good, folder / "mixed" / "more")
     (folder / "columns.csv").write_text("file name,kind\na.png,red\n")
-    (folder / "rows.csv").write_text("path,label,split\na.png,red,training set\n")
+    (folder / "rows.csv").write_text("path,label,split\na.png,red,first half\n")
     (folder / "shards.tar").write_bytes(b"not a tar file" * 100)
     (folder / "saved").mkdir()
     (folder / "saved" / "state.json").write_text("{}")

@@ -1,6 +1,7 @@
 """The splits of a path: those it says, or carved from it by class; always the same for the same images."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from tutelage import files
-from tutelage.data import Data, index
+from tutelage.data import Data, index, place
 from tutelage.data.index import Entry, Index
 from tutelage.data.stratify import stratified_order
 from tutelage.errors import UserError
@@ -45,13 +46,36 @@ def sound(data: Data) -> Index:
     Raises:
         UserError: a file cannot be used, and data.on_bad is stop; fewer than two classes.
     """
-    told = index.read(data.name)
+    told = index.of(data)
     _refuse_broken(told, data, data.name)
+    if not told.sound:
+        first = told.broken[0]
+        raise UserError(
+            f"none of {len(told.broken):,} images of {data.name} can be used; the first is "
+            f"{place.printable(first.place.file)}: {first.facts.broken}",
+            "look at these files",
+        )
     if len(told.classes) < 2:
         raise UserError(
-            f"{data.name} has {len(told.classes)} class: {', '.join(told.classes)}", "give a folder for each class"
+            "\n".join((f"{data.name} has 1 class: {place.printable(told.classes[0])}", *told.notes)),
+            "give a folder for each class",
         )
     return told
+
+
+def remarks(told: Index) -> list[str]:
+    """What of a path is not used, and what was understood in a way that may surprise: a sentence each."""
+    scaled = Counter(entry.facts.bits for entry in told.sound if 0 < entry.facts.bits < 16)
+    said = list(told.notes)
+    if told.left_out:
+        endings = place.few(f"{ending} {count:,}" for ending, count in told.left_out.most_common())
+        said.append(f"left out, of other endings than pictures: {endings}")
+    if scaled:
+        depths = place.few(f"{bits} bits {count:,}" for bits, count in sorted(scaled.items()))
+        said.append(
+            f"16-bit pictures whose values need fewer bits, scaled by these: {depths}; save them with 8 bits to choose"
+        )
+    return said
 
 
 def labels_of(entries: list[Entry], classes: tuple[str, ...]) -> Int64[Tensor, " N"]:
@@ -91,7 +115,14 @@ def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
         UserError: there are none, or too few of a class, or some cannot be used.
     """
     told = sound(data)
+    for line in remarks(told):
+        log.warning("%s", line)
     cut = pieces(told, data)
+    log.info(
+        "%s: %s images of %s classes (%s): train %s, val %s, test %s",
+        *(data.title, f"{len(told.sound):,}", len(told.classes), place.few(told.classes)),
+        *(f"{len(part):,}" for part in cut),
+    )
     if data.part:
         if not len(told.classes) <= data.part <= len(cut.train):
             raise UserError(
@@ -132,7 +163,7 @@ def images(
     labels = torch.cat([labels_of(labelled, told.classes), torch.full((len(more),), -1)])
     decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, whole=split != "train")
     photos = kept(decoder, data.keep, f"decoding {split}")
-    content = files.digest([entry.facts.sha for entry in entries])
+    content = files.digest([entry.facts.pixels for entry in entries])
     return FileImages(photos, labels, side, content)
 
 

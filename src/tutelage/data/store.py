@@ -83,8 +83,8 @@ class Decoder(Photos):
     @property
     def digest(self) -> str:
         """Of everything the pixels depend on."""
-        shas = [entry.facts.sha for entry in self.entries]
-        return files.digest([VERSION, __version__, torch.__version__, self.side, self.whole, shas])
+        shown = [entry.facts.pixels for entry in self.entries]
+        return files.digest([VERSION, __version__, torch.__version__, self.side, self.whole, shown])
 
 
 @dataclass(frozen=True)

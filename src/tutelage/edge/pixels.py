@@ -3,32 +3,30 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tutelage.edge.card import Card
 from tutelage.errors import UserError
+from tutelage.picture import FORMATS, plain_size, shown
 
 
 def read_picture(path: Path, card: Card) -> np.ndarray:
     """A picture as the student wants it: float32 [1, C, H, W] in [0, 1].
 
     Turned as its EXIF orientation says; of an animation the first frame; what is transparent is laid on white;
-    16-bit grey scaled to 8; its largest centred part of the input's proportions, resized.
+    16-bit grey scaled to 8 by the bits its values need; its largest centred part of the input's proportions, resized.
 
     Raises:
         UserError: it cannot be read as a picture.
     """
     try:
-        with Image.open(path) as opened:
-            picture = _plain(ImageOps.exif_transpose(opened), channels=card.shape[0])
+        plain_size(path)
+        with Image.open(path, formats=FORMATS) as opened:
+            picture = _plain(shown(opened)[0], channels=card.shape[0])
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
-    except Image.DecompressionBombError:
-        raise UserError(f"{path} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from None
-    # Pillow's readers let whatever a damaged file provokes pass through.
-    except Exception as error:
-        reason = "is not a picture" if isinstance(error, Image.UnidentifiedImageError) else f"is damaged: {error}"
-        raise UserError(f"{path} {reason}") from None
+    except Exception as error:  # Pillow's readers let whatever a damaged file provokes pass through
+        raise UserError(f"{path} {_reason(error)}") from None
     return as_input(picture, card)
 
 
@@ -46,16 +44,21 @@ def as_input(picture: Image.Image, card: Card) -> np.ndarray:
 
 
 def _plain(picture: Image.Image, channels: int) -> Image.Image:
-    """8-bit grey or red, green, blue, whatever the file held."""
-    if picture.mode == "F":
-        raise ValueError("floating-point pixels, whose range is not known")
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture, np.float64)
-        picture = Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
+    """Grey or red, green, blue, whatever the file held."""
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return picture.convert("L" if channels == 1 else "RGB")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "is not a picture"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"
+    return f"is damaged: {str(error) or type(error).__name__}"
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
