@@ -1,4 +1,4 @@
-"""What training and `predict` do alike with a picture that Pillow has opened: turn it upright, and show 16 bits in 8."""
+"""What training and `predict` do alike with a picture: open plain files alone, turn it upright, show 16 bits in 8."""
 
 import os
 import stat
@@ -79,7 +79,7 @@ def shown(image: Image.Image) -> tuple[Image.Image, int]:
     bits = 0
     turned = _upright(image)
     if image.mode in DEEP:
-        scaled = image.format == "PPM" and "65535" not in tile  # by Pillow, from the range that the file says
+        scaled = image.format == "PPM" and not (";16" in tile or "65535" in tile)  # by Pillow, as the file says
         bits = 16 if scaled else _depth(image)
         values, full = np.asarray(turned).astype(np.int64), (1 << bits) - 1
         turned = Image.fromarray(((values * 255 + full // 2) // full).astype(np.uint8))
@@ -106,6 +106,12 @@ def _refuse_lost_colours(image: Image.Image) -> None:
     bands: Any = image.getextrema()
     if image.mode in ("RGB", "RGBA") and max(high for _, high in bands[:3]) < DARK:
         raise ValueError("16-bit colours of 12 bits or fewer, which would show black: save it with 8 bits a colour")
+
+
+def reason(error: Exception) -> str:
+    """What an error of a decoder says, else its name; in one line."""
+    said = str(error) if error.args else ""
+    return (" ".join(said.split()) or type(error).__name__)[:120]
 
 
 _KINDS = {

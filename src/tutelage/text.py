@@ -27,12 +27,12 @@ class Text(NamedTuple):
     """The code page it was read as where it says nothing itself; empty where there is no doubt."""
 
 
-def read_text(path: Path, *, guess: bool = False) -> Text:
-    """The text of a file, in whichever encoding it is.
+def read_text(path: Path, *, any_encoding: bool = False) -> Text:
+    """The text of a file.
 
     Args:
         path: A plain file; nothing else is opened.
-        guess: Read what is neither UTF-8 nor UTF-16 by the system's code page, or Windows-1252.
+        any_encoding: Also read UTF-16 and UTF-32; what is neither by the system's code page, or Windows-1252.
 
     Raises:
         UserError: it is no plain file, cannot be read, or holds no text.
@@ -46,35 +46,35 @@ def read_text(path: Path, *, guess: bool = False) -> Text:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}", "look at its permissions") from None
-    return _decoded(data, path, guess)
+    return _decoded(data, path, any_encoding)
 
 
-def _decoded(data: bytes, path: Path, guess: bool) -> Text:
-    marked = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), None)
-    if marked is not None:
-        data, tried = data[len(marked[0]) :], [marked[1]]
-    elif _is_wide(data):
-        tried = ["utf-16-le" if data[1:2] == b"\0" else "utf-16-be"]
-    else:
-        tried = ["utf-8"]
-    pages = list(dict.fromkeys([_code_page(), "cp1252"])) if guess and marked is None and tried == ["utf-8"] else []
-    for encoding in [*tried, *pages]:
+def _decoded(data: bytes, path: Path, any_encoding: bool) -> Text:
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
+    data = data[len(mark) :]
+    if not encoding:
+        encoding = ("utf-16-le" if data[1:2] == b"\0" else "utf-16-be") if _is_wide(data) else "utf-8"
+    if encoding != "utf-8" and not any_encoding:
+        raise UserError(f"{path} is {encoding[:6].upper()}, and UTF-8 is expected", "save it as UTF-8")
+    pages = [_code_page(), "cp1252"] if any_encoding and encoding == "utf-8" and not mark else []
+    for tried in dict.fromkeys((encoding, *pages)):
         try:
-            text = data.decode(encoding)
+            text = data.decode(tried)
         except UnicodeDecodeError:
             continue
-        if "\0" in text:
-            break
-        return Text(text, encoding if encoding in pages else "")
-    raise UserError(f"{path} is not text in UTF-8 or UTF-16", "save it as UTF-8: spreadsheets and editors offer it")
+        if "\0" not in text:
+            return Text(text, tried if tried != encoding else "")
+    expected = "UTF-8 or UTF-16" if any_encoding else "UTF-8"
+    raise UserError(f"{path} is not text in {expected}", "save it as UTF-8: spreadsheets and editors offer it")
 
 
 def _is_wide(data: bytes) -> bool:
     """Whether every other byte of the first ones is zero, as in UTF-16 of Latin letters without its mark."""
     first = data[:64]
-    return len(first) >= 4 and (not any(first[1::2]) and all(first[::2]) or not any(first[::2]) and all(first[1::2]))
+    even, odd = first[::2], first[1::2]
+    return len(first) >= 4 and ((all(even) and not any(odd)) or (all(odd) and not any(even)))
 
 
 def _code_page() -> str:
-    page = codecs.lookup(locale.getpreferredencoding(False)).name
+    page = codecs.lookup(locale.getpreferredencoding(do_setlocale=False)).name
     return "cp1252" if page in ("utf-8", "ascii") else page

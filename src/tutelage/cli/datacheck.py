@@ -30,8 +30,10 @@ def data_(arguments: list[str]) -> None:
         )
     parser = argparse.ArgumentParser("tutelage data check", description="Reads every image once; keeps what it found.")
     parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, or built-in name")
-    parser.add_argument("--data.splits", "--splits", default="", metavar="train=A,val=B,test=C|none", dest="splits",
-                        help="which folders are splits, where their names do not say; none: all are classes")  # fmt: skip
+    splits = "which folders are splits, where their names do not say it; none: all folders are classes"
+    parser.add_argument(
+        "--data.splits", "--splits", default="", metavar="train=A,val=B,test=C", dest="splits", help=splits
+    )
     parser.add_argument("--val-share", type=float, default=Data.val_share, help="where there is no val split")
     parser.add_argument("--data-root", help="the folder of the built-in data sets")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
@@ -53,7 +55,11 @@ def look(data: Data) -> dict[str, Any]:
     from tutelage.data import photos
 
     found = photos.sound(data)
-    cut = photos.pieces(found, data)
+    notes = photos.remarks(found)
+    try:
+        cut = photos.pieces(found, data)
+    except UserError as error:
+        raise UserError("\nnote: ".join((error.message, *notes)), error.hint) from None
     split = {i: name for name, positions in cut._asdict().items() for i in positions.tolist()}
     entries = [found.sound[i] for i in sorted(split)]
     of = [split[i] for i in sorted(split)]
@@ -80,7 +86,7 @@ def look(data: Data) -> dict[str, Any]:
         "bytes": sum(entry.place.length or entry.place.bytes for entry in entries),
         "broken": {place_in_words(entry.place): entry.facts.broken for entry in found.broken},
         "left_out": dict(found.left_out.most_common()),
-        "notes": [*photos.remarks(found), *_absent(counts, found.classes)],
+        "notes": [*notes, *_absent(counts, found.classes)],
         "duplicates": {
             "groups": [named(group) for group in same],
             "across_splits": [named(group) for group in same if len({of[i] for i in group}) > 1],

@@ -11,12 +11,15 @@ from tutelage.errors import UserError
 from tutelage.progress import counted
 
 CACHES = frozenset(
-    "__macosx __pycache__ @eadir @tmp #recycle @recycle #snapshot $recycle.bin recycler lost+found .ipynb_checkpoints "
-    ".ds_store .appledouble .spotlight-v100 .trashes .fseventsd .thumbnails .picasa.ini picasa.ini thumbs.db ehthumbs.db "
-    "desktop.ini .directory .nomedia .localized".split()
-) | {"system volume information", "icon\r"}
+    (
+        *("__macosx", ".appledouble", ".ds_store", ".fseventsd", ".localized", ".spotlight-v100", ".trashes", "icon\r"),
+        *("$recycle.bin", "desktop.ini", "ehthumbs.db", "recycler", "system volume information", "thumbs.db"),
+        *("#recycle", "#snapshot", "@eadir", "@recycle", "@tmp", ".directory", ".thumbnails", "lost+found"),
+        *("__pycache__", ".ipynb_checkpoints", ".nomedia", ".picasa.ini", "picasa.ini"),
+    )
+)
 """Files and folders of macOS, Windows, Synology, QNAP, Jupyter and others, in small letters."""
-UNLABELLED = frozenset("pred preds predict prediction predictions unlabeled unlabelled inference".split())
+UNLABELLED = {"pred", "preds", "predict", "prediction", "predictions", "unlabeled", "unlabelled", "inference"}
 """Words in the names of folders that hold pictures to be answered, beside folders of splits."""
 TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".ods")
 
@@ -127,7 +130,7 @@ def _beside_splits(root: Path, folder: Path, splits: dict[Path, str], aside: Asi
     words = folder.name.lower().replace("-", "_").split("_")
     if not _pictures_below(folder):
         return
-    if not _holds_classes(folder) and (split_of(folder.name) or UNLABELLED & set(words)):
+    if split_of(folder.name) or UNLABELLED & set(words):
         _leave_out(folder, aside, "it has no folders of classes")
         return
     raise UserError(

@@ -57,7 +57,7 @@ def sound(data: Data) -> Index:
         )
     if len(told.classes) < 2:
         raise UserError(
-            "\n".join((f"{data.name} has 1 class: {place.printable(told.classes[0])}", *told.notes)),
+            "\nnote: ".join((f"{data.name} has 1 class: {place.printable(told.classes[0])}", *told.notes)),
             "give a folder for each class",
         )
     return told

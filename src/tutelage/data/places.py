@@ -59,7 +59,7 @@ def listing(path: Path, *, labelled: bool = True, splits: str = "") -> Listing:
     notes = [*aside.sentences(), *_of_one_word(found)]
     if not found:
         raise UserError(
-            "\n".join((f"there are no images in {path}", *notes)), f"known endings: {' '.join(sorted(ENDINGS))}"
+            "\nnote: ".join((f"there are no images in {path}", *notes)), f"known endings: {' '.join(sorted(ENDINGS))}"
         )
     return Listing(root, sorted(found, key=lambda p: (p.split, p.label, p.file, p.offset)), aside.endings, notes)
 

@@ -162,4 +162,4 @@ def _reason(error: Exception, data: bytes) -> str:
         return "not an image of a known format"
     if isinstance(error, Image.DecompressionBombError):
         return "more than 179 million pixels: a decompression bomb?"
-    return (" ".join(str(error).split()) or type(error).__name__)[:120]
+    return picture.reason(error)

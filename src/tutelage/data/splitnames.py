@@ -19,9 +19,10 @@ WORDS = {
     "tst": "test",
 }
 """How people name splits ..."""
-AROUND = frozenset(
-    "set sets data dataset images image imgs img pictures photos folder dir split files samples seg".split()
-)
+AROUND = {
+    *("set", "sets", "data", "dataset", "split", "folder", "dir", "files", "samples", "seg"),
+    *("images", "image", "imgs", "img", "pictures", "photos"),
+}
 """... and what they write around that: training_set, seg_train, Train Images, test2017."""
 NO_SPLITS = "none"
 """As --data.splits: every folder is a class."""

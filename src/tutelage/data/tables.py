@@ -164,7 +164,7 @@ def _text(value: Any, table: Path, number: int, kind: str) -> str:
 
 
 def _rows_of_csv(table: Path, aside: Aside) -> Iterator[dict[str, Any]]:
-    text, guessed = read_text(table, guess=True)
+    text, guessed = read_text(table, any_encoding=True)
     if guessed:
         aside.notes.append(f"{table.name} is not UTF-8, read as {guessed}; save it as UTF-8 if names look wrong")
     first, _, rest = text.lstrip("\r\n").partition("\n")

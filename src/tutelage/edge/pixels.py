@@ -7,7 +7,7 @@ from PIL import Image
 
 from tutelage.edge.card import Card
 from tutelage.errors import UserError
-from tutelage.picture import FORMATS, plain_size, shown
+from tutelage.picture import FORMATS, plain_size, reason, shown
 
 
 def read_picture(path: Path, card: Card) -> np.ndarray:
@@ -58,7 +58,7 @@ def _reason(error: Exception) -> str:
         return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
-    return f"is damaged: {str(error) or type(error).__name__}"
+    return f"is damaged: {reason(error)}"
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

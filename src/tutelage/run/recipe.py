@@ -5,8 +5,6 @@ what its hash is made of: files of weights by their content, not by their path.
 """
 
 import dataclasses
-import json
-import tomllib
 import types
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +20,9 @@ from tutelage.methods.baseline import Baseline
 from tutelage.methods.finding import find_method, method_label, method_words, temperatures
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
 from tutelage.models import Model
-from tutelage.run import toml
+from tutelage.run import plain_values, toml
 from tutelage.run.optim import Fit
+from tutelage.run.plain_values import shown
 
 SCHEMA = 1
 """Of the file form; a recipe with another number is refused."""
@@ -95,16 +94,19 @@ class Recipe:
         return {"schema": SCHEMA} | _plain(self)
 
     @staticmethod
-    def from_dict(plain: dict[str, Any]) -> "Recipe":
+    def from_dict(plain: Any) -> "Recipe":
         """The recipe of `to_dict`, or of a part of it: what is absent has its default.
 
         Raises:
             UserError: a field that does not exist, or a value of another type.
         """
+        if not isinstance(plain, dict):
+            raise UserError(f"a recipe is a table of fields, not {shown(plain)}", "tutelage recipe NAME prints one")
+        plain_values.check(plain)
         plain = dict(plain)
         schema = plain.pop("schema", SCHEMA)
         if schema != SCHEMA:
-            raise UserError(f"recipe of schema {schema}; this version reads schema {SCHEMA}", "write it anew")
+            raise UserError(f"recipe of schema {shown(schema)}; this version reads schema {SCHEMA}", "write it anew")
         return _parse(Recipe, plain, "")
 
     @property
@@ -201,13 +203,9 @@ def from_file(path: Path) -> Recipe:
     Raises:
         UserError: no such file, not TOML or JSON, or not a recipe.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"there is no recipe file {path}", "tutelage recipe NAME > my_recipe.toml writes one")
-    text = path.read_text(encoding="utf-8")
-    try:
-        plain = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
-        raise UserError(f"{path} is not valid {path.suffix[1:].upper()}: {error}", "mend the line it names") from None
+    plain = plain_values.read(path)
     try:
         return Recipe.from_dict(plain)
     except UserError as error:
@@ -277,6 +275,7 @@ def _parse(kind: Any, plain: Any, where: str) -> Any:
         plain = dict(_object(plain, where))
         if "name" not in plain:
             raise UserError(f"{where} has no name", f'write name = "kd" in [{where}]')
+        plain["name"] = _parse(str, plain["name"], f"{where}.name")
         return _fields(find_method(plain.pop("name")), plain, where)
     if dataclasses.is_dataclass(kind):
         return _fields(kind, _object(plain, where), where)
@@ -295,7 +294,7 @@ def _parse(kind: Any, plain: Any, where: str) -> Any:
     if kind is float and type(plain) is int:
         return float(plain)
     expected = WORDS.get(origin or kind, str(kind))
-    raise UserError(f"{where} = {plain!r} is not {expected}", f"write {expected} for {where}")
+    raise UserError(f"{where} = {shown(plain)} is not {expected}", f"write {expected} for {where}")
 
 
 def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
@@ -315,5 +314,5 @@ def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
 
 def _object(plain: Any, where: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
-        raise UserError(f"{where} = {plain!r} is not a table", f"write [{where}] with fields under it")
+        raise UserError(f"{where} = {shown(plain)} is not a table", f"write [{where}] with fields under it")
     return plain
