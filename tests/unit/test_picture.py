@@ -198,7 +198,7 @@ def test_an_attack_is_named_and_ends_at_once(kind, tmp_path, capfd, monkeypatch)
 def test_a_decoder_that_does_not_end_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "PATIENCE_S", 0.05)
     forever = threading.Event()
-    monkeypatch.setattr(reading, "_facts", lambda sha, data: forever.wait(20))
+    monkeypatch.setattr(reading, "_facts", lambda sha, data: reading.Facts(str(forever.wait(20))))
     awkward.picture(tmp_path / "x.png")
     facts = reading.inspect(tmp_path, Place("x.png", "", "a", 1, 0))
     forever.set()

@@ -7,9 +7,12 @@ refused by name.
 
 import hashlib
 import io
+import math
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -108,18 +111,37 @@ def _facts(sha: str, data: bytes) -> Facts:
         return facts._replace(broken=_reason(error, data))
 
 
-def _in_time(work: Any) -> Any:
-    """What `work` returns, or None after `PATIENCE_S`.
+def _in_time(work: Callable[[], Facts]) -> Facts | None:
+    """What `work` returns, or None where it takes more than `PATIENCE_S`; on a busy machine it has three times that.
 
     A thread of its own is the least that bounds a decoder's time: pixel limits do not (a JPEG may have thousands of
     scans), and processes would have to be started, fed and ended for every folder. Decoders let go of the interpreter
-    while they work, so waiting for one can end; one that is given up ends by itself, or with the process.
+    while they work, so waiting for one can end; one that is given up ends by itself, or with the process. Its own
+    processor time is looked at, so that a sound picture is not given up because others keep the machine busy.
     """
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    found: list[Facts] = []
+    clock: list[int] = []
+
+    def run() -> None:
+        if hasattr(time, "pthread_getcpuclockid"):  # not on Windows
+            clock.append(time.pthread_getcpuclockid(threading.get_ident()))
+        found.append(work())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(PATIENCE_S)
+    for _ in range(3):
+        thread.join(PATIENCE_S)
+        if not thread.is_alive() or _spent(clock) > PATIENCE_S / 2:
+            break
     return found[0] if found else None
+
+
+def _spent(clock: list[int]) -> float:
+    """Seconds of processor time by a thread's clock; infinite where there is none."""
+    try:
+        return time.clock_gettime(clock[0])
+    except (IndexError, OSError):
+        return math.inf
 
 
 def _decoded(data: bytes, side: int) -> tuple[Image.Image, int]:
