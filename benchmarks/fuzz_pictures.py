@@ -1,7 +1,7 @@
 """Damaged pictures of ten formats: each is read, or refused by its name; none stalls or ends the process.
 
-Small pictures are damaged in five ways: bits flipped, the end cut off, blocks exchanged, bytes appended, the first
-bytes edited. Each file goes through what a folder's pictures go through when they are looked at first, through the
+Small pictures are damaged in six ways: bits flipped, the end cut off, blocks exchanged, bytes appended, the first
+bytes edited, the EXIF data edited. Each file goes through what a folder's pictures go through when they are looked at first, through the
 full decoding where it was found sound, and through `predict`'s reader. A failure is any exception but the one sentence
 that the user is to see, a file that is found sound and then cannot be decoded, and more than ten seconds.
 
@@ -93,7 +93,17 @@ def edit(data: bytearray, rng: np.random.Generator) -> None:
         data[place] = int(rng.choice([0, 1, 127, 128, 255, int(rng.integers(256))]))
 
 
-DAMAGES: tuple[Callable[[bytearray, np.random.Generator], None], ...] = (flip, cut, swap, append, edit)
+def edit_exif(data: bytearray, rng: np.random.Generator) -> None:
+    """One to four of the bytes that begin the EXIF data become another, small ones most often; of the header else."""
+    begins = max(data.find(b"MM\0*", 1), data.find(b"II*\0", 1))
+    if begins < 0:
+        edit(data, rng)
+        return
+    for place in rng.integers(begins + 4, min(begins + 100, len(data)), rng.integers(1, 5)):
+        data[place] = int(rng.choice([0, 1, 127, 128, 255, int(rng.integers(256)), *map(int, rng.integers(0, 16, 4))]))
+
+
+DAMAGES: tuple[Callable[[bytearray, np.random.Generator], None], ...] = (flip, cut, swap, append, edit, edit_exif)
 
 
 def damaged(number: int) -> tuple[str, str, bytes]:
@@ -156,6 +166,16 @@ def fuzzed(files: int) -> dict[str, Any]:
     }
 
 
+def table(told: dict[str, Any]) -> str:
+    """The formats, and how many of their files were found sound, refused, and failed; before and now."""
+    lines = ["| format | files | sound | refused | failed before | fail now |", "|---|---|---|---|---|---|"]
+    for kind, now in told["now"]["formats"].items():
+        counts = [sum(now.values()), now["sound"], now["refused"]]
+        counts += [told[code]["formats"][kind]["failed"] for code in ("before", "now")]
+        lines.append(f"| {kind} | {' | '.join(f'{count:,}' for count in counts)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Writes what one version of the code does into the result file, beside what is there of others."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -163,8 +183,9 @@ def main() -> None:
     parser.add_argument("--code", default="now", help="the name of the code in the result file")
     chosen = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    found = fuzzed(chosen.files) | {"pillow": Image.__version__}
     told = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    told[chosen.code] = fuzzed(chosen.files) | {"pillow": Image.__version__}
+    told[chosen.code] = found
     RESULT.write_text(json.dumps(told, indent=2) + "\n")
     print(json.dumps(told[chosen.code], indent=2))
 

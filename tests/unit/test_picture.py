@@ -1,12 +1,14 @@
 """16 bits in 8 by one rule, in training and in `predict`; pictures that attack are refused by their names."""
 
 import io
+import json
 import os
 import socket
 import struct
 import tarfile
 import threading
 import zlib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from PIL import Image
 
 import awkward
 import fuzz_pictures
-from tutelage.data import reading
+from tutelage.data import index, reading
 from tutelage.data.places import Place
 from tutelage.edge.card import Card
 from tutelage.edge.pixels import read_picture
@@ -100,6 +102,9 @@ def test_scaled_pictures_are_counted_and_have_another_identity(tmp_path, capfd, 
     assert "16-bit pictures whose values need fewer bits, scaled by these: 12 bits 3" in text
     assert reading.Facts("sha", bits=16).pixels == reading.Facts("sha").pixels == "sha"
     assert reading.Facts("sha", bits=12).pixels != "sha"
+    shown = [index.Entry(Place("x", "", "a", 1, 0), reading.Facts("sha", bits=bits)) for bits in (0, 12, 16)]
+    eight, twelve, sixteen = (index.Index(tmp_path, [entry], Counter()).digest for entry in shown)
+    assert eight == sixteen != twelve
 
 
 def ifd(*entries):
@@ -258,3 +263,8 @@ def test_damaged_files_of_ten_formats(first, tmp_path):
         kind, damage, data = fuzz_pictures.damaged(number)
         told = fuzz_pictures.verdict(data, tmp_path)
         assert told in ("sound", "refused"), (number, kind, damage, told)
+
+
+def test_the_table_of_the_page_is_what_was_measured():
+    page = (fuzz_pictures.RESULT.parent / "awkward.md").read_text()
+    assert fuzz_pictures.table(json.loads(fuzz_pictures.RESULT.read_text())) in page

@@ -69,7 +69,7 @@ def remarks(told: Index) -> list[str]:
     said = list(told.notes)
     if told.left_out:
         endings = place.few(f"{ending} {count:,}" for ending, count in told.left_out.most_common())
-        said.append(f"left out, of other endings than pictures: {endings}")
+        said.append(f"left out: {endings}")
     if scaled:
         depths = place.few(f"{bits} bits {count:,}" for bits, count in sorted(scaled.items()))
         said.append(
@@ -145,6 +145,8 @@ def unlabeled(told: Index, data: Data) -> list[Entry]:
     known = {entry.facts.sha for entry in told.entries}
     more = index.read(data.unlabeled, labelled=False)
     _refuse_broken(more, data, data.unlabeled)
+    for line in remarks(more):
+        log.warning("%s: %s", data.unlabeled, line)
     new = [entry for entry in more.sound if entry.facts.sha not in known]
     root = more.root.absolute()
     return [entry._replace(place=entry.place._replace(file=str(root / entry.place.file))) for entry in new]
