@@ -1,9 +1,10 @@
 """Damaged pictures of ten formats: each is read, or refused by its name; none stalls or ends the process.
 
 Small pictures are damaged in six ways: bits flipped, the end cut off, blocks exchanged, bytes appended, the first
-bytes edited, the EXIF data edited. Each file goes through what a folder's pictures go through when they are looked at first, through the
-full decoding where it was found sound, and through `predict`'s reader. A failure is any exception but the one sentence
-that the user is to see, a file that is found sound and then cannot be decoded, and more than ten seconds.
+bytes edited, the EXIF data edited. Each file goes through what a folder's pictures go through when they are looked at
+first, through the full decoding where it was found sound, and through `predict`'s reader. A failure is any exception
+but the one sentence that the user is to see, a file that is found sound and then cannot be decoded, and more than ten
+seconds.
 
     python benchmarks/fuzz_pictures.py [--files 21000] [--code now]
 """
