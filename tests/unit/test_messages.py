@@ -130,7 +130,18 @@ def prepare(folder: Path) -> None:
     shutil.copytree(good, folder / "mixed" / "train")
     shutil.copytree(good, folder / "mixed" / "more")
     (folder / "columns.csv").write_text("file name,kind\na.png,red\n")
-    (folder / "rows.csv").write_text("path,label,split\na.png,red,training set\n")
+    (folder / "rows.csv").write_text("path,label,split\na.png,red,first half\n")
+    (folder / "gone.csv").write_text("path,label\ncat\\1.png,cat\n")
+    (folder / "unlabelled.csv").write_text("path,label\nphotos/red/00.png,red\nphotos/red/01.png,nan\n")
+    (folder / "picture.csv").write_bytes((good / "red" / "00.png").read_bytes())
+    shutil.copytree(good / "red", folder / "flat_splits" / "train")
+    shutil.copytree(good / "red", folder / "flat_splits" / "test")
+    shutil.copytree(good, folder / "untrained" / "valid")
+    shutil.copytree(good, folder / "around" / "photos")
+    (folder / "wide.toml").write_bytes('[data]\nname = "digits"\n'.encode("utf-16"))
+    (folder / "list.json").write_text("[1, 2]")
+    (folder / "twice.json").write_text('{"seed": 1, "seed": 2}')
+    (folder / "huge.toml").write_text("seed = 1" + "0" * 30)
     (folder / "shards.tar").write_bytes(b"not a tar file" * 100)
     (folder / "saved").mkdir()
     (folder / "saved" / "state.json").write_text("{}")
@@ -282,6 +293,19 @@ MISTAKES = {
     "damaged photos": ["train", "./damaged", "baseline", "--runs", "runs"],
     "columns of other names": ["data", "check", "columns.csv"],
     "a split of another name": ["data", "check", "rows.csv"],
+    "folders of splits without classes": ["data", "check", "./flat_splits"],
+    "folders of splits without train": ["data", "check", "./untrained"],
+    "a folder around the classes": ["data", "check", "./around"],
+    "splits said in another way": ["train", "./photos", "baseline", "--data.splits", "learn", "--runs", "runs"],
+    "splits that are not there": ["data", "check", "./photos", "--data.splits", "train=learn"],
+    "splits of a built-in set": ["train", "digits", "--data.splits", "none", "--runs", "runs"],
+    "a table whose files are not there": ["data", "check", "gone.csv"],
+    "a table with a label missing": ["data", "check", "unlabelled.csv"],
+    "a table that is no text": ["data", "check", "picture.csv"],
+    "a recipe in UTF-16": ["train", "wide.toml"],
+    "a recipe that is a list": ["train", "list.json"],
+    "a recipe with a field twice": ["train", "twice.json"],
+    "a recipe with a number too large": ["train", "huge.toml"],
     "a damaged tar file": ["data", "check", "shards.tar"],
     "a saved data set that is not whole": ["data", "check", "./saved"],
     "a file of another kind for photos": ["data", "check", "./a_file"],

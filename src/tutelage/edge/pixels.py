@@ -8,10 +8,11 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tutelage.edge.card import Card
 from tutelage.errors import UserError
+from tutelage.picture import FORMATS, plain_size, reason, shown
 
 SCALE = np.float32(1 / 255)
 """Multiplied by, as training does: dividing by 255 gives other bits."""
@@ -26,15 +27,12 @@ def read_picture(path: Path, card: Card) -> np.ndarray:
         UserError: it cannot be read as a picture.
     """
     try:
+        plain_size(path)
         picture = upright(path, card.shape[0])
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
-    except Image.DecompressionBombError:
-        raise UserError(f"{path} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from None
-    # Pillow's readers let whatever a damaged file provokes pass through.
-    except Exception as error:
-        reason = "is not a picture" if isinstance(error, Image.UnidentifiedImageError) else f"is damaged: {error}"
-        raise UserError(f"{path} {reason}") from None
+    except Exception as error:  # Pillow's readers let whatever a damaged file provokes pass through
+        raise UserError(f"{path} {_reason(error)}") from None
     return as_input(picture, card)
 
 
@@ -64,13 +62,13 @@ def upright(source: Path | BytesIO, channels: int) -> Image.Image:
     """What a person sees in a picture file, 8-bit grey (1 channel) or red, green, blue (3).
 
     Decoded in full; turned as its EXIF orientation says; of an animation the first frame; what is transparent is laid
-    on white; 16-bit grey scaled to 8.
+    on white; 16-bit grey scaled to 8 by the bits that its values need.
 
     Raises:
         Exception: whatever Pillow raises for a damaged file.
     """
-    with Image.open(source) as opened:
-        return _plain(ImageOps.exif_transpose(opened), channels)
+    with Image.open(source, formats=FORMATS) as opened:
+        return _plain(shown(opened)[0], channels)
 
 
 def fitted(picture: Image.Image, card: Card) -> np.ndarray:
@@ -92,16 +90,21 @@ def as_input(picture: Image.Image, card: Card) -> np.ndarray:
 
 
 def _plain(picture: Image.Image, channels: int) -> Image.Image:
-    """8-bit grey or red, green, blue, whatever the file held."""
-    if picture.mode == "F":
-        raise ValueError("floating-point pixels, whose range is not known")
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture, np.float64)
-        picture = Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
+    """Grey or red, green, blue, whatever the file held."""
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return picture.convert("L" if channels == 1 else "RGB")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "is not a picture"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"
+    return f"is damaged: {reason(error)}"
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from tutelage.errors import UserError, unknown
 from tutelage.methods.base import Method
 from tutelage.methods.finding import find_method, method_label
+from tutelage.run.plain_values import shown
 
 WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list", dict: "a table"}
 """Types as people say them."""
@@ -59,6 +60,7 @@ def parsed(kind: Any, plain: Any, where: str) -> Any:
         plain = dict(_object(plain, where))
         if "name" not in plain:
             raise UserError(f"{where} has no name", f'write name = "kd" in [{where}]')
+        plain["name"] = parsed(str, plain["name"], f"{where}.name")
         return _fields(find_method(plain.pop("name")), plain, where)
     if dataclasses.is_dataclass(kind):
         return _fields(kind, _object(plain, where), where)
@@ -77,7 +79,7 @@ def parsed(kind: Any, plain: Any, where: str) -> Any:
     if kind is float and type(plain) is int:
         return float(plain)
     expected = WORDS.get(origin or kind, str(kind))
-    raise UserError(f"{where} = {plain!r} is not {expected}", f"write {expected} for {where}")
+    raise UserError(f"{where} = {shown(plain)} is not {expected}", f"write {expected} for {where}")
 
 
 def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
@@ -102,5 +104,5 @@ def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
 
 def _object(plain: Any, where: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
-        raise UserError(f"{where} = {plain!r} is not a table", f"write [{where}] with fields under it")
+        raise UserError(f"{where} = {shown(plain)} is not a table", f"write [{where}] with fields under it")
     return plain

@@ -5,8 +5,6 @@ what its hash is made of: files of weights by their content, not by their path.
 """
 
 import dataclasses
-import json
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +19,10 @@ from tutelage.methods.baseline import Baseline
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
 from tutelage.methods.finding import method_words, temperatures
 from tutelage.models import Model
-from tutelage.run import toml
+from tutelage.run import plain_values, toml
 from tutelage.run.optim import Fit
 from tutelage.run.parsing import as_plain, parsed, without_defaults
+from tutelage.run.plain_values import shown
 
 SCHEMA = 1
 """Of the file form; a recipe with another number is refused."""
@@ -98,16 +97,19 @@ class Recipe:
         return {"schema": SCHEMA} | as_plain(self)
 
     @staticmethod
-    def from_dict(plain: dict[str, Any]) -> "Recipe":
+    def from_dict(plain: Any) -> "Recipe":
         """The recipe of `to_dict`, or of a part of it: what is absent has its default.
 
         Raises:
             UserError: a field that does not exist, or a value of another type.
         """
+        if not isinstance(plain, dict):
+            raise UserError(f"a recipe is a table of fields, not {shown(plain)}", "tutelage recipe NAME prints one")
+        plain_values.check(plain)
         plain = dict(plain)
         schema = plain.pop("schema", SCHEMA)
         if schema != SCHEMA:
-            raise UserError(f"recipe of schema {schema}; this version reads schema {SCHEMA}", "write it anew")
+            raise UserError(f"recipe of schema {shown(schema)}; this version reads schema {SCHEMA}", "write it anew")
         return parsed(Recipe, plain, "")
 
     @property
@@ -217,13 +219,9 @@ def from_file(path: Path) -> Recipe:
     Raises:
         UserError: no such file, not TOML or JSON, or not a recipe.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"there is no recipe file {path}", "tutelage recipe NAME > my_recipe.toml writes one")
-    text = path.read_text(encoding="utf-8")
-    try:
-        plain = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
-        raise UserError(f"{path} is not valid {path.suffix[1:].upper()}: {error}", "mend the line it names") from None
+    plain = plain_values.read(path)
     try:
         return Recipe.from_dict(plain)
     except UserError as error:
