@@ -94,7 +94,7 @@ def run(tmp_path_factory):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUTELAGE_CACHE", str(root / "cache"))
-        done = train(recipe, engine=small.CPU, runs=root / "runs")
+        done = train(recipe, small.workspace(root / "runs"))
         told = export(done, data.load(recipe.data), ("onnx", "onnx-int8"), force=True)
         dataset = data.load(recipe.data)
         yield done, dataset, told
