@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
+from tutelage.errors import Damaged
+
 
 @contextmanager
 def appearing(path: Path) -> Generator[Path]:
@@ -123,11 +125,21 @@ def _end_line(file: Any) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines; a last line that a crash cut short is left out."""
+    """The objects of a file of JSON lines; a last line that a crash cut short is left out.
+
+    Raises:
+        Damaged: another line is no JSON object.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    lines = path.read_bytes().split(b"\n")
+    try:
+        found = [json.loads(line) for line in lines[:-1] if line]
+    except ValueError:
+        found = [None]
+    if not all(isinstance(value, dict) for value in found):
+        raise Damaged(path, "a line of it is no JSON object")
+    return found
 
 
 def digest(value: Any) -> str:

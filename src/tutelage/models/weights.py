@@ -1,7 +1,6 @@
 """Weights from files: safetensors, or a .pth that holds nothing but weights; and what identifies them."""
 
 import argparse
-import hashlib
 import json
 import logging
 import re
@@ -15,7 +14,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from tutelage import sealed
 from tutelage.errors import UserError
+from tutelage.models.delivered import check_student
 
 log = logging.getLogger("tutelage")
 
@@ -69,6 +70,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no weights file {path}", "give the path of a .safetensors or .pth file")
+    check_student(path)
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, framework="pt") as file:
@@ -166,10 +168,6 @@ def weights_digest(module: nn.Module, *, without: str = "") -> str:
         module: Any network.
         without: Path of a submodule to leave out; empty: none.
     """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        if without and name.startswith(f"{without}."):
-            continue
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    state = module.state_dict()
+    kept = {name: tensor for name, tensor in state.items() if not without or not name.startswith(f"{without}.")}
+    return sealed.tensors_digest(kept)

@@ -8,12 +8,13 @@ import dataclasses
 import json
 import tomllib
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tutelage import files
-from tutelage.data import Data
+from tutelage import files, sealed, userfile
+from tutelage.data import DATASETS, Data
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError, unknown
 from tutelage.methods import method_name
@@ -22,6 +23,7 @@ from tutelage.methods.baseline import Baseline
 from tutelage.methods.finding import find_method, method_label, method_words, temperatures
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
 from tutelage.models import Model
+from tutelage.models.delivered import STUDENT, check_student
 from tutelage.run import toml
 from tutelage.run.optim import Fit
 
@@ -124,9 +126,11 @@ class Recipe:
         for spec in (plain["student"], *(teacher["model"] for teacher in teachers), plain["method"]):
             if spec.get("weights", "pretrained") != "pretrained":
                 spec["weights"] = files.file_digest(weights_file(spec["weights"]))
-            source = Path(spec.get("name", "").rpartition(":")[0])
-            if source.is_file():
-                spec["source"] = files.file_digest(source)
+        for spec in _dicts(plain):
+            # What a file of the user's own computes, and not where it lies.
+            if ".py:" in str(spec.get("name", "")):
+                spec["source"] = userfile.digest(spec["name"])
+                spec["name"] = PurePath(spec["name"]).name
         return plain
 
     @property
@@ -134,7 +138,12 @@ class Recipe:
         """The run's folder: readable, and ending in the recipe's hash."""
         words = [self.data.title, method_words(self.method), self.student.name, f"s{self.seed}"]
         readable = "-".join(Path(word).name.replace(":", "_").replace("/", "_") for word in words)
-        return f"{readable}-{files.digest(self.identity)[:8]}"
+        return f"{readable}-{self.hash}"
+
+    @property
+    def hash(self) -> str:
+        """Eight hexadecimal digits that name its run: of what it is, not of where its files are."""
+        return files.digest(self.identity)[:8]
 
     @property
     def as_baseline(self) -> "Recipe":
@@ -195,11 +204,15 @@ class Recipe:
             )
 
 
-def from_file(path: Path) -> Recipe:
+def from_file(path: Path, seen_from: Path | None = None) -> Recipe:
     """The recipe in a TOML or JSON file.
 
+    Args:
+        path: The file.
+        seen_from: The folder from which the relative paths in it were right; looked at where they are not right here.
+
     Raises:
-        UserError: no such file, not TOML or JSON, or not a recipe.
+        UserError: no such file, not TOML or JSON, or not a recipe; a run's recipe.json that was changed.
     """
     if not path.is_file():
         raise UserError(f"there is no recipe file {path}", "tutelage recipe NAME > my_recipe.toml writes one")
@@ -208,8 +221,10 @@ def from_file(path: Path) -> Recipe:
         plain = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:
         raise UserError(f"{path} is not valid {path.suffix[1:].upper()}: {error}", "mend the line it names") from None
+    if path.suffix == ".json" and isinstance(plain, dict):
+        plain = sealed.unsealed(plain, str(path))
     try:
-        return Recipe.from_dict(plain)
+        return Recipe.from_dict(plain if seen_from is None else _seen_from(seen_from, plain))
     except UserError as error:
         raise UserError(f"{path}: {error.message}", error.hint) from None
 
@@ -223,16 +238,39 @@ def weights_file(weights: str) -> Path:
     """The file behind `Model.weights`: the file itself, or the final weights in a run's folder.
 
     Raises:
-        UserError: there is no such file.
+        UserError: there is no such file; a run's weights are damaged.
     """
     path = Path(weights)
     if path.is_dir():
-        path = path / "student.safetensors"
+        path = path / STUDENT
         if not path.is_file():
             raise UserError(f"{weights} holds no finished run (no student.safetensors)", "train it to its end first")
     if not path.is_file():
         raise UserError(f"there is no file of weights {weights}", 'give a .safetensors or .pth file, or "pretrained"')
+    check_student(path)
     return path
+
+
+def _seen_from(folder: Path, plain: Any, where: str = "") -> Any:
+    """A recipe's JSON values, with relative paths that lead nowhere from here as they are seen from `folder`."""
+    if isinstance(plain, dict):
+        return {key: _seen_from(folder, value, f"{where}.{key}") for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [_seen_from(folder, value, where) for value in plain]
+    is_path = where.endswith((".weights", "data.unlabeled")) or (where == ".data.name" and plain not in DATASETS)
+    if not isinstance(plain, str) or not (is_path or (where.endswith(".name") and ".py:" in plain)):
+        return plain
+    file, colon, name = plain.rpartition(":") if ".py:" in plain else (plain, "", "")
+    there = folder / file
+    return plain if Path(file).expanduser().exists() or not (file and there.exists()) else f"{there}{colon}{name}"
+
+
+def _dicts(plain: Any) -> Iterator[dict[str, Any]]:
+    """A JSON value's objects, each and those within it."""
+    if isinstance(plain, dict):
+        yield plain
+    for value in plain.values() if isinstance(plain, dict) else plain if isinstance(plain, list) else ():
+        yield from _dicts(value)
 
 
 def _plain(value: Any) -> Any:

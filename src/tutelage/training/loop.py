@@ -63,12 +63,18 @@ def train(
     for own in recipe.of_teachers:
         train(own, engine=engine, runs=runs, data_root=data_root)
     run = Run.of(recipe, runs)
-    if run.done:
-        return run
+    damage = run.damage() if run.done else None
     with files.locked(run.path / "lock") as alone:
+        if run.done and damage is None:
+            if alone:
+                files.sweep(run.path)
+            return run
         if not alone:
             raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
         files.sweep(run.path)
+        if damage is not None:
+            log.warning("%s; it is made again from the run's last checkpoint", damage.message)
+            (run.path / "DONE").unlink(missing_ok=True)
         with logged(run):
             _launch(recipe, engine, run, runs, data_root)
     return run
@@ -130,7 +136,7 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     if average is not None:
         kept["average"] = average
     state: dict[str, Any] = {"seconds": 0.0, "paid": 0} | checkpoint.load_latest(
-        run.path / "checkpoints", kept, optimizer
+        run.checkpoints, kept, optimizer, of=run.title
     )
     state["paid"] += paid
     book = Book(run, plan, state, rank)
@@ -141,10 +147,11 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
     def save(step: int) -> None:
         book.read()
         if rank == 0:
-            checkpoint.save(run.path / "checkpoints", step, kept, optimizer, book.state)
+            beside = tuple(run.path.glob("metrics.jsonl"))
+            checkpoint.save(run.checkpoints, step, kept, optimizer, book.state, of=run.title, beside=beside)
 
     if rank == 0:
-        files.write_json(run.path / "environment.json", environment(engine))
+        run.keep("environment", environment(engine))
         run.forget_after(state["step"])
     steps = range(state["step"], plan.steps)
     addresses = (plan.addresses(step, rank, world) for step in steps)
@@ -184,10 +191,10 @@ def _train(fabric: Fabric, recipe: Recipe, engine: Engine, run: Run, runs: Path,
                 logits = predict(deployed, val, what="validation")
             keep_val(run, logits, val.labels)
         images_seen = plan.steps * recipe.fit.batch_size
-        files.write_json(run.path / "cost.json", book.cost(saved=images_seen * len(lesson.caches)))
+        run.keep("cost", book.cost(saved=images_seen * len(lesson.caches)))
         for cache in lesson.caches:
             cache.used(recipe.name, images_seen)
-        (run.path / "DONE").touch()
+        run.finish(plan.steps)
     fabric.barrier()
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from small import NORMED, digits, network, same_tensors
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.run import checkpoint, optim
 from tutelage.run.optim import Fit
 
@@ -86,14 +86,14 @@ class Killed(BaseException):
 def test_a_kill_while_saving_leaves_the_one_before(tmp_path, monkeypatch, moment):
     _, modules, optimizer = made(Fit())
     checkpoint.save(tmp_path, 5, modules, optimizer, {})
-    saved, save_file = [], checkpoint.save_file
+    saved, write = [], sealed.write_tensors
 
     def dying(*arguments):
         if len(saved) == moment:
             raise Killed
-        saved.append(save_file(*arguments))
+        saved.append(write(*arguments))
 
-    monkeypatch.setattr(checkpoint, "save_file", dying)
+    monkeypatch.setattr(sealed, "write_tensors", dying)
     if moment == 3:
         monkeypatch.setattr(files, "write_json", lambda *arguments: dying())
     with pytest.raises(Killed):
