@@ -7,9 +7,10 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -65,11 +66,31 @@ def remove_folder(folder: Path) -> None:
     aside.rmdir()
 
 
-def sweep(folder: Path) -> None:
-    """Removes what a killed process left half-written or half-removed, in a folder that nobody else writes now."""
-    for path in sorted(folder.rglob(".*")):
-        if path.suffix in (".tmp", ".gone") and path.exists():
-            remove_folder(path) if path.is_dir() else path.unlink()
+def sweep(folder: Path, pattern: str = "**/.*") -> None:
+    """Removes what a killed process left half-written or half-removed; what a living one writes stays.
+
+    Args:
+        folder: Where.
+        pattern: Which names in it are looked at.
+    """
+    for path in sorted(folder.glob(pattern)):
+        if path.suffix in (".tmp", ".gone") and path.exists() and not _writer_lives(path):
+            with suppress(FileNotFoundError):  # another process sweeps too
+                remove_folder(path) if path.is_dir() else path.unlink()
+
+
+def _writer_lives(path: Path) -> bool:
+    """Whether the process whose number is in a temporary name is there, as far as this system says."""
+    number = re.search(r"\.(\d+)-[0-9a-f]{8}\.tmp$", path.name)
+    if number is None or os.name != "posix":  # elsewhere a signal 0 ends a process
+        return False
+    try:
+        os.kill(int(number[1]), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -134,7 +155,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_bytes().split(b"\n")
     try:
-        found = [json.loads(line) for line in lines[:-1] if line]
+        found: list[Any] = [json.loads(line) for line in lines[:-1] if line]
     except ValueError:
         found = [None]
     if not all(isinstance(value, dict) for value in found):

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tutelage import data, files, progress
 from tutelage.cli import tracking
 from tutelage.cli.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
 from tutelage.data.splits import open_test
-from tutelage.errors import UserError, unknown
+from tutelage.errors import Damaged, UserError, unknown
 from tutelage.measure.classifier import measure, predict
 from tutelage.measure.fidelity import right
 from tutelage.measure.statistics import image_interval
@@ -28,6 +29,8 @@ from tutelage.training import preflight
 from tutelage.training.predictions import evaluate_run, on_val
 
 CACHES = "teacher-cache"
+
+log = logging.getLogger(__name__)
 
 
 def distill(arguments: list[str]) -> None:
@@ -70,7 +73,7 @@ def train(arguments: list[str]) -> None:
     recipe = with_needed_teachers(flags.recipe)
     from tutelage.training.loop import train as train_run
 
-    was_done = Run(flags.runs / recipe.name).done
+    was_done = _run_is_done(recipe, flags.runs)
     if not was_done:
         preflight.trial(recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
     with tracking.following(flags.log, _folders(flags.runs, [recipe])):
@@ -168,7 +171,12 @@ def _cache_list(arguments: list[str]) -> None:
     if not found:
         print(f"no teacher's answers in {root}")
     for one in found:
-        views, uses = one.views(), one.uses()
+        views = one.views()
+        try:
+            uses = one.uses()
+        except Damaged as damaged:
+            log.warning("%s; %s", damaged.message, damaged.hint)
+            uses = []
         paid = len(views) * one.samples
         saved = sum(use["images"] for use in uses)
         print(
@@ -236,6 +244,8 @@ def _cache_prune(arguments: list[str]) -> None:
 def _read_by_a_run(folder: Path, runs: Path) -> bool:
     try:
         return any((runs / use["run"]).exists() for use in TeacherCache.open(folder).uses())
+    except Damaged:
+        return True  # who has read it is not known: it stays until it is named
     except UserError:
         return False
 
@@ -246,15 +256,24 @@ def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
     if not flags.recipe.taught_by:
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
     for own in flags.recipe.of_teachers:
-        if not Run(flags.runs / own.name).done:
+        if not Run.at(own, flags.runs).done:
             raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
+
+
+def _run_is_done(recipe: Recipe, runs: Path) -> bool:
+    """Whether nothing is left to be trained: a damaged run is trained again where it is."""
+    run = Run.at(recipe, runs)
+    try:
+        return run.done and run.damage() is None
+    except Damaged:
+        return False
 
 
 def _folders(runs: Path, wanted: list[Recipe]) -> list[Path]:
     """Of these recipes' runs, their teachers' first."""
     teachers = [own for one in wanted for own in one.of_teachers]
-    return list(dict.fromkeys(runs / one.name for one in [*teachers, *wanted]))
+    return list(dict.fromkeys(Run.at(one, runs).path for one in [*teachers, *wanted]))
 
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from torch import nn
 
 from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS, Model
-from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, others
+from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, made_by, others
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import bare
 from tutelage.models.weights import load_weights
@@ -63,7 +63,7 @@ def build(
     if made_for and made_for != bare(model.name):
         log.warning("%s was made for %s, not %s: names fit, numbers may not", model.weights, made_for, model.name)
     known = bool(model.weights) or model.name in MODELS
-    return Tapped(
+    tapped = Tapped(
         network.module,
         mean=model.mean or _numbers(said.get("mean", ""), channels) or (network.mean if known else ()) or mean,
         std=model.std or _numbers(said.get("std", ""), channels) or (network.std if known else ()) or std,
@@ -73,6 +73,8 @@ def build(
         interpolation=said.get("interpolation", "") or (network.interpolation if known else "bilinear"),
         metadata=said,
     )
+    tapped.made_by = made_by(model)
+    return tapped
 
 
 def _make(model: Model, classes: int, channels: int) -> Network:

@@ -91,6 +91,8 @@ class Tapped(nn.Module):
             raise UserError(f"mean has {len(mean)} numbers, std {len(std)}", "give one for each channel")
         self.head, self.stages, self.interpolation = head, stages, interpolation
         self.metadata = dict(metadata or {})
+        self.made_by: dict[str, Any] = {}
+        """Of a network that is not ours, the code and options, or the library, that made it."""
         # x * scale + shift is one kernel; (x - mean) / std would be two.
         self.register_buffer("scale", 1 / torch.tensor(std).view(-1, 1, 1), persistent=False)
         self.register_buffer("shift", -torch.tensor(mean).view(-1, 1, 1) * self.scale, persistent=False)

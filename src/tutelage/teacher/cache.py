@@ -5,9 +5,12 @@
 batch size and devices do not matter; files appear by rename and never change, so readers and writers need no lock.
 """
 
+import logging
 import math
+import random
+from collections import Counter
 from collections.abc import Collection, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -15,10 +18,10 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.data.augment import Augment
 from tutelage.data.images import Images, workers_beside
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Head, Outputs
@@ -28,11 +31,17 @@ from tutelage.teacher import shards
 from tutelage.teacher.answer import Teacher, ask, frozen
 from tutelage.teacher.shards import Shard
 
+log = logging.getLogger(__name__)
+
 FORMAT = 1
 SHARD = 8192
 """Samples a file."""
 FILL_BATCH = 64
 """Images a pass on a CPU: the maps of more leave its caches (benchmarks/fill.py). Eight times as many on a GPU."""
+ASIDE = "set_aside.json"
+"""In the folder of a cache whose answers are not to be used again: why."""
+ROWS = 64
+"""How many stored rows `verify` asks for again."""
 TOLERANCE = 2e-3
 """Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
 
@@ -54,13 +63,14 @@ def identity(
         "format": FORMAT,
         "rng": RNG_VERSION,
         "teacher": {
-            "name": name,
+            "name": PurePath(name).name if ".py:" in name else name,
             "weights": weights_digest(network),
             "size": network.size,
             "mean": list(network.mean),
             "std": list(network.std),
             "interpolation": network.interpolation,
-        },
+        }
+        | ({"made_by": network.made_by} if network.made_by else {}),
         "images": {"digest": images.digest, "samples": len(images)},
         "augment": augment.identity,
         "precision": precision,
@@ -81,10 +91,15 @@ class TeacherCache:
         self.samples: int = manifest["images"]["samples"]
         self.folder = Path(root) / _folder_name(manifest)
         self._views: dict[tuple[str, int], list[np.ndarray]] = {}
-        if not (self.folder / "manifest.json").exists():
-            files.write_json(self.folder / "manifest.json", manifest)
-        elif _manifest_in(self.folder) != manifest:
-            raise _tampered(self.folder)
+        path = self.folder / "manifest.json"
+        try:
+            if path.exists() and _manifest_in(self.folder) == manifest:
+                return
+            if path.exists():
+                log.warning("%s", f"{_tampered(self.folder).message}; it is written again")
+        except Damaged as damaged:
+            log.warning("%s; it is written again", damaged.message)
+        files.write_json(path, manifest)
 
     @staticmethod
     def open(folder: Path) -> "TeacherCache":
@@ -136,10 +151,13 @@ class TeacherCache:
             Teacher passes paid: images answered.
         """
         network, views, fields = frozen(network), sorted(set(views)), tuple(fields)
+        with files.locked(self.folder / "lock", wait=True):
+            files.sweep(self.folder)
+        self._discard_damaged(views, fields)
         absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
         every = [(view, start) for view in views for start in self._starts]
         blocks = [block for block in every[rank::world] if block in absent]
-        if "logits" in fields and not self._head_path.exists():
+        if "logits" in fields:
             self._write_head(network)
         paid = 0
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
@@ -179,7 +197,7 @@ class TeacherCache:
         network: Tapped,
         images: Images,
         augment: Augment,
-        rows: int = 16,
+        rows: int = ROWS,
         views: Iterable[int] | None = None,
     ) -> float:
         """Asks the teacher again for a few stored rows.
@@ -188,28 +206,31 @@ class TeacherCache:
             network: The teacher.
             images: The training split.
             augment: The cache's augmentation.
-            rows: Rows to recompute of each view, spread evenly.
+            rows: How many to recompute, drawn anew each time over all of these views.
             views: View numbers; None: all that are stored whole.
 
         Returns:
             The largest difference, relative to the largest absolute logit.
 
         Raises:
-            UserError: it is above `TOLERANCE`: these are not this teacher's answers.
+            UserError: it is above `TOLERANCE`: these are not this teacher's answers; they are set aside.
         """
-        worst = 0.0
-        sample = torch.linspace(0, self.samples - 1, min(rows, self.samples)).long()
-        for view in self.views() if views is None else views:
+        worst, drawn = 0.0, random.SystemRandom()
+        among = self.views() if views is None else list(views)
+        of_view = Counter(drawn.choices(among, k=rows)) if among else Counter()
+        for view, count in of_view.items():
+            sample = torch.tensor(drawn.sample(range(self.samples), min(count, self.samples)))
             stored = self.answers(sample, torch.full_like(sample, view)).logits
             fresh = ask(frozen(network), images, augment, sample, view).logits.float().cpu()
             difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
             worst = max(worst, difference if math.isfinite(difference) else math.inf)
         if worst > TOLERANCE:
+            reason = f"stored answers differ from the teacher's by {worst:.1%} of the largest logit"
+            self.set_aside(reason)
             raise UserError(
-                f"{self.folder}: stored answers differ from the teacher's by {worst:.1%} of the largest logit "
-                f"({TOLERANCE:.1%} is allowed)",
-                "the files are not this teacher's answers, or this machine computes otherwise: remove the folder "
-                "(tutelage cache prune) and fill it again",
+                f"{self.folder}: {reason} ({TOLERANCE:.1%} is allowed)",
+                "the files are not this teacher's answers, or this machine computes otherwise: they are set aside, "
+                "and the same command asks the teacher anew",
             )
         return worst
 
@@ -237,33 +258,69 @@ class TeacherCache:
     @property
     def head(self) -> Head | None:
         """The teacher's last linear layer, where it has one."""
-        from safetensors.torch import load_file
-
         if not self._head_path.exists():
             return None
-        tensors = load_file(self._head_path)
+        tensors = sealed.read_tensors(self._head_path, self._what_head)
         return Head(tensors["weight"], tensors["bias"]) if tensors else None
+
+    def set_aside(self, reason: str) -> None:
+        """Says that its answers are not to be used again, and why; the next who asks begins another cache."""
+        files.write_json(self.folder / ASIDE, {"reason": reason})
 
     def used(self, run: str, images: int) -> None:
         """Remembers that a run read `images` answers instead of asking the teacher."""
-        if run not in {use["run"] for use in self.uses()}:
-            files.append_line(self.folder / "uses.jsonl", {"run": run, "images": images})
+        path = self.folder / "uses.jsonl"
+        try:
+            known = {use["run"] for use in self.uses()}
+        except Damaged as damaged:
+            log.warning("%s; it begins anew with this run", damaged.message)
+            sealed.remove([path])
+            known = set()
+        if run not in known:
+            sealed.append_lines(path, [{"run": run, "images": images}], f"{self.folder.name}/uses.jsonl")
 
     def uses(self) -> list[dict[str, Any]]:
-        """The runs that read it."""
-        return files.read_lines(self.folder / "uses.jsonl")
+        """The runs that read it.
+
+        Raises:
+            Damaged: the file of them is.
+        """
+        try:
+            return sealed.read_lines(self.folder / "uses.jsonl", f"{self.folder.name}/uses.jsonl")
+        except Damaged as damaged:
+            hint = "it only counts who has read the answers: remove it, and it begins anew"
+            raise Damaged(damaged.path, damaged.reason, hint) from None
 
     @property
     def _head_path(self) -> Path:
         return self.folder / "head.safetensors"
 
-    def _write_head(self, network: Any) -> None:
-        from safetensors.torch import save_file
+    @property
+    def _what_head(self) -> str:
+        return f"{self.folder.name}/{self._head_path.name}"
 
+    def _write_head(self, network: Any) -> None:
+        """Once; and again where it is damaged."""
+        try:
+            if self._head_path.exists():
+                sealed.read_tensors(self._head_path, self._what_head)
+                return
+        except Damaged as damaged:
+            log.warning("%s; it is written again", damaged.message)
         head = network.sizes().head
         tensors = {} if head is None else {"weight": head.weight.cpu().contiguous(), "bias": head.bias.cpu()}
-        with files.appearing(self._head_path) as beside:
-            save_file(tensors, beside)
+        sealed.write_tensors(self._head_path, tensors, self._what_head)
+
+    def _discard_damaged(self, views: list[int], fields: tuple[str, ...]) -> None:
+        """Looks at every shard of these that is there and was not mapped yet, and removes the damaged ones."""
+        for shard in (Shard(field, view, start) for view in views for start in self._starts for field in fields):
+            path = self.folder / shard.path
+            try:
+                if (shard.field, shard.view) not in self._views and path.exists():
+                    shards.load(path)
+            except Damaged as damaged:
+                log.warning("%s; the teacher is asked again", damaged.message)
+                shards.discard(path)
 
     @property
     def _starts(self) -> range:
@@ -315,8 +372,14 @@ class CachedTeacher(Teacher):
 
 
 def caches(root: Path) -> list[TeacherCache]:
-    """All caches under a root."""
-    return [TeacherCache.open(path.parent) for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json"))]
+    """All caches under a root; one whose manifest is damaged is named and left out."""
+    found = []
+    for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json")):
+        try:
+            found.append(TeacherCache.open(path.parent))
+        except Damaged as damaged:
+            log.warning("%s; %s", damaged.message, damaged.hint)
+    return found
 
 
 @torch.inference_mode()
@@ -344,8 +407,9 @@ def _manifest_in(folder: Path) -> Any:
         raise _tampered(folder) from None
 
 
-def _tampered(folder: Path) -> UserError:
-    return UserError(
-        f"{folder}: manifest.json does not hold what the folder's name says",
-        f"remove the folder: tutelage cache prune {folder.name}",
+def _tampered(folder: Path) -> Damaged:
+    return Damaged(
+        folder / "manifest.json",
+        "it does not hold what the folder's name says",
+        "the next run that reads these answers writes it again",
     )

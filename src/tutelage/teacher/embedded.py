@@ -20,6 +20,7 @@ from tutelage.models.tap import LOGITS, Tapped, evaluating, head_of
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs, Sizes
 from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.opening import open_for
 
 PLAIN = Augment(crop_padding=0, flip="none")
 """Views that are the images themselves."""
@@ -138,4 +139,5 @@ def _backbones(network: Tapped, name: str, images: Images, augment: Augment, run
     """The cache of a network's embeddings; its final layer is not part of the identity."""
     manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
     manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
-    return TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": "embeddings"})
+    manifest |= {"data": "embeddings"}
+    return open_for(Path(runs) / "teacher-cache", manifest, network, images.shape, "embedding")

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from tutelage import files, progress
+from tutelage import progress, sealed
 from tutelage.data.augment import Augment
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
@@ -27,6 +27,7 @@ from tutelage.run.recipe import Recipe, TeacherSpec, temperatures, weights_file
 from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, frozen, mean_logits
 from tutelage.teacher.cache import CachedTeacher, TeacherCache, identity
+from tutelage.teacher.opening import open_for
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def _of_member(
     answered = cache.fill(asked, images, recipe.augment, plan.views_used, fields, rank=rank, world=world)
     paid = answered if asked is network else 0
     barrier()
-    cache.verify(network, dataset.train, recipe.augment, rows=8, views=plan.views_used[:2])
+    cache.verify(network, dataset.train, recipe.augment, views=plan.views_used)
     return Lesson(CachedTeacher(cache, fields), sizes, paid, (cache,))
 
 
@@ -158,7 +159,10 @@ def answering(recipe: Recipe, member: Member, dataset: DataSet, plan: Plan, runs
     A head-tuned teacher's own training has paid for what its backbone says about the views that its student will see.
     """
     trained = _trained_by(recipe, member.spec)
-    same_views = trained is not None and (trained.data, trained.augment) == (recipe.data, recipe.augment)
+    same_views = trained is not None and (trained.data.identity, trained.augment) == (
+        recipe.data.identity,
+        recipe.augment,
+    )
     if trained is None or not same_views or not embeddings_will_do(trained):
         return member.network, dataset.train
     name = trained.student.name
@@ -182,10 +186,12 @@ def on_val(recipe: Recipe, member: Member, dataset: DataSet, runs: Path) -> Floa
     """A teacher's logits on the validation images, cached like every other answer: views that nothing changes."""
     plain = Augment(crop_padding=0, flip="none")
     manifest = identity(member.network, member.model.name, dataset.val, plain, "fp32", "float32")
-    cache = TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": f"{recipe.data.name} (val)"})
+    manifest |= {"data": f"{recipe.data.name} (val)"}
+    cache = open_for(Path(runs) / "teacher-cache", manifest, member.network, dataset.val.shape)
     cache.fill(member.network, dataset.val, plain, [0])
-    if (Path(runs) / recipe.name).exists():
-        cache.used(recipe.name, len(dataset.val))
+    reader = Run.at(recipe, runs).path
+    if reader.exists():
+        cache.used(reader.name, len(dataset.val))
     position = torch.arange(len(dataset.val))
     return cache.answers(position, torch.zeros_like(position)).logits
 
@@ -211,7 +217,8 @@ def widths(recipe: Recipe, sizes: Sizes) -> dict[str, int]:
 def open_cache(recipe: Recipe, member: Member, dataset: DataSet, runs: Path) -> TeacherCache:
     """The cache of one of a recipe's teachers on its images."""
     manifest = identity(member.network, member.model.name, dataset.train, recipe.augment, "fp32", member.spec.storage)
-    return TeacherCache(Path(runs) / "teacher-cache", manifest | {"data": recipe.data.name})
+    manifest |= {"data": recipe.data.name}
+    return open_for(Path(runs) / "teacher-cache", manifest, member.network, dataset.train.shape)
 
 
 def load_member(recipe: Recipe, spec: TeacherSpec, dataset: DataSet, runs: Path) -> Member:
@@ -230,7 +237,7 @@ def teacher_model(recipe: Recipe, spec: TeacherSpec, runs: Path) -> Model:
     """A teacher's network with the file of its final weights, where it was trained first or is a run."""
     own = recipe.training_of(spec)
     if own is not None:
-        run = Run(Path(runs) / own.name)
+        run = Run.at(own, runs)
         if not run.done:
             raise UserError(f"the teacher's run {run.path} is not finished", "tutelage distill trains it first")
         return dataclasses.replace(spec.model, weights=str(run.weights))
@@ -251,7 +258,8 @@ def held_out(recipe: Recipe, spec: TeacherSpec) -> bool:
     if spec.tune != "none" or not (folder / "recipe.json").is_file():
         return spec.tune != "none"
     # A part of the training images leaves the split of val as it is.
-    return dataclasses.replace(Run.open(folder).recipe.data, part=recipe.data.part) == recipe.data
+    trained_on = dataclasses.replace(Run.open(folder).recipe.data, part=recipe.data.part)
+    return trained_on == recipe.data or trained_on.identity == recipe.data.identity
 
 
 def known_classes(model: Model, network: Tapped) -> tuple[str, ...]:
@@ -259,7 +267,7 @@ def known_classes(model: Model, network: Tapped) -> tuple[str, ...]:
     said = network.metadata.get("classes", "")
     card = Path(model.weights or "-").with_name("card.json")
     if not said and card.is_file():
-        return tuple(files.read_json(card).get("classes", ()))
+        return tuple(sealed.read_json(card).get("classes", ()))
     if said.startswith("["):
         return tuple(json.loads(said))
     return tuple(name.strip() for name in said.split(",") if name.strip())
