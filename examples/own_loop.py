@@ -11,7 +11,7 @@ from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.methods import kd_loss
 from tutelage.models import Model, build
-from tutelage.teacher.cache import identity
+from tutelage.teacher.opening import identity
 
 dataset = data.load(Data("digits"))
 shape = {"classes": 10, "channels": 1, "size": 8, "mean": dataset.mean, "std": dataset.std}

@@ -148,11 +148,9 @@ def append_lines(path: Path, values: list[Any], what: str) -> None:
 
     A crash between the two, or another process, leaves lines behind the sealed ones, which are read too.
     """
-    read_lines(path, what)
+    check_beginning(path, what)
     files.append_lines(path, values)
-    content = path.read_bytes()
-    with files.appearing(_line(path)) as beside:
-        beside.write_text(f"{len(content)} {_of_bytes(content, what)}\n")
+    seal_beginning(path, what)
 
 
 def read_lines(path: Path, what: str) -> list[dict[str, Any]]:
@@ -161,15 +159,32 @@ def read_lines(path: Path, what: str) -> list[dict[str, Any]]:
     Raises:
         Damaged: it is gone, shorter than it was, or its sealed beginning has changed.
     """
-    line = _line(path)
-    if line.exists():
-        size, _, written = line.read_text(errors="replace").strip().partition(" ")
-        if not path.exists():
-            raise Damaged(path, "it is gone")
-        beginning = path.read_bytes()[: int(size)] if size.isdecimal() else b""
-        if _of_bytes(beginning, what) != written:
-            raise Damaged(path, "its checksum is not the one written beside it")
+    check_beginning(path, what)
     return files.read_lines(path)
+
+
+def seal_beginning(path: Path, what: str) -> None:
+    """Seals a file that only grows as it now is, on a line beside it."""
+    content = path.read_bytes()
+    with files.appearing(_line(path)) as beside:
+        beside.write_text(f"{len(content)} {_of_bytes(content, what)}\n")
+
+
+def check_beginning(path: Path, what: str) -> None:
+    """Compares what was sealed of a file that only grows, where it was.
+
+    Raises:
+        Damaged: see `read_lines`.
+    """
+    line = _line(path)
+    if not line.exists():
+        return
+    size, _, written = line.read_text(errors="replace").strip().partition(" ")
+    if not path.exists():
+        raise Damaged(path, "it is gone")
+    beginning = path.read_bytes()[: int(size)] if size.isdecimal() else b""
+    if _of_bytes(beginning, what) != written:
+        raise Damaged(path, "its checksum is not the one written beside it")
 
 
 def remove(paths: Iterable[Path]) -> None:

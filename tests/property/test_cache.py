@@ -25,7 +25,8 @@ from tutelage.models.building import build
 from tutelage.run.optim import Fit
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
-from tutelage.teacher.cache import CachedTeacher, TeacherCache, caches, identity
+from tutelage.teacher.cache import CachedTeacher, TeacherCache
+from tutelage.teacher.opening import caches, identity
 from tutelage.teacher.lessons import Member, open_cache
 from tutelage.teacher.shards import Shard, load, write
 from tutelage.training.loop import train
@@ -319,7 +320,7 @@ def test_a_damaged_manifest_is_named_and_written_again_by_whom_knows_it(tmp_path
     path.write_text(json.dumps(told) if change == "another weight" else path.read_text()[:100])
     with pytest.raises(Damaged, match="manifest"):
         TeacherCache.open(cache.folder)
-    assert caching.caches(tmp_path) == []
+    assert caches(tmp_path) == []
     assert [p.name for p in tmp_path.iterdir()] == [cache.folder.name]
     assert TeacherCache(tmp_path, manifest()).folder == cache.folder
     assert TeacherCache.open(cache.folder).manifest == manifest()

@@ -20,11 +20,13 @@ from tutelage.measure.statistics import image_interval
 from tutelage.run.folder import Run
 from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe
+from tutelage.run.record import kept
 from tutelage.study.compare import comparison, groups, print_comparison
 from tutelage.study.study import Study
 from tutelage.study.tune import Tuning, in_words
 from tutelage.teacher import lessons
-from tutelage.teacher.cache import TeacherCache, caches
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.opening import caches
 from tutelage.training import preflight
 from tutelage.training.predictions import evaluate_run, on_val
 
@@ -63,7 +65,7 @@ def tune(arguments: list[str]) -> None:
     folder = tuning.run(**where)
     if folder is not None:
         report([str(folder)])
-        for line in in_words(files.read_json(folder / "results.json")):
+        for line in in_words(kept(folder, "results")):
             print(line)
 
 
@@ -131,7 +133,7 @@ def report(arguments: list[str]) -> None:
     if not (folder / "results.json").exists():
         raise UserError(f"{folder} has no results yet", "tutelage distill with the same recipe goes on")
     page = write_report(folder)
-    print_table(files.read_json(folder / "results.json"), Console())
+    print_table(kept(folder, "results"), Console())
     print(f"report: {page}")
 
 

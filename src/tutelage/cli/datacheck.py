@@ -49,6 +49,7 @@ def look(data: Data) -> dict[str, Any]:
     """
     from tutelage.data import photos
 
+    index.read(data.name, compare_all=True)
     found = photos.sound(data)
     cut = photos.pieces(found, data)
     split = {i: name for name, positions in cut._asdict().items() for i in positions.tolist()}

@@ -12,12 +12,12 @@ from typing import Any
 from jaxtyping import Int64
 from torch import Tensor
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.data import DATASETS, Data, sources
 from tutelage.data.images import Images
 from tutelage.data.memory import MemoryImages
 from tutelage.data.stratify import stratified_order
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,9 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
         raise UserError("the test split opens on the record only, and the reason is empty", "say why it is opened")
     opening = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "run": run, "reason": reason}
     try:
-        files.append_line(ledger, opening)
+        sealed.append_lines(ledger, [opening], ledger.name)
+    except Damaged as damaged:
+        raise _no_ledger(damaged) from None
     except OSError as error:
         raise UserError(
             f"cannot record the opening of the test split in {ledger}: {error}", "make it writable"
@@ -137,4 +139,15 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
 
 def openings(ledger: Path) -> list[dict[str, Any]]:
     """Every opening so far, oldest first: {"time", "run", "reason"}."""
-    return files.read_lines(ledger)
+    try:
+        return sealed.read_lines(ledger, ledger.name)
+    except Damaged as damaged:
+        raise _no_ledger(damaged) from None
+
+
+def _no_ledger(damaged: Damaged) -> Damaged:
+    return Damaged(
+        damaged.path,
+        damaged.reason,
+        "it counts how often test was opened: put back a copy; without one, remove it, and it counts from now on",
+    )

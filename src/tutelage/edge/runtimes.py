@@ -144,6 +144,7 @@ def open_file(path: Path) -> Opened:
         raise UserError(f"{path} is of no kind that can be run", f"known: {', '.join(RUNTIMES)}")
     if not path.is_file():
         raise UserError(f"there is no file {path}", "tutelage export RUN writes one")
+    card.check_exported(path)
     runtime = RUNTIMES[path.suffix]
     try:
         return runtime.open(path)

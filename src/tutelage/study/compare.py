@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tutelage import data, files
+from tutelage import data
 from tutelage.errors import UserError
 from tutelage.measure import fidelity
 from tutelage.measure.statistics import image_interval, judged, mcnemar, paired_gain
@@ -16,6 +16,7 @@ from tutelage.methods.baseline import Baseline
 from tutelage.report import text
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.record import kept
 from tutelage.study.study import Study
 from tutelage.training import predictions
 
@@ -186,7 +187,7 @@ def _runs(path: Path) -> list[Run]:
     Study.open(path)
     if not (path / "results.json").is_file():
         raise UserError(f"{path} has no results yet", "tutelage distill with the same recipe goes on")
-    names = [seed["run"] for row in files.read_json(path / "results.json")["rows"] for seed in row["seeds"]]
+    names = [seed["run"] for row in kept(path, "results")["rows"] for seed in row["seeds"]]
     gone = [name for name in names if not (path.parent / name / "recipe.json").is_file()]
     if gone:
         raise UserError(

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files
+from tutelage import data
 from tutelage.data.splits import DataSet, openings
 from tutelage.measure import fidelity
 from tutelage.measure.classifier import latencies, measure
@@ -13,6 +13,7 @@ from tutelage.methods.base import Method
 from tutelage.models.count import macs, parameters
 from tutelage.run.folder import Run, machine
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.record import kept
 from tutelage.study.gallery import gallery
 from tutelage.teacher import lessons
 from tutelage.training import predictions
@@ -36,7 +37,7 @@ def gathered(
         dataset: Its images.
         runs: The folder of all runs.
     """
-    test = files.read_json(folder / "test.json")
+    test = kept(folder, "test")
     told: list[dict[str, Any]] = []
     for number, (row, label) in enumerate(zip(rows, labels(rows), strict=True)):
         of_row = [trained[number, seed] for seed in seeds]
@@ -77,7 +78,7 @@ def gathered(
             "all": len(ledger),
         },
         "machine": machine(),
-        "environment": files.read_json(folder / "environment.json"),
+        "environment": kept(folder, "environment"),
         "recipes": [row.to_dict() for row in rows],
         "seeds": list(seeds),
     }
@@ -206,7 +207,7 @@ def _tuning(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The search that the study closes, and what fresh seeds left of its winner's gain over the defaults."""
     if not (folder / "tuning.json").exists():
         return None
-    tuning = files.read_json(folder / "tuning.json")
+    tuning = kept(folder, "tuning")
     by_label = {row["label"]: row for row in rows}
     tuned, defaults = by_label[tuning["tuned_row"]], by_label[tuning["defaults_row"]]
     return tuning | {"fresh": {split: _paired(tuned, defaults, split) for split in ("val", "test")}}
@@ -214,9 +215,9 @@ def _tuning(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _cost(folder: Path, trained: Trained, taught: Recipe) -> dict[str, Any]:
     costs = [run.result("cost") for run in trained.values()]
-    of_teachers = [Run.of(own, folder.parent).result("cost") for own in taught.of_teachers]
+    of_teachers = [Run.at(own, folder.parent).result("cost") for own in taught.of_teachers]
     return {
-        "wall_seconds": files.read_json(folder / "cost.json")["seconds"],
+        "wall_seconds": kept(folder, "cost")["seconds"],
         "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
         "teacher_training_seconds": sum(cost["seconds"] for cost in of_teachers),
         # A head-tuned teacher's own training pays for the embeddings that it then answers from.

@@ -5,6 +5,7 @@ after any interruption.
 """
 
 import dataclasses
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 
 from tutelage import data, files
 from tutelage.data.splits import DataSet, open_test
-from tutelage.errors import UserError
-from tutelage.export import export
+from tutelage.errors import Damaged, UserError
+from tutelage.export import export, exported
 from tutelage.export.modelcard import write_model_card
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
@@ -21,12 +22,15 @@ from tutelage.report import write_report
 from tutelage.run.engine import Engine
 from tutelage.run.folder import environment
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.record import keep, kept, study_title
 from tutelage.study.results import Trained, best, gathered, teaches
 from tutelage.teacher import lessons
 from tutelage.teacher.answer import mean_logits
 from tutelage.training.loop import train
-from tutelage.training.predictions import evaluate_run, keep_test
+from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, keep_test, on_test
 from tutelage.training.student import load_student
+
+log = logging.getLogger(__name__)
 
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -77,6 +81,12 @@ class Study:
         readable = self.name or f"{first.data.name}-{method_words(first.method)}-{Path(first.student.name).name}"
         return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
 
+    def folder(self, runs: Path) -> Path:
+        """Where the study is, or would be: found by its hash, whatever else its folder's name says."""
+        path = Path(runs) / self.folder_name
+        found = sorted(Path(runs).glob(f"study-*-{self.folder_name[-8:]}/study.json"))
+        return path if path.exists() or not found else found[0].parent
+
     def run(
         self, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
     ) -> Path:
@@ -86,7 +96,7 @@ class Study:
             UserError: anything a user can mend.
         """
         runs, engine = Path(runs), engine or Engine()
-        folder = runs / self.folder_name
+        folder = self.folder(runs)
         with files.locked(folder / "lock") as alone:
             if not alone:
                 raise UserError(f"another process works on {folder}", "wait for it: what is done is found again")
@@ -94,22 +104,21 @@ class Study:
         return folder
 
     def _run(self, folder: Path, engine: Engine, runs: Path, data_root: Path | str | None) -> None:
-        files.write_json(folder / "study.json", self.to_dict())
-        files.write_json(folder / "environment.json", environment(engine))
+        files.sweep(folder)
+        keep(folder, "study", self.to_dict())
+        keep(folder, "environment", environment(engine))
         begun = time.monotonic()
         trained = self._train(engine, runs, data_root)
         dataset = data.load(self.rows[0].data, data_root)
         for run in trained.values():
             evaluate_run(run, dataset, runs)
-        if not (folder / "test.json").exists():
-            self._open_test(folder, trained, dataset, runs)
+        test = self._on_test(folder, trained, dataset, runs)
         shown = best(trained, self.rows, self.seeds)
-        if "onnx" not in (shown.result("export") or {}):
+        if "onnx" not in exported(shown):
             export(shown, dataset)
-        write_model_card(shown, test=files.read_json(folder / "test.json")["runs"][shown.path.name])
-        wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
-        files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
-        files.write_json(folder / "results.json", gathered(self.rows, self.seeds, trained, folder, dataset, runs))
+        write_model_card(shown, test=test["runs"][shown.path.name])
+        keep(folder, "cost", {"seconds": round(self._seconds(folder) + time.monotonic() - begun, 1)})
+        keep(folder, "results", gathered(self.rows, self.seeds, trained, folder, dataset, runs))
         write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,7 +134,7 @@ class Study:
         """
         if not (Path(folder) / "study.json").is_file():
             raise UserError(f"{folder} holds no study (no study.json)", "tutelage distill RECIPE makes one")
-        plain = files.read_json(Path(folder) / "study.json")
+        plain = kept(Path(folder), "study")
         recipes = tuple(Recipe.from_dict(recipe) for recipe in plain["recipes"])
         if not recipes or not isinstance(recipes[0].method, Baseline):
             raise UserError(
@@ -143,17 +152,44 @@ class Study:
                 trained[number, seed] = train(recipe, engine=engine, runs=runs, data_root=data_root)
         return trained
 
-    def _open_test(self, folder: Path, trained: Trained, dataset: DataSet, runs: Path) -> None:
+    def _seconds(self, folder: Path) -> float:
+        """What earlier calls took; what a damaged file said is lost, and named."""
+        try:
+            return kept(folder, "cost")["seconds"] if (folder / "cost.json").exists() else 0.0
+        except Damaged as damaged:
+            log.warning("%s; the time before this call is not counted", damaged.message)
+            return 0.0
+
+    def _on_test(self, folder: Path, trained: Trained, dataset: DataSet, runs: Path) -> dict[str, Any]:
+        """What is known of the study on test: read, or computed from the answers that were kept, or of one opening."""
+        path = folder / "test.json"
+        try:
+            if path.exists():
+                return kept(folder, "test")
+        except Damaged as damaged:
+            log.warning("%s; it is computed again from %s", damaged.message, TEST_FILE)
+            return self._measured(folder, on_test(folder, of=study_title(folder)), bool(teaches(self.rows).taught_by))
+        if (folder / TEST_FILE).exists():  # test.json is gone
+            return self._measured(folder, on_test(folder, of=study_title(folder)), bool(teaches(self.rows).taught_by))
+        return self._open_test(folder, trained, dataset, runs)
+
+    def _measured(self, folder: Path, answers: dict[str, Predictions], taught: bool) -> dict[str, Any]:
+        """Writes test.json."""
+        labels = next(iter(answers.values())).labels
+        teacher = answers["teacher"].logits if taught else None
+        runs = {name: measure(of.logits, labels, teacher) for name, of in answers.items() if name != "teacher"}
+        told = {"teacher": None if teacher is None else measure(teacher, labels), "runs": runs}
+        keep(folder, "test", told)
+        return told
+
+    def _open_test(self, folder: Path, trained: Trained, dataset: DataSet, runs: Path) -> dict[str, Any]:
         """All test numbers of the study in one opening."""
         test = open_test(dataset, runs / "test_openings.jsonl", run=folder.name, reason="final evaluation of a study")
         taught = teaches(self.rows)
-        told: dict[str, Any] = {"teacher": None, "runs": {}}
         logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
-        teacher_logits = None
         if taught.taught_by:
             members = (lessons.load_member(taught, spec, dataset, runs) for spec in taught.taught_by)
-            teacher_logits = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
-            told["teacher"] = measure(teacher_logits, test.labels)
-        told["runs"] = {name: measure(of_run, test.labels, teacher_logits) for name, of_run in logits.items()}
-        keep_test(folder, test.labels, logits if teacher_logits is None else logits | {"teacher": teacher_logits})
-        files.write_json(folder / "test.json", told)
+            logits["teacher"] = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
+        keep_test(folder, test.labels, logits)
+        answers = {name: Predictions(of, test.labels) for name, of in logits.items()}
+        return self._measured(folder, answers, bool(taught.taught_by))

@@ -7,6 +7,7 @@ the loop knows nothing of pruning. The best setting is then trained on fresh see
 """
 
 import dataclasses
+import logging
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -14,16 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutelage import files, progress
-from tutelage.errors import Diverged, UserError
+from tutelage import files, progress, sealed
+from tutelage.errors import Damaged, Diverged, UserError
 from tutelage.methods.base import Method
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.record import keep
 from tutelage.run.space import space, values_of, with_values
 from tutelage.study.results import labels
 from tutelage.study.study import SEEDS, Study
 from tutelage.training.loop import train
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from optuna import Study as Optuna
@@ -125,7 +129,7 @@ class Tuning:
         if told["best"] is None:
             raise UserError(f"no trial of {folder} came to its end", "give it more --search.minutes or --search.trials")
         study = self.closing(told)
-        files.write_json(runs / study.folder_name / "tuning.json", told | self._rows(study, told))
+        keep(study.folder(runs), "tuning", told | self._rows(study, told))
         return study.run(engine=engine, runs=runs, data_root=data_root)
 
     def search_trials(self, *, engine: Engine, runs: Path, data_root: Path | str | None = None) -> None:
@@ -133,7 +137,7 @@ class Tuning:
         for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():
             train(own, engine=engine, runs=runs, data_root=data_root)
         begun, folder = time.monotonic(), runs / self.folder_name
-        files.write_json(folder / "tuning.json", {"search": dataclasses.asdict(self.search), "study": folder.name})
+        keep(folder, "tuning", {"search": dataclasses.asdict(self.search), "study": folder.name})
         while not self.search.minutes or time.monotonic() - begun < 60 * self.search.minutes:
             with self._next(folder) as proposed:
                 if proposed is None:
@@ -291,8 +295,17 @@ def _optuna(folder: Path, search: Search) -> "Optuna":
     except ImportError:
         raise UserError("tuning needs Optuna, which is not installed", "pip install 'tutelage[tune]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(folder / "journal.jsonl")))
+    journal = folder / "journal.jsonl"
+    try:
+        sealed.check_beginning(journal, f"{folder.name}/{journal.name}")
+    except Damaged as damaged:
+        log.warning("%s; the search begins anew, and finds the runs of its trials done", damaged.message)
+        if journal.exists():
+            journal.replace(folder / "journal.damaged")
+        sealed.remove([journal])
+    storage = JournalStorage(JournalFileBackend(str(journal)))
     found = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+    sealed.seal_beginning(journal, f"{folder.name}/{journal.name}")
     lived = [state for state in optuna.trial.TrialState if state is not optuna.trial.TrialState.FAIL]
     count = len(found.get_trials(deepcopy=False, states=lived))
     found.sampler = optuna.samplers.TPESampler(seed=search.seed + count, n_startup_trials=max(3, search.trials // 3))

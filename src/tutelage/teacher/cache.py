@@ -10,7 +10,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Collection, Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,8 @@ from tutelage.data.augment import Augment
 from tutelage.data.images import Images, workers_beside
 from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped
-from tutelage.models.weights import weights_digest
 from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing
-from tutelage.rng import RNG_VERSION
 from tutelage.teacher import shards
 from tutelage.teacher.answer import Teacher, ask, frozen
 from tutelage.teacher.shards import Shard
@@ -46,38 +44,6 @@ TOLERANCE = 2e-3
 """Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
 
 
-def identity(
-    network: Tapped, name: str, images: Images, augment: Augment, precision: str, storage: str
-) -> dict[str, Any]:
-    """Everything an answer depends on, and nothing else: not the number of views, student, method, batch or order.
-
-    Args:
-        network: The teacher.
-        name: Its name, for people.
-        images: The training split.
-        augment: Which views exist.
-        precision: Of the teacher's forward pass.
-        storage: Of the files, "float16" or "float32".
-    """
-    return {
-        "format": FORMAT,
-        "rng": RNG_VERSION,
-        "teacher": {
-            "name": PurePath(name).name if ".py:" in name else name,
-            "weights": weights_digest(network),
-            "size": network.size,
-            "mean": list(network.mean),
-            "std": list(network.std),
-            "interpolation": network.interpolation,
-        }
-        | ({"made_by": network.made_by} if network.made_by else {}),
-        "images": {"digest": images.digest, "samples": len(images)},
-        "augment": augment.identity,
-        "precision": precision,
-        "storage": storage,
-    }
-
-
 class TeacherCache:
     """A teacher's answers on disk; opened by what they are answers to.
 
@@ -91,15 +57,10 @@ class TeacherCache:
         self.samples: int = manifest["images"]["samples"]
         self.folder = Path(root) / _folder_name(manifest)
         self._views: dict[tuple[str, int], list[np.ndarray]] = {}
-        path = self.folder / "manifest.json"
-        try:
-            if path.exists() and _manifest_in(self.folder) == manifest:
-                return
-            if path.exists():
-                log.warning("%s", f"{_tampered(self.folder).message}; it is written again")
-        except Damaged as damaged:
-            log.warning("%s; it is written again", damaged.message)
-        files.write_json(path, manifest)
+        if _manifest_in(self.folder) != manifest:
+            if (self.folder / "manifest.json").exists():
+                log.warning("%s; it is written again", _tampered(self.folder).message)
+            files.write_json(self.folder / "manifest.json", manifest)
 
     @staticmethod
     def open(folder: Path) -> "TeacherCache":
@@ -112,7 +73,7 @@ class TeacherCache:
         if not (folder / "manifest.json").is_file():
             raise UserError(f"{folder} holds no teacher cache", "tutelage cache list shows those that exist")
         manifest = _manifest_in(folder)
-        if _folder_name(manifest) != folder.name:
+        if manifest is None or _folder_name(manifest) != folder.name:
             raise _tampered(folder)
         return TeacherCache(folder.parent, manifest)
 
@@ -280,16 +241,8 @@ class TeacherCache:
             sealed.append_lines(path, [{"run": run, "images": images}], f"{self.folder.name}/uses.jsonl")
 
     def uses(self) -> list[dict[str, Any]]:
-        """The runs that read it.
-
-        Raises:
-            Damaged: the file of them is.
-        """
-        try:
-            return sealed.read_lines(self.folder / "uses.jsonl", f"{self.folder.name}/uses.jsonl")
-        except Damaged as damaged:
-            hint = "it only counts who has read the answers: remove it, and it begins anew"
-            raise Damaged(damaged.path, damaged.reason, hint) from None
+        """The runs that read it; raises Damaged where the file of them is."""
+        return sealed.read_lines(self.folder / "uses.jsonl", f"{self.folder.name}/uses.jsonl")
 
     @property
     def _head_path(self) -> Path:
@@ -371,17 +324,6 @@ class CachedTeacher(Teacher):
         return Outputs(logits.to(pixels.device), None if embedding is None else embedding.to(pixels.device))
 
 
-def caches(root: Path) -> list[TeacherCache]:
-    """All caches under a root; one whose manifest is damaged is named and left out."""
-    found = []
-    for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json")):
-        try:
-            found.append(TeacherCache.open(path.parent))
-        except Damaged as damaged:
-            log.warning("%s; %s", damaged.message, damaged.hint)
-    return found
-
-
 @torch.inference_mode()
 def _ask_range(network, images, augment, view, samples, fields, advance) -> dict[str, Tensor]:
     """The teacher's answers about one view of a range, on the CPU; always the same batches, since kernels may round."""
@@ -401,10 +343,11 @@ def _folder_name(manifest: Any) -> str:
 
 
 def _manifest_in(folder: Path) -> Any:
+    """None where there is none, or it is no JSON."""
     try:
         return files.read_json(folder / "manifest.json")
-    except ValueError:
-        raise _tampered(folder) from None
+    except (ValueError, FileNotFoundError):
+        return None
 
 
 def _tampered(folder: Path) -> Damaged:

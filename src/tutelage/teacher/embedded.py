@@ -19,8 +19,8 @@ from tutelage.data.images import Addresses, Images, Views
 from tutelage.models.tap import LOGITS, Tapped, evaluating, head_of
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs, Sizes
-from tutelage.teacher.cache import TeacherCache, identity
-from tutelage.teacher.opening import open_for
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.opening import identity, open_for
 
 PLAIN = Augment(crop_padding=0, flip="none")
 """Views that are the images themselves."""

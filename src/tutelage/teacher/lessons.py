@@ -26,8 +26,8 @@ from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe, TeacherSpec, temperatures, weights_file
 from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, frozen, mean_logits
-from tutelage.teacher.cache import CachedTeacher, TeacherCache, identity
-from tutelage.teacher.opening import open_for
+from tutelage.teacher.cache import CachedTeacher, TeacherCache
+from tutelage.teacher.opening import identity, open_for
 
 log = logging.getLogger(__name__)
 

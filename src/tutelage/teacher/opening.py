@@ -8,7 +8,7 @@ cache, and a sentence; the old answers stay where they are.
 import itertools
 import logging
 import math
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -16,8 +16,12 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from tutelage import files, sealed
+from tutelage.data.augment import Augment
+from tutelage.data.images import Images
 from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped, evaluating
+from tutelage.models.weights import weights_digest
+from tutelage.rng import RNG_VERSION
 from tutelage.teacher.cache import ASIDE, FORMAT, TOLERANCE, TeacherCache
 
 log = logging.getLogger(__name__)
@@ -28,6 +32,38 @@ PROBE = "probe.safetensors"
 """In a cache's folder: the network's `answers` to them."""
 
 
+def identity(
+    network: Tapped, name: str, images: Images, augment: Augment, precision: str, storage: str
+) -> dict[str, Any]:
+    """Everything an answer depends on, and nothing else: not the number of views, student, method, batch or order.
+
+    Args:
+        network: The teacher.
+        name: Its name, for people.
+        images: The training split.
+        augment: Which views exist.
+        precision: Of the teacher's forward pass.
+        storage: Of the files, "float16" or "float32".
+    """
+    return {
+        "format": FORMAT,
+        "rng": RNG_VERSION,
+        "teacher": {
+            "name": PurePath(name).name if ".py:" in name else name,
+            "weights": weights_digest(network),
+            "size": network.size,
+            "mean": list(network.mean),
+            "std": list(network.std),
+            "interpolation": network.interpolation,
+        }
+        | ({"made_by": network.made_by} if network.made_by else {}),
+        "images": {"digest": images.digest, "samples": len(images)},
+        "augment": augment.identity,
+        "precision": precision,
+        "storage": storage,
+    }
+
+
 def open_for(
     root: Path, manifest: dict[str, Any], network: Tapped, shape: tuple[int, ...], field: str = "logits"
 ) -> TeacherCache:
@@ -35,7 +71,7 @@ def open_for(
 
     Args:
         root: The folder of all caches.
-        manifest: From `cache.identity`.
+        manifest: From `identity`.
         network: Who answers.
         shape: Of the images: channels, height, width.
         field: What is compared: "logits" or "embedding".
@@ -53,6 +89,17 @@ def open_for(
             return cache
         log.info("the answers in %s are not used again: %s", cache.folder, _reason(aside))
     raise AssertionError("unreachable")
+
+
+def caches(root: Path) -> list[TeacherCache]:
+    """All caches under a root; one whose manifest is damaged is named and left out."""
+    found = []
+    for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json")):
+        try:
+            found.append(TeacherCache.open(path.parent))
+        except Damaged as damaged:
+            log.warning("%s; %s", damaged.message, damaged.hint)
+    return found
 
 
 def pictures(shape: tuple[int, ...]) -> Float32[Tensor, "B C H W"]:

@@ -14,6 +14,7 @@ from tutelage.data.splits import DataSet
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure, predict
 from tutelage.run.folder import Run
+from tutelage.run.record import study_title
 from tutelage.teacher import lessons
 from tutelage.training.student import load_student
 
@@ -56,14 +57,18 @@ def keep_val(run: Run, logits: Float32[Tensor, "N C"], labels: Int64[Tensor, " N
     _keep(run.path / VAL_FILE, {"logits": logits, "labels": labels}, run.what(VAL_FILE))
 
 
-def on_test(study: Path) -> dict[str, Predictions]:
+def on_test(study: Path, *, of: str = "") -> dict[str, Predictions]:
     """Every network's logits on test, by its run's name, and "teacher"; empty where a study has not kept them.
+
+    Args:
+        study: Its folder.
+        of: What it is sealed as; empty: test.json beside it says so, where it is sealed itself.
 
     Raises:
         Damaged: they are not as they were written: only another opening of the test split makes them again.
     """
     path = Path(study) / TEST_FILE
-    owner = sealed.owner(Path(study) / "test.json")
+    owner = of or sealed.owner(Path(study) / "test.json")
     if not (owner or path.exists()):
         return {}
     try:
@@ -82,11 +87,6 @@ def on_test(study: Path) -> dict[str, Predictions]:
 def keep_test(study: Path, labels: Int64[Tensor, " N"], logits: dict[str, Tensor]) -> None:
     """Writes what `on_test` reads."""
     _keep(Path(study) / TEST_FILE, {"labels": labels} | logits, f"{study_title(study)}/{TEST_FILE}")
-
-
-def study_title(study: Path) -> str:
-    """What a study's files are sealed as: its folder's name ends in its hash."""
-    return f"study-{Path(study).name[-8:]}"
 
 
 def evaluate_run(run: Run, dataset: DataSet, runs: Path) -> dict[str, Any]:

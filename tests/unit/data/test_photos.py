@@ -16,7 +16,7 @@ from tutelage.data.augment import Augment
 from tutelage.data.splits import open_test, openings
 from tutelage.errors import UserError
 from tutelage.run.recipe import Recipe
-from tutelage.teacher import cache, lessons
+from tutelage.teacher import cache, lessons, opening
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_a_teacher_says_the_same_of_photos_that_workers_made(folder, tmp_path, m
     for workers in (0, 2):
         monkeypatch.setattr(cache, "workers_beside", lambda device, workers=workers: workers)
         monkeypatch.setattr(cache, "FILL_BATCH", 16)
-        manifest = cache.identity(teacher, "t", dataset.train, Augment(crop_padding=0), "fp32", "float32")
+        manifest = opening.identity(teacher, "t", dataset.train, Augment(crop_padding=0), "fp32", "float32")
         filled = cache.TeacherCache(tmp_path / str(workers), manifest)
         assert filled.fill(teacher, dataset.train, Augment(crop_padding=0), [0, 1]) == 2 * 43
         kept.append({path.name + path.parent.name: path.read_bytes() for path in filled.folder.rglob("*.npy")})

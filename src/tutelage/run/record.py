@@ -1,0 +1,38 @@
+"""The JSON files of a study's folder, sealed as those of "study-HASH"."""
+
+from pathlib import Path
+from typing import Any
+
+from tutelage import sealed
+from tutelage.errors import Damaged
+
+AGAIN = {
+    "results": "tutelage distill with the study's recipe gathers them again",
+    "study": "tutelage distill with the study's recipe writes it again",
+    "environment": "tutelage distill with the study's recipe writes it again",
+    "tuning": "the tutelage tune command that made it writes it again",
+}
+"""What makes a damaged file again."""
+
+
+def study_title(folder: Path) -> str:
+    """What a study's files are sealed as: its folder's name ends in its hash."""
+    return f"study-{Path(folder).resolve().name[-8:]}"
+
+
+def keep(folder: Path, name: str, value: dict[str, Any]) -> None:
+    """Writes FOLDER/NAME.json: what `kept` reads."""
+    sealed.write_json(Path(folder) / f"{name}.json", value, f"{study_title(folder)}/{name}.json")
+
+
+def kept(folder: Path, name: str) -> dict[str, Any]:
+    """What FOLDER/NAME.json holds.
+
+    Raises:
+        Damaged: it is not as it was written.
+    """
+    path = Path(folder) / f"{name}.json"
+    try:
+        return sealed.read_json(path, f"{study_title(folder)}/{name}.json")
+    except Damaged as damaged:
+        raise Damaged(path, damaged.reason, AGAIN.get(name, "")) from None
