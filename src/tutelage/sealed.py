@@ -60,13 +60,25 @@ def owner(path: Path) -> str:
     return plain[SEAL]["of"].rpartition("/")[0] if SEAL in plain else ""
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether a JSON file says that it is sealed; False where it cannot be read."""
+    try:
+        return SEAL in _plain(path)
+    except Damaged:
+        return False
+
+
 def unsealed(plain: dict[str, Any], where: str) -> dict[str, Any]:
     """A JSON object that was read already, without its seal, which was compared where there is one.
 
     Raises:
         Damaged: its seal does not fit.
     """
-    return _opened(plain, Path(where), None, required=False)
+    try:
+        return _opened(plain, Path(where), None, required=False)
+    except Damaged as damaged:
+        hint = f'if you have changed it yourself, remove its entry "{SEAL}": then it is a file of yours'
+        raise Damaged(damaged.path, damaged.reason, hint) from None
 
 
 def write_tensors(path: Path, tensors: "dict[str, Tensor]", what: str) -> None:

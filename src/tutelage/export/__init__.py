@@ -73,7 +73,9 @@ def export(
 def exported(run: Run) -> dict[str, Any]:
     """What export.json says of a run's exported files, of those that are as they were written; others are named."""
     try:
-        found = {name: of for name, of in (run.result("export") or {}).items() if name in FORMATS}
+        # Where training had to write the card again, it knows nothing of exported files.
+        whole = "normalisation" in (run.result("card") or {})
+        found = {name: of for name, of in (run.result("export") or {}).items() if whole and name in FORMATS}
     except Damaged as damaged:
         log.warning("%s; export again what it told of", damaged.message)
         return {}

@@ -22,7 +22,7 @@ from tutelage.report import write_report
 from tutelage.run.engine import Engine
 from tutelage.run.folder import environment
 from tutelage.run.recipe import Recipe, method_words
-from tutelage.run.record import keep, kept, study_title
+from tutelage.run.record import keep, kept
 from tutelage.study.results import Trained, best, gathered, teaches
 from tutelage.teacher import lessons
 from tutelage.teacher.answer import mean_logits
@@ -168,9 +168,9 @@ class Study:
                 return kept(folder, "test")
         except Damaged as damaged:
             log.warning("%s; it is computed again from %s", damaged.message, TEST_FILE)
-            return self._measured(folder, on_test(folder, of=study_title(folder)), bool(teaches(self.rows).taught_by))
+            return self._measured(folder, on_test(folder), bool(teaches(self.rows).taught_by))
         if (folder / TEST_FILE).exists():  # test.json is gone
-            return self._measured(folder, on_test(folder, of=study_title(folder)), bool(teaches(self.rows).taught_by))
+            return self._measured(folder, on_test(folder), bool(teaches(self.rows).taught_by))
         return self._open_test(folder, trained, dataset, runs)
 
     def _measured(self, folder: Path, answers: dict[str, Predictions], taught: bool) -> dict[str, Any]:

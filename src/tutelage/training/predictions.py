@@ -57,22 +57,18 @@ def keep_val(run: Run, logits: Float32[Tensor, "N C"], labels: Int64[Tensor, " N
     _keep(run.path / VAL_FILE, {"logits": logits, "labels": labels}, run.what(VAL_FILE))
 
 
-def on_test(study: Path, *, of: str = "") -> dict[str, Predictions]:
+def on_test(study: Path) -> dict[str, Predictions]:
     """Every network's logits on test, by its run's name, and "teacher"; empty where a study has not kept them.
-
-    Args:
-        study: Its folder.
-        of: What it is sealed as; empty: test.json beside it says so, where it is sealed itself.
 
     Raises:
         Damaged: they are not as they were written: only another opening of the test split makes them again.
     """
     path = Path(study) / TEST_FILE
-    owner = of or sealed.owner(Path(study) / "test.json")
-    if not (owner or path.exists()):
+    required = sealed.is_sealed(Path(study) / "test.json")  # the two are written together
+    if not (required or path.exists()):
         return {}
     try:
-        kept = sealed.read_tensors(path, f"{owner}/{TEST_FILE}", required=bool(owner))
+        kept = sealed.read_tensors(path, f"{study_title(study)}/{TEST_FILE}", required=required)
     except Damaged as damaged:
         raise Damaged(
             path,

@@ -1,0 +1,76 @@
+"""Files of every kind, damaged at random: none is used. `benchmarks/damage.py` is the same with more trials."""
+
+import logging
+
+import pytest
+
+import damage
+import small
+from tutelage.run import checkpoint
+from tutelage.training.loop import train
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("world")
+        patch.setenv("TUTELAGE_CACHE", str(folder / "photo-cache"))
+        yield damage.made(folder)
+
+
+@pytest.fixture(scope="module")
+def truths():
+    """What each reader says of undamaged files, by reader."""
+    return {}
+
+
+@pytest.mark.parametrize("name", damage.KINDS)
+def test_no_damage_is_silent_or_a_traceback(world, truths, name, monkeypatch):
+    monkeypatch.setenv("TUTELAGE_CACHE", str(world.photo_cache))
+    monkeypatch.setattr(damage, "HOW", ("flip", "cut", "swap", "delete"))
+    kind = damage.KINDS[name]
+    if kind.read not in truths:
+        truths[kind.read] = damage.truth_of(world, kind)
+    drawn = damage.random.Random(name)
+    ends = [damage.trial(world, kind, truths[kind.read], how, drawn) for how in damage.HOW]
+    assert set(ends) <= {"made again", "named", "unchanged"}
+    assert len([end for end in ends if end != "unchanged"]) >= 3
+
+
+def test_the_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, caplog):
+    recipe = small.taught(tmp_path)
+    whole = train(recipe, engine=small.CPU, runs=tmp_path / "whole").weights.read_bytes()
+    run = train(recipe, engine=small.CPU, runs=tmp_path / "again")
+    (run.path / "DONE").unlink()
+    path = run.checkpoints / "step_00000030" / "optimizer.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 2
+    path.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert train(recipe, engine=small.CPU, runs=tmp_path / "again").weights.read_bytes() == whole
+    assert f"{path} is damaged: its content is not what its seal says" in caplog.text
+    assert checkpoint.list_steps(run.checkpoints) == [20, 30]
+
+
+def test_a_run_of_a_version_without_seals_goes_on(tmp_path):
+    """Its checkpoints, card and results are read as they are."""
+    from safetensors.torch import load_file, save_file
+
+    from tutelage import files, sealed
+
+    recipe = small.taught(tmp_path)
+    whole = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    student, card = whole.weights.read_bytes(), whole.result("card")
+    for path in whole.path.rglob("*.json"):
+        files.write_json(path, sealed.read_json(path))
+    for path in (*whole.checkpoints.glob("*/*.safetensors"), whole.path / "val_logits.safetensors"):
+        save_file(load_file(path), path)
+    for path in whole.path.rglob("state.json"):
+        files.write_json(path, {key: value for key, value in files.read_json(path).items() if key != "copies"})
+    (whole.path / "DONE").write_bytes(b"")
+    (whole.path / "seen.json").unlink()
+    again = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    assert (again.path, again.title, again.result("card")) == (whole.path, "", card)
+    again.weights.unlink()
+    (again.path / "DONE").unlink()
+    assert train(recipe, engine=small.CPU, runs=tmp_path / "runs").weights.read_bytes() == student
