@@ -10,12 +10,15 @@ ends in "made again" (the value of the undamaged file), "named" (a message for t
 
 import argparse
 import contextlib
+import hashlib
 import logging
 import os
 import random
 import shutil
 import tempfile
 import time
+import timeit
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,10 +30,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from _common import RESULTS, write
-from tutelage import data, files
+from _common import RESULTS, made_up_cache, network, write
+from tutelage import data, files, sealed
 from tutelage.data import Data, index, splits
 from tutelage.data.augment import Augment
+from tutelage.data.index import Entry
+from tutelage.data.places import Place
+from tutelage.data.reading import Facts
 from tutelage.edge.runtimes import open_file
 from tutelage.errors import UserError
 from tutelage.methods import method_class
@@ -339,6 +345,30 @@ def attacked(world: World, names: list[str], trials: int, seed: int) -> dict[str
     return told
 
 
+def cost(folder: Path, images: int = 50_000, classes: int = 10, views: int = 8) -> dict[str, float]:
+    """Milliseconds, best of five, that checksums take at the start of a run, for a checkpoint, and for a photo."""
+    cache = made_up_cache(folder, images, views, {"logits": classes})
+    shards_ = sorted(cache.folder.glob("view_*/*.npy"))
+    facts = Facts("0" * 64, 500, 375, "RGB", "JPEG", look="0" * 32)
+    entries = [Entry(Place(f"class_{i % classes}/{i:06d}.jpg", "", f"class_{i % classes}", i, i), facts)
+               for i in range(images)]  # fmt: skip
+    listed = folder / "index-0.jsonl"
+    index._save(listed, entries)
+    body = listed.read_bytes().partition(b"\n")[2]
+    student = network("resnet20", classes=classes).state_dict()
+    pixels = np.zeros((258, 344, 3), np.uint8)
+    sums = {
+        "start: the index of the photos": lambda: index._seal(listed, body),
+        "start: 64 photos of 100 kB drawn": lambda: [hashlib.sha256(body[:100_000]).digest() for _ in range(64)],
+        "start: all shards of 8 views (as before)": lambda: [files.file_digest(path) for path in shards_],
+        "a checkpoint of ResNet-20, its moments and average": lambda: [
+            sealed.tensors_digest(student) for _ in range(3)
+        ],
+        "a photo of 258 x 344 pixels, the first time": lambda: zlib.crc32(pixels.data),
+    }
+    return {name: round(1e3 * min(timeit.repeat(run, number=1, repeat=5)), 2) for name, run in sums.items()}
+
+
 def table(told: dict[str, dict[str, dict[str, int]]]) -> str:
     """Markdown."""
     ends = ("made again", "named", "silent", "traceback")
@@ -370,9 +400,16 @@ def main() -> None:
             with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
                 told |= attacked(world, [name], chosen.trials, chosen.seed)
             print(f"{time.monotonic() - begun:.0f} s {name}: {told[name]}", flush=True)
+        (Path(folder) / "cost").mkdir()
+        taken_ms = cost(Path(folder) / "cost")
     taken = round(time.monotonic() - begun)
-    write("damage", {"trials": chosen.trials, "seed": chosen.seed, "seconds": taken, "kinds": told}, chosen.out)
+    write(
+        "damage",
+        {"trials": chosen.trials, "seed": chosen.seed, "seconds": taken, "cost_ms": taken_ms, "kinds": told},
+        chosen.out,
+    )
     print(table(told))
+    print(taken_ms)
     print(f"{taken} s")
 
 

@@ -1,12 +1,16 @@
 """Files of every kind, damaged at random: none is used. `benchmarks/damage.py` is the same with more trials."""
 
 import logging
+import os
+import shutil
 
 import pytest
 
 import damage
 import small
 from tutelage.run import checkpoint
+from tutelage.run.folder import Run
+from tutelage.study.study import Study
 from tutelage.training.loop import train
 
 
@@ -74,3 +78,24 @@ def test_a_run_of_a_version_without_seals_goes_on(tmp_path):
     again.weights.unlink()
     (again.path / "DONE").unlink()
     assert train(recipe, engine=small.CPU, runs=tmp_path / "runs").weights.read_bytes() == student
+
+
+def test_what_killed_processes_left_is_swept_and_what_a_living_one_writes_is_not(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "photo-cache"))
+    shutil.copytree(world.photo_cache, tmp_path / "photo-cache")
+    runs = tmp_path / "runs"
+    shutil.copytree(world.runs, runs)
+    run, cache = Run.at(world.recipe, runs).path, next((runs / "teacher-cache").glob("v1-*/view_0001")).parent
+    dead = "999999999-0123abcd.tmp"  # no system numbers processes so high
+    left = [run / ".export-x1y2.tmp", run / f".card.json.{dead}", cache / "view_0000" / f".logits.npy.{dead}",
+            runs / world.study.name / f".results.json.{dead}",
+            tmp_path / "photo-cache" / f".pixels-0123.{dead}"]  # fmt: skip
+    for path in left:
+        path.mkdir() if "export" in path.name or "pixels" in path.name else path.touch()
+    living = run / f".recipe.json.{os.getppid()}-0123abcd.tmp"
+    living.touch()
+    damage._answered(world, runs)
+    damage._pictures(world, tmp_path / "photo-cache")
+    Study.open(runs / world.study.name).run(engine=small.CPU, runs=runs)
+    assert [path for path in left if path.exists()] == []
+    assert living.exists()

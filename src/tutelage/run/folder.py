@@ -92,10 +92,14 @@ class Run:
             Damaged: recipe.json is not as it was written, or another run's.
         """
         file = self.path / "recipe.json"
-        title = sealed.owner(file)
-        named = re.search(r"-([0-9a-f]{8})$", self.path.name)
+        hint = "tutelage train, or distill, with the same recipe writes it again, and the run goes on"
+        try:
+            title = sealed.owner(file)
+        except Damaged as damaged:
+            raise Damaged(file, damaged.reason, hint) from None
+        named = re.search(r"-([0-9a-f]{8})$", self.path.resolve().name)
         if title and named and title != f"run-{named[1]}":
-            raise Damaged(file, f"it is that of {title}")
+            raise Damaged(file, f"it is that of {title}", hint)
         return title
 
     def what(self, name: str) -> str:

@@ -1,5 +1,6 @@
 """The JSON files of a study's folder, sealed as those of "study-HASH"."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,16 @@ AGAIN = {
 
 
 def study_title(folder: Path) -> str:
-    """What a study's files are sealed as: its folder's name ends in its hash."""
-    return f"study-{Path(folder).resolve().name[-8:]}"
+    """What a study's files are sealed as: its folder's name ends in its hash, or study.json says it where it does not.
+
+    Raises:
+        Damaged: that file is.
+    """
+    folder = Path(folder)
+    named = re.search(r"-([0-9a-f]{8})$", folder.resolve().name)
+    if named:
+        return f"study-{named[1]}"
+    return sealed.owner(folder / "study.json") if (folder / "study.json").exists() else ""
 
 
 def keep(folder: Path, name: str, value: dict[str, Any]) -> None:
@@ -33,6 +42,7 @@ def kept(folder: Path, name: str) -> dict[str, Any]:
     """
     path = Path(folder) / f"{name}.json"
     try:
-        return sealed.read_json(path, f"{study_title(folder)}/{name}.json")
+        title = study_title(folder)
+        return sealed.read_json(path, f"{title}/{name}.json" if title else None)
     except Damaged as damaged:
         raise Damaged(path, damaged.reason, AGAIN.get(name, "")) from None
