@@ -26,8 +26,8 @@ from tutelage.run.optim import Fit
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
 from tutelage.teacher.cache import CachedTeacher, TeacherCache
-from tutelage.teacher.opening import caches, identity
 from tutelage.teacher.lessons import Member, open_cache
+from tutelage.teacher.opening import caches, identity
 from tutelage.teacher.shards import Shard, load, write
 from tutelage.training.loop import train
 

@@ -1,7 +1,6 @@
 """`--log`: every line of metrics.jsonl is sent once, whatever happens between."""
 
 import importlib.machinery
-import json
 import sys
 import threading
 import types
