@@ -39,9 +39,12 @@ from tutelage.models import Model
 from tutelage.models.tap import Tapped
 from tutelage.run import optim
 from tutelage.run.builtin import built_in
+from tutelage.run.network import build_for
 from tutelage.run.optim import Fit
 from tutelage.run.plan import Plan
+from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.teacher.cache import TeacherCache
 
@@ -114,7 +117,7 @@ def learn(
     mistakes, images, kd = set(mistakes), dataset.train, recipe.method
     assert isinstance(kd, KD)
     plan = Plan(len(images), recipe.views, recipe.seed, recipe.fit)
-    student = lessons.build_for(recipe.student, dataset, recipe.seed).to(memory_format=torch.channels_last)
+    student = build_for(recipe.student, dataset, recipe.seed).to(memory_format=torch.channels_last)
     optimizer = optim.optimizer(recipe.fit, student)
     best, curve, hits = copy.deepcopy(student), [], 0
     kept: list[torch.Tensor] = []
@@ -167,7 +170,7 @@ def part(images: MemoryImages, position: torch.Tensor) -> MemoryImages:
 def head_in_train_mode(recipe: Recipe, dataset: DataSet) -> dict[str, float]:
     """A head trained on a backbone whose weights are frozen and whose BatchNorm is not."""
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-    network = lessons.build_for(recipe.student, dataset, recipe.seed, learns=True)
+    network = build_for(recipe.student, dataset, recipe.seed, learns=True)
     network = network.to(memory_format=torch.channels_last).requires_grad_(requires_grad=False)
     head = network.network.get_submodule(network.head).requires_grad_(requires_grad=True)
     optimizer = optim.optimizer(recipe.fit, head)
@@ -220,8 +223,7 @@ def measure_students(recipe: Recipe, dataset: DataSet, cells: Cells, seeds: list
     def learn_one(recipe: Recipe, mistakes: frozenset[str], *, taught: bool) -> dict[str, Any]:
         if "no_augmentation" in mistakes:
             recipe = replace(recipe, augment=lite0.PLAIN, views=1)
-        plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-        cache = lessons.prepare(recipe, plan, dataset, runs).caches[0] if taught else None
+        cache = lessons.prepare(recipe, dataset, Workspace(runs), Process()).caches[0] if taught else None
         learnt = learn(recipe, dataset, chosen_on, cache, mistakes)
         return {
             "val_top1": top1(learnt.last, reported),
@@ -238,9 +240,7 @@ def measure_students(recipe: Recipe, dataset: DataSet, cells: Cells, seeds: list
                 cells(name, seed, lambda r=seeded, m=mistakes, taught=taught: learn_one(r, m, taught=taught))
 
 
-def measure_backbones(
-    backbone: str, dataset: DataSet, cells: Cells, seeds: list[int], runs: Path, **where: Any
-) -> None:
+def measure_backbones(backbone: str, dataset: DataSet, cells: Cells, seeds: list[int], workspace: Workspace) -> None:
     """The cells of the backbone's modes that are missing."""
 
     def tuned(seed: int, *, train_mode: bool) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def measure_backbones(
         recipe = replace(recipe, fit=replace(recipe.fit, epochs=HEAD_EPOCHS), seed=seed)
         if train_mode:
             return head_in_train_mode(recipe, dataset)
-        return {"val_top1": 100 * train(recipe, runs=runs, **where).curve("val", "top1")[-1][1]}
+        return {"val_top1": 100 * train(recipe, workspace).curve("val", "top1")[-1][1]}
 
     for seed in seeds:
         cells("head, eval mode", seed, lambda seed=seed: tuned(seed, train_mode=False))
@@ -261,22 +261,22 @@ def main() -> None:
     parser.add_argument("what", choices=["digits", "cifar10", "page"])
     parser.add_argument("--teacher", default="")
     parser.add_argument("--backbone", default="")
-    parser.add_argument("--data-root")
+    parser.add_argument("--data-root", type=Path)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/article"))
     chosen = parser.parse_args()
     lines = chosen.runs / "article_mistakes.jsonl"
     if chosen.what != "page":
         recipe = digits() if chosen.what == "digits" else cifar10(chosen.teacher)
-        where = {"engine": Engine(device="cpu", threads=1), "data_root": chosen.data_root}
+        workspace = Workspace(chosen.runs, chosen.data_root, Engine(device="cpu", threads=1))
         for own in recipe.of_teachers:
-            trained = train(own, runs=chosen.runs, **where)
+            trained = train(own, workspace)
             recipe = replace(recipe, teacher=TeacherSpec(Model(trained.recipe.student.name, weights=str(trained.path))))
         dataset, cells = data.load(recipe.data, chosen.data_root), Cells(lines, chosen.what)
         torch.set_num_threads(1)
         measure_students(recipe, dataset, cells, chosen.seeds, chosen.runs)
         if chosen.backbone:
-            measure_backbones(chosen.backbone, dataset, cells, chosen.seeds, chosen.runs, **where)
+            measure_backbones(chosen.backbone, dataset, cells, chosen.seeds, workspace)
         return
     told = article_pages.result(files.read_lines(lines))
     print(write("article_mistakes", told))

@@ -18,10 +18,13 @@ from tutelage.methods import METHODS, method_class
 from tutelage.models.tune import set_trained
 from tutelage.run import optim
 from tutelage.run.builtin import built_in
+from tutelage.run.network import build_for
 from tutelage.run.plan import Plan
+from tutelage.run.process import ALONE
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.training.distiller import Distiller
-from tutelage.training.loop import Step
+from tutelage.training.step import Step
 
 STEPS = 100
 FOLDER = Path(__file__).parent.parent / "docs" / "reference" / "curves"
@@ -35,12 +38,12 @@ def losses(name: str, runs: Path) -> list[float]:
     )
     engine = Engine(device="cpu", threads=1)
     for own in recipe.of_teachers:
-        train(own, engine=engine, runs=runs)
+        train(own, Workspace(runs, engine=engine))
     recipe = recipe if recipe.method.needs else replace(recipe, teacher=None)
     dataset = data.load(recipe.data)
     plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-    lesson = lessons.prepare(recipe, plan, dataset, runs)
-    student = lessons.build_for(recipe.student, dataset, recipe.seed)
+    lesson = lessons.prepare(recipe, dataset, Workspace(runs), ALONE)
+    student = build_for(recipe.student, dataset, recipe.seed)
     with rng.seeded(recipe.seed, "adapters"):
         adapters = recipe.method.adapters(student.sizes(), lesson.sizes, len(dataset.train))
     set_trained(student, recipe.tune)

@@ -33,15 +33,16 @@ from safetensors.torch import save_file
 
 from _common import RESULTS, made_up_cache, network, write
 from tutelage import data, files, sealed
-from tutelage.data import Data, index, splits
+from tutelage.data import Data, index
 from tutelage.data.augment import Augment
 from tutelage.data.index import Entry
 from tutelage.data.places import Place
 from tutelage.data.reading import Facts
+from tutelage.data.test_split import openings
 from tutelage.edge.runtimes import open_file
 from tutelage.errors import UserError
 from tutelage.methods import method_class
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.weights import weights_digest
 from tutelage.run.engine import Engine
@@ -49,8 +50,10 @@ from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.record import kept
+from tutelage.run.workspace import Workspace
 from tutelage.study.study import Study
 from tutelage.teacher import lessons
+from tutelage.teacher.members import load_member
 from tutelage.training import predictions
 from tutelage.training.loop import train
 from tutelage.training.student import load_student
@@ -73,19 +76,19 @@ class World:
     @property
     def run(self) -> Run:
         """The run whose files are damaged."""
-        return Run.at(self.recipe, self.runs)
+        return Run(Workspace(self.runs).folder(self.recipe))
 
     @property
     def other(self) -> Run:
         """Another of the same recipe and another seed, for exchanges."""
-        return Run.at(replace(self.recipe, seed=1), self.runs)
+        return Run(Workspace(self.runs).folder(replace(self.recipe, seed=1)))
 
 
 def made(folder: Path) -> World:
     """The world in an empty folder."""
     dataset = data.load(Data("digits", part=200))
     model = Model("convnet", options={"widths": [16, 32], "hidden": 16})
-    teacher = build(model, classes=10, channels=1, size=8, mean=dataset.mean, std=dataset.std)
+    teacher = build(model, DataSpec(10, 1, 8, dataset.mean, dataset.std))
     save_file({name: t.clone() for name, t in teacher.network.state_dict().items()}, folder / "teacher.safetensors")
     recipe = Recipe(
         data=dataset.data,
@@ -96,7 +99,7 @@ def made(folder: Path) -> World:
         fit=Fit(epochs=3, batch_size=100, learning_rate=0.05, ema=0.9),
         views=2,
     )
-    study = Study((recipe,), (0, 1)).run(engine=CPU, runs=folder / "runs")
+    study = Study((recipe,), (0, 1)).run(_place(folder / "runs"))
     generator = np.random.default_rng(0)
     for name in ("blue", "green", "red"):
         (folder / "photos" / name).mkdir(parents=True)
@@ -108,6 +111,10 @@ def made(folder: Path) -> World:
     return world
 
 
+def _place(runs: Path) -> Workspace:
+    return Workspace(runs, engine=CPU)
+
+
 # --- what each kind is read by: a value that equals another if and only if the results would be the same
 
 
@@ -115,12 +122,12 @@ def _resumed(world: World, at: Path) -> Any:
     """The student that an interrupted run ends with."""
     for name in ("DONE", "student.safetensors"):
         (at / world.run.path.name / name).unlink(missing_ok=True)
-    return files.file_digest(train(world.recipe, engine=CPU, runs=at).weights)
+    return files.file_digest(train(world.recipe, _place(at)).weights)
 
 
 def _trained(world: World, at: Path) -> Any:
     """What a finished run says after the command that made it was typed again."""
-    run = train(world.recipe, engine=CPU, runs=at)
+    run = train(world.recipe, _place(at))
     told = {name: run.result("cost")[name] for name in ("images", "teacher_passes_saved", "best_val")}
     card = {name: value for name, value in run.result("card").items() if name not in ("input", "normalisation")}
     return files.file_digest(run.weights), run.metrics(), told, card
@@ -130,7 +137,7 @@ def _opened(world: World, at: Path) -> Any:
     """What the commands that read a finished run see of it: no training."""
     run = Run.open(at / world.run.path.name)
     on_val = predictions.on_val(run, world.dataset)
-    evaluated = predictions.evaluate_run(run, world.dataset, at)
+    evaluated = predictions.evaluate_run(run, world.dataset)
     student = weights_digest(load_student(run, world.dataset))
     return run.recipe.to_dict(), student, on_val.logits.tolist(), evaluated, run.metrics(), run.result("cost")
 
@@ -138,7 +145,7 @@ def _opened(world: World, at: Path) -> Any:
 def _answered(world: World, at: Path) -> Any:
     """What the cache says, asked as a run asks it."""
     member = _member(world)
-    cache = lessons.open_cache(world.recipe, member, world.dataset, at)
+    cache = lessons.open_cache(world.recipe, member, world.dataset, _place(at))
     cache.fill(member.network, world.dataset.train, world.recipe.augment, (0, 1), ("logits", "embedding"))
     sample = torch.arange(len(world.dataset.train))
     rows = [cache.answers(sample, torch.full_like(sample, view), ("logits", "embedding")) for view in (0, 1)]
@@ -162,7 +169,7 @@ def _reported(world: World, at: Path) -> Any:
     """What is read of a study: its recipes, its results, its answers on test, the openings."""
     folder = at / world.study.name
     answers = {name: of.logits.tolist() for name, of in predictions.on_test(folder).items()}
-    ledger = splits.openings(at / "test_openings.jsonl")
+    ledger = openings(_place(at).test_openings)
     return Study.open(folder).to_dict(), kept(folder, "results"), kept(folder, "test"), answers, ledger
 
 
@@ -174,7 +181,7 @@ def _predicted(world: World, at: Path) -> Any:
 
 
 def _member(world: World) -> Any:
-    return lessons.load_member(world.recipe, world.recipe.taught_by[0], world.dataset, world.runs)
+    return load_member(world.recipe, world.recipe.taught_by[0], world.dataset, _place(world.runs))
 
 
 def _exported(world: World) -> Run:
@@ -198,7 +205,7 @@ def _of_run(name: str, read: Callable[[World, Path], Any]) -> Kind:
 
 def _of_checkpoint(name: str) -> Kind:
     def file(run: Run, place: int) -> Path:
-        return sorted(run.checkpoints.glob("step_*"))[place] / name
+        return sorted(run.checkpoints.folder.glob("step_*"))[place] / name
 
     return Kind(lambda w: file(w.run, -1), lambda w: file(w.run, -2), _resumed)
 
@@ -210,7 +217,7 @@ def _of_study(name: str) -> Kind:
 def _shard(view: int, ending: str) -> Callable[[World], Path]:
     def file(world: World) -> Path:
         member = _member(world)
-        cache = lessons.open_cache(world.recipe, member, world.dataset, world.runs)
+        cache = lessons.open_cache(world.recipe, member, world.dataset, _place(world.runs))
         return cache.folder / f"view_000{view}" / f"logits_00000000.{ending}"
 
     return file

@@ -28,6 +28,7 @@ from tutelage.measure.statistics import paired_gain
 from tutelage.models import Model
 from tutelage.run.builtin import built_in
 from tutelage.run.engine import Engine
+from tutelage.run.workspace import Workspace
 from tutelage.training.loop import train
 
 STUDENT = Model("timm:mobilenetv3_small_050", size=32)
@@ -48,7 +49,7 @@ def main() -> None:
     rows = []
     for seed in given.seeds:
         of_seed = dataclasses.replace(recipe, seed=seed)
-        run = train(of_seed, engine=Engine(device="cpu", threads=1), runs=given.work / "runs")
+        run = train(of_seed, Workspace(given.work / "runs", engine=Engine(device="cpu", threads=1)))
         task = task_of(run, dataset)
         tuned = dataclasses.replace(task, network=finished(run, dataset, task, given.epochs))
         row = {"seed": seed, "float": right(task.logits.numpy(), dataset)}

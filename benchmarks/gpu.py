@@ -28,7 +28,7 @@ from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe
 from tutelage.teacher.answer import frozen
 from tutelage.teacher.cache import TeacherCache
-from tutelage.teacher.opening import identity
+from tutelage.teacher.identity import identity
 
 SMOKE_PAIRS = ("resnet20:resnet8",)
 METHODS = ["kd", "dkd", "rkd"]

@@ -16,15 +16,16 @@ from _common import write
 from tutelage import Engine, Recipe, data, train
 from tutelage.data import Data
 from tutelage.models import Model
+from tutelage.run.network import build_for
 from tutelage.run.optim import Fit
-from tutelage.teacher import lessons
+from tutelage.run.workspace import Workspace
 
 
 def main() -> None:
     """Prints and writes docs/results/head.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--data-root")
+    parser.add_argument("--data-root", type=Path)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--part", type=int, default=5000)
     parser.add_argument("--threads", type=int, default=1)
@@ -38,7 +39,7 @@ def main() -> None:
         views=1,
     )
     dataset = data.load(recipe.data, chosen.data_root)
-    network = lessons.build_for(recipe.student, dataset, 0, learns=True).eval().to(memory_format=torch.channels_last)
+    network = build_for(recipe.student, dataset, 0, learns=True).eval().to(memory_format=torch.channels_last)
     begun = time.perf_counter()
     with torch.inference_mode():
         for images in (dataset.train, dataset.val):
@@ -47,9 +48,7 @@ def main() -> None:
     bare = time.perf_counter() - begun
     with tempfile.TemporaryDirectory() as runs:
         begun = time.perf_counter()
-        run = train(
-            recipe, engine=Engine(device="cpu", threads=chosen.threads), runs=Path(runs), data_root=chosen.data_root
-        )
+        run = train(recipe, Workspace(Path(runs), chosen.data_root, Engine(device="cpu", threads=chosen.threads)))
         tuned = time.perf_counter() - begun
         top1 = run.curve("val", "top1")[-1][1]
     images = len(dataset.train) + len(dataset.val)

@@ -22,7 +22,8 @@ from _common import RESULTS, write
 from mlperf_tiny import task_of as published_task
 from tutelage import Engine, data, files, train
 from tutelage.data.images import Images
-from tutelage.data.splits import DataSet, open_test, openings
+from tutelage.data.splits import DataSet
+from tutelage.data.test_split import open_test, openings
 from tutelage.edge.comparing import Contestant, compare
 from tutelage.export import export, export_file
 from tutelage.export.formats import FORMATS
@@ -32,6 +33,7 @@ from tutelage.measure.statistics import paired_gain
 from tutelage.run import builtin
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
+from tutelage.run.workspace import Workspace
 from tutelage.training.predictions import evaluate_run
 from tutelage.training.student import load_student
 
@@ -59,8 +61,8 @@ def finished(rows: dict[str, list[Recipe]], engine: Engine, runs: Path, dataset:
     found: dict[str, list[Run]] = {name: [] for name in rows}
     for of_seed in zip(*rows.values(), strict=True):
         for name, one in zip(rows, of_seed, strict=True):
-            run = train(one, engine=engine, runs=runs, data_root=dataset.root)
-            evaluate_run(run, dataset, runs)
+            run = train(one, Workspace(runs, dataset.root, engine))
+            evaluate_run(run, dataset)
             if not set(FILES.values()) <= set(run.result("export") or {}):
                 export(run, dataset, FILES.values(), force=True)
             found[name].append(run)
@@ -153,8 +155,10 @@ def summary(result: dict[str, Any], name: str) -> str:
     fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
     of = {row["name"]: row for row in result["rows"]}
     opened = {1: "once", 2: "twice"}.get(result["openings"], f"{result['openings']} times")
+    sets = ", ".join(result["machine"].get("int8_instructions", ()))
+    where = result["machine"]["processor"] + (f", 8-bit products by {sets}" if sets else "")
     lines = [
-        f"`python benchmarks/headline.py{flag}` ({result['machine']['processor']}): {result['images']:,} images to "
+        f"`python benchmarks/headline.py{flag}` ({where}): {result['images']:,} images to "
         f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
         f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened {opened}. Sizes and "
         "single-thread latencies (medians, all files in turn) are of the ONNX files.",

@@ -26,6 +26,7 @@ from tutelage.methods.kd import KD
 from tutelage.methods.logit_mse import LogitMSE
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 from tutelage.training.predictions import evaluate_run
 
 FIRST = "where it began: ResNet-20, kd, T = 4, alpha = 0.9; batch 128, rate 0.1, decay 5e-4"
@@ -156,8 +157,8 @@ def main() -> None:
         if chosen.page or (chosen.only and not any(words in name for words in chosen.only)):
             continue
         for one in filter(None, pair):
-            run = train(one, engine=engine, runs=chosen.runs, data_root=chosen.data_root)
-            evaluate_run(run, data.load(one.data, chosen.data_root), chosen.runs)
+            run = train(one, Workspace(chosen.runs, chosen.data_root, engine))
+            evaluate_run(run, data.load(one.data, chosen.data_root))
     done = rows(found, chosen.runs)
     path = write("headline_search", {"epochs": EPOCHS, "seeds": [0], "precision": chosen.precision, "rows": done})
     path.with_suffix(".md").write_text(page(files.read_json(path)))

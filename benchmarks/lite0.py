@@ -26,9 +26,11 @@ from tutelage.measure.statistics import paired_gain
 from tutelage.methods.kd import KD
 from tutelage.models import Model
 from tutelage.run.folder import Run
+from tutelage.run.network import build_for
 from tutelage.run.optim import Fit
-from tutelage.run.plan import Plan
+from tutelage.run.process import ALONE
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 
 DATA = Data("cifar10", part=5000)
@@ -83,11 +85,11 @@ def in_the_wrong_network(run: Run, dataset: DataSet) -> dict[str, Any]:
     found = {}
     for name in (RIGHT, WRONG):
         model = replace(run.recipe.student, name=name, weights=str(run.weights))
-        found[name] = measure(predict(lessons.build_for(model, dataset, 0), some), some.labels)
+        found[name] = measure(predict(build_for(model, dataset, 0), some), some.labels)
     return {"val": found[WRONG], "right": found[RIGHT]}
 
 
-def measured(weights: str, seeds: list[int], epochs: int, runs: Path, data_root: str | None) -> dict[str, Any]:
+def measured(weights: str, seeds: list[int], epochs: int, runs: Path, data_root: Path | None) -> dict[str, Any]:
     """Everything, stage by stage, seed by seed."""
     exact = Engine(device="cpu", threads=1)
     fast = replace(exact, precision="bf16")
@@ -95,13 +97,12 @@ def measured(weights: str, seeds: list[int], epochs: int, runs: Path, data_root:
     stage = Stages(runs / "lite0.jsonl")
 
     def fit(recipe: Recipe, engine: Engine) -> dict[str, Any]:
-        run = train(recipe, engine=engine, runs=runs, data_root=data_root)
+        run = train(recipe, Workspace(runs, data_root, engine))
         val = {name: run.curve("val", name)[-1][1] for name in ("top1", "nll", "ece")}
         return {"val": val, "passes": run.result("cost")["teacher_passes_paid"]}
 
     def answers(recipe: Recipe) -> dict[str, Any]:
-        plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
-        return {"passes": lessons.prepare(recipe, plan, dataset, runs).paid}
+        return {"passes": lessons.prepare(recipe, dataset, Workspace(runs), ALONE).paid}
 
     teacher = Run(runs / head(weights).name)
     stages = {"teacher": stage("teacher", lambda: fit(head(weights), exact))}
@@ -206,7 +207,7 @@ def main() -> None:
     """Does what is missing, then writes docs/results/lite0.json and lite0.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--data-root")
+    parser.add_argument("--data-root", type=Path)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--runs", type=Path, default=Path("runs/lite0"))

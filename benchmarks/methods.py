@@ -20,6 +20,7 @@ from tutelage.methods import METHODS, method_class
 from tutelage.models import Model
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 
 CHANGED: dict[str, tuple[str, dict[str, Any]]] = {
     "sem_ckd, gradient clipped at 1": ("sem_ckd", {"clip_norm": 1.0}),
@@ -53,7 +54,7 @@ def recipe(label: str, seed: int, teacher: str, part: int, epochs: int) -> Recip
     )
 
 
-def train_apart(chosen: Recipe, runs: Path, data_root: str | None, threads: int) -> None:
+def train_apart(chosen: Recipe, runs: Path, data_root: Path | None, threads: int) -> None:
     """One run in a process of its own, so that its peak memory is its own; nothing where it is done."""
     from tutelage.run.folder import Run
 
@@ -68,13 +69,13 @@ def train_apart(chosen: Recipe, runs: Path, data_root: str | None, threads: int)
         files.write_json(path / "memory.json", {"peak_mib": round(usage.ru_maxrss / 1024)})
 
 
-def _train(chosen: Recipe, runs: Path, data_root: str | None, threads: int) -> int:
+def _train(chosen: Recipe, runs: Path, data_root: Path | None, threads: int) -> int:
     from tutelage import Engine, data, train
     from tutelage.training.predictions import evaluate_run
 
     try:
-        run = train(chosen, engine=Engine(device="cpu", threads=threads), runs=runs, data_root=data_root)
-        evaluate_run(run, data.load(chosen.data, Path(data_root) if data_root else None), runs)
+        run = train(chosen, Workspace(runs, data_root, Engine(device="cpu", threads=threads)))
+        evaluate_run(run, data.load(chosen.data, data_root))
     except UserError as error:
         print(f"{chosen.name}: {error}")
         return 1
@@ -138,7 +139,7 @@ def main() -> None:
     """Trains what is missing, then writes docs/results/methods.json and methods.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", required=True)
-    parser.add_argument("--data-root")
+    parser.add_argument("--data-root", type=Path)
     parser.add_argument("--methods", nargs="+", default=[*METHODS, *CHANGED])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--part", type=int, default=10_000)

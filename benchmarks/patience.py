@@ -20,6 +20,7 @@ from tutelage.models import Model
 from tutelage.run import builtin
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 from tutelage.training.predictions import evaluate_run
 
 EPOCHS = (8, 24, 72)
@@ -125,8 +126,8 @@ def main() -> None:
     for number in range(0 if chosen.no_training else len(chosen.seeds)):
         for of_cell in taught.values():
             for one in (of_cell[number], of_cell[number].as_baseline):
-                run = train(one, engine=engine, runs=chosen.runs, data_root=chosen.data_root)
-                evaluate_run(run, data.load(one.data, chosen.data_root), chosen.runs)
+                run = train(one, Workspace(chosen.runs, chosen.data_root, engine))
+                evaluate_run(run, data.load(one.data, chosen.data_root))
     rows = [found for cell, of_cell in taught.items() if (found := row(*cell, of_cell, chosen.runs)) is not None]
     settings = {"part": chosen.part, "seeds": chosen.seeds, "precision": chosen.precision}
     print(write("patience", settings | {"rows": rows}))

@@ -49,7 +49,7 @@ from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.teacher.answer import LiveTeacher
 from tutelage.training.distiller import Distiller
-from tutelage.training.loop import Step
+from tutelage.training.step import Step
 
 TEACHER, STUDENT, CLASSES = "resnet56", "resnet20", 100
 TEMPERATURE, ALPHA = 4.0, 0.9

@@ -21,6 +21,7 @@ from tutelage.methods import method_class
 from tutelage.methods.base import ranges
 from tutelage.run.builtin import read
 from tutelage.run.recipe import Recipe
+from tutelage.run.workspace import Workspace
 
 
 def drawn(method: str, chance: np.random.Generator) -> Any:
@@ -55,9 +56,9 @@ def main() -> None:
     for number in range(chosen.settings):
         method = drawn(chosen.methods[number % len(chosen.methods)], chance)
         recipe = replace(base, method=method, fit=replace(base.fit, epochs=chosen.epochs))
-        full.append(val(train(recipe, engine=engine, runs=chosen.runs)))
+        full.append(val(train(recipe, Workspace(chosen.runs, engine=engine))))
         less = replace(recipe, fit=replace(recipe.fit, epochs=chosen.epochs // 3))
-        short.append(val(train(less, engine=engine, runs=chosen.runs))[-1])
+        short.append(val(train(less, Workspace(chosen.runs, engine=engine)))[-1])
     ends = np.array(full)
     third = chosen.epochs // 3
 

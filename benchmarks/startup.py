@@ -41,6 +41,7 @@ def a_run() -> dict[str, float]:
     """Seconds of one run of the digits within a process that has imported everything: in all, in the loop, again."""
     from tutelage import Engine, data, train
     from tutelage.run.builtin import built_in
+    from tutelage.run.workspace import Workspace
     from tutelage.study.study import evaluate_run
 
     recipe, engine = built_in("digits"), Engine(device="cpu", threads=1)
@@ -48,8 +49,8 @@ def a_run() -> dict[str, float]:
 
     def all_of_it(seed: int) -> float:
         begun = time.perf_counter()
-        run = train(replace(recipe, seed=seed), engine=engine, runs=runs)
-        evaluate_run(run, dataset, runs)
+        run = train(replace(recipe, seed=seed), Workspace(runs, engine=engine))
+        evaluate_run(run, dataset)
         told.update(run.result("cost"))
         return time.perf_counter() - begun
 

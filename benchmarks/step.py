@@ -27,9 +27,11 @@ from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe, TeacherSpec
-from tutelage.teacher.cache import CachedTeacher, TeacherCache
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.cached import CachedTeacher
+from tutelage.training.book import Book
 from tutelage.training.distiller import Distiller
-from tutelage.training.loop import Book, Step
+from tutelage.training.step import Step
 
 PAIRS = ("resnet56:resnet20", "resnet32x4:resnet8x4", "resnet50_cifar:mobilenet_v2_05")
 IMAGES = 10_000
@@ -58,7 +60,7 @@ def cached_step(
     step = Step(fabric, recipe, plan, held.labels, answers, module, optimizer)
     place = folder / f"{student} {method} {compiled}"
     place.mkdir()
-    book = Book(Run(place), plan, {"step": 0, "seconds": 0.0}, rank=0)
+    book = Book(Run(place), plan, {"step": 0, "seconds": 0.0}, first=True)
 
     def run(number: int) -> None:
         (views,) = held.stream([plan.addresses(number % plan.steps)], recipe.augment)

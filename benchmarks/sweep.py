@@ -24,10 +24,13 @@ from tutelage.data.splits import DataSet
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.kd import KD
 from tutelage.models import Model
+from tutelage.run.network import build_for
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 from tutelage.study.study import evaluate_run
 from tutelage.teacher import lessons
+from tutelage.teacher.members import load_member
 
 SETTINGS = [(temperature, alpha) for temperature in (1.0, 2.0, 4.0, 8.0) for alpha in (0.5, 0.9)]
 BARE_EVERY = 4
@@ -36,7 +39,7 @@ BARE_EVERY = 4
 def bare_training(recipe: Recipe, dataset: DataSet) -> float:
     """Seconds of the same student's training without anything else."""
     begun = time.perf_counter()
-    student = lessons.build_for(recipe.student, dataset, recipe.seed, learns=True)
+    student = build_for(recipe.student, dataset, recipe.seed, learns=True)
     student.to(memory_format=torch.channels_last)
     step = bare_step(student, dataset.train, recipe.fit)
     for _ in range(recipe.fit.epochs):
@@ -56,7 +59,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--student", default="resnet8")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--data-root")
+    parser.add_argument("--data-root", type=Path)
     chosen = parser.parse_args()
     engine = Engine(device="cpu", threads=chosen.threads)
     engine.fabric()
@@ -71,7 +74,7 @@ def main() -> None:
             views=1,
         )
         dataset = data.load(recipe.data, chosen.data_root)
-        teacher = lessons.build_for(Model("resnet20"), dataset, 0)
+        teacher = build_for(Model("resnet20"), dataset, 0)
         save_file(teacher.network.state_dict(), weights)
         sweep = [
             replace(recipe, method=KD(temperature=temperature, alpha=alpha), seed=seed)
@@ -79,17 +82,17 @@ def main() -> None:
             for temperature, alpha in SETTINGS[: chosen.settings]
         ]
         begun = time.perf_counter()
-        member = lessons.load_member(recipe, recipe.taught_by[0], dataset, runs)
-        cache = lessons.open_cache(recipe, member, dataset, runs)
+        member = load_member(recipe, recipe.taught_by[0], dataset, Workspace(runs))
+        cache = lessons.open_cache(recipe, member, dataset, Workspace(runs))
         cache.fill(member.network, dataset.train, recipe.augment, [0])
-        lessons.on_val(recipe, member, dataset, runs)
+        lessons.on_val(recipe, member, dataset, Workspace(runs))
         filled = time.perf_counter() - begun
         bare_training(recipe, dataset)  # the first of a process is slower, for either side
         taught, bare = [], []
         for number, one in enumerate(sweep):
             begun = time.perf_counter()
-            run = train(one, engine=engine, runs=runs, data_root=chosen.data_root)
-            evaluate_run(run, data.load(one.data, chosen.data_root), runs)
+            run = train(one, Workspace(runs, chosen.data_root, engine))
+            evaluate_run(run, data.load(one.data, chosen.data_root))
             taught.append(time.perf_counter() - begun)
             if number % BARE_EVERY == BARE_EVERY - 1 or number == 0:
                 bare.append(bare_training(one, dataset))

@@ -17,6 +17,7 @@ from tutelage.models import Model
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import TeacherSpec
+from tutelage.run.workspace import Workspace
 
 RUNS = Path("runs")
 
@@ -29,7 +30,7 @@ def taught(student: Model, *teachers: TeacherSpec) -> Run:
     """The run of a student: alone, by one teacher, or by several."""
     alone = Recipe(data=Data("digits"), student=student, augment=Augment(crop_padding=1, flip="none"), fit=FIT)
     recipe = replace(alone.with_teachers(*teachers), method=KD()) if teachers else alone
-    return train(recipe, engine=Engine(device="cpu"), runs=RUNS)
+    return train(recipe, Workspace(RUNS, engine=Engine(device="cpu")))
 
 
 def by(run: Run) -> TeacherSpec:

@@ -13,12 +13,13 @@ from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet
 from tutelage.methods.kd import KD
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
 from tutelage.run.engine import Engine
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
 
 AUGMENT = Augment(crop_padding=1, flip="none")
 STUDENT = Model("convnet", options={"widths": [4, 8], "hidden": 8})
@@ -26,6 +27,11 @@ TEACHER = Model("convnet", options={"widths": [16, 32], "hidden": 16})
 NORMED = Model("resnet8")
 """A network with BatchNorm."""
 CPU = Engine(device="cpu", threads=1)
+
+
+def workspace(runs: Path) -> Workspace:
+    """Runs under a folder, on one thread."""
+    return Workspace(runs, engine=CPU)
 
 
 @lru_cache(maxsize=4)
@@ -37,7 +43,7 @@ def digits(part: int = 0) -> DataSet:
 def network(model: Model = TEACHER, seed: int = 0) -> Tapped:
     """A network with random weights for the digits."""
     dataset = digits()
-    return build(model, classes=10, channels=1, size=8, mean=dataset.mean, std=dataset.std, seed=seed).eval()
+    return build(model, DataSpec(10, 1, 8, dataset.mean, dataset.std), seed=seed).eval()
 
 
 def weights(path: Path, model: Model = TEACHER, seed: int = 0) -> Path:

@@ -8,10 +8,13 @@ freedom).
 from typing import Any
 
 BASELINE = (0.70, 0.72, 0.74)
-GAIN = {"mean": 0.05, "n": 3, "low": 0.0252, "high": 0.0748, "p": 0.013}
-LOSS = {"mean": -0.05, "n": 3, "low": -0.0748, "high": -0.0252, "p": 0.013}
-NEITHER = {"mean": -0.01, "n": 3, "low": -0.03, "high": 0.01, "p": 0.164}
-TOO_FEW = {"mean": 0.05, "n": 1, "low": None, "high": None, "p": None}
+JUDGED = {"n": 3, "pairs": "few", "margin": 0.003, "p_equivalent": 0.9, "equivalent": False}
+GAIN = JUDGED | {"mean": 0.05, "low": 0.0252, "high": 0.0748, "p": 0.013, "p_adjusted": 0.013, "verdict": "gain"}
+LOSS = JUDGED | {"mean": -0.05, "low": -0.0748, "high": -0.0252, "p": 0.013, "p_adjusted": 0.013, "verdict": "loss"}
+NEITHER = JUDGED | {"mean": -0.01, "low": -0.03, "high": 0.01, "p": 0.164, "p_adjusted": 0.164, "verdict": "none"}
+UNKNOWN = dict.fromkeys(("low", "high", "p", "p_adjusted", "p_equivalent", "equivalent"))
+TOO_FEW = UNKNOWN | {"mean": 0.05, "n": 1, "pairs": "too few", "margin": 0.003, "verdict": "few"}
+LATENCY = {"p50": 2.5, "p90": 3.0}
 
 
 def study(
@@ -27,7 +30,11 @@ def study(
     differences = [(0.0, 0.0, 0.0)] + [tuple(gain["mean"] + d for d in (0.0, -0.01, 0.01)) for gain in gains.values()]
     rows: list[dict[str, Any]] = [
         {
+            "label": method["name"],
             "method": method,
+            "parameters": 4000,
+            "macs": 20_000,
+            "latency_ms": LATENCY,
             "seeds": [
                 _seed(method["name"], seed, BASELINE[seed] + of_row[seed], classes, images) for seed in range(seeds)
             ],
@@ -37,18 +44,22 @@ def study(
     for row, gain in zip(rows[1:], gains.values(), strict=True):
         row["gain"] = {"val": gain, "test": gain}
     return {
+        "schema": 1,
         "study": "study-cats-kd-small-12345678",
-        "data": {"name": "cats", "classes": list(classes), "train": 9000, "val": images},
+        "data": {"name": "cats", "classes": list(classes), "train": 9000, "val": images, "unlabeled": 0},
         "student": {"name": "small", "parameters": 4000, "macs": 20_000},
         "teacher": {
             "name": "large",
             "parameters": 400_000,
             "macs": 1_000_000,
+            "latency_ms": {"p50": 12.5, "p90": 13.0},
             "val": _measured(0.94, classes, images),
             "val_held_out": True,
             "test": _measured(0.92, classes, images),
         },
         "rows": rows,
+        "gallery": None,
+        "tuning": None,
         "cost": {
             "wall_seconds": 125.0,
             "training_seconds": 100.0,
@@ -91,9 +102,8 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kc
 
 def rich() -> dict[str, Any]:
     """A study with kd and dkd that was looked at image by image, closes a search and was made in somebody's folders."""
-    gain = GAIN | {"pairs": "few", "margin": 0.003, "p_equivalent": 0.9, "p_adjusted": 0.026, "verdict": "gain"}
-    none = NEITHER | {"pairs": "few", "margin": 0.003, "p_equivalent": 0.04, "p_adjusted": 0.164, "verdict": "none"}
-    results = study(gains={"kd": gain | {"equivalent": False}, "dkd": none | {"equivalent": True}})
+    none = NEITHER | {"p_equivalent": 0.04, "equivalent": True}
+    results = study(gains={"kd": GAIN | {"p_adjusted": 0.026}, "dkd": none})
     for number, row in enumerate(results["rows"]):
         bins = [{"images": 0, "confidence": None, "accuracy": None}] * 13
         bins += [
@@ -166,6 +176,7 @@ def _measured(top1: float, classes: tuple[str, ...], images: int) -> dict[str, A
         "images": images,
         "top1": top1,
         "nll": 0.654,
+        "brier": 0.345,
         "ece": 0.0321,
         "confidence": 0.88,
         "per_class": [None if i == 2 else top1 for i in range(len(classes))],

@@ -1,4 +1,4 @@
-"""tutelage: knowledge distillation of convolutional image classifiers, measured honestly.
+"""tutelage distils knowledge into convolutional image classifiers, and measures what was gained.
 
 The public names are imported when first used: `import tutelage` costs no torch.
 """
@@ -16,6 +16,7 @@ _PUBLIC = {
     "Study": "study.study",
     "TeacherCache": "teacher.cache",
     "UserError": "errors",
+    "Workspace": "run.workspace",
     "train": "training.loop",
 }
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tutelage.run.engine import Engine as Engine
     from tutelage.run.folder import Run as Run
     from tutelage.run.recipe import Recipe as Recipe
+    from tutelage.run.workspace import Workspace as Workspace
     from tutelage.study.study import Study as Study
     from tutelage.teacher.cache import TeacherCache as TeacherCache
     from tutelage.training.loop import train as train

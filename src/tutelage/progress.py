@@ -1,10 +1,12 @@
-"""What a waiting person sees: bars on a terminal, a line now and then elsewhere; always on stderr."""
+"""Shows a waiting person how far the work is: bars on a terminal, a line now and then elsewhere; always on stderr."""
 
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
+
+from tutelage.names import printable
 
 console = Console(stderr=True, highlight=False)
 """Progress and logs; data goes to stdout."""
@@ -82,7 +84,7 @@ def _lines(what: str, total: int, unit: str, done: int) -> Generator[Callable[[i
 
 def say(text: str) -> None:
     """One line on stderr, never wrapped and without markup."""
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(printable(text), markup=False, soft_wrap=True)
 
 
 def duration(seconds: float | int) -> str:

@@ -1,4 +1,4 @@
-"""Files that say what they are: a checksum over content and name, compared whenever one is read.
+"""Writes and reads files that say what they are: a checksum over content and name, compared at every reading.
 
 A seal is what a file is ("run-0123abcd/card.json") and the SHA-256 of its content followed by that. It stands in a
 JSON object under "seal", in the metadata of a .safetensors file, on a line beside any other file. So a file is found

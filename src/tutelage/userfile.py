@@ -1,4 +1,4 @@
-"""What a user's own Python file defines: the one way in which code that is not ours is run, named by its path.
+"""Runs a Python file of the user's own: the one way in which code that is not ours is run, named by its path.
 
 Its imports find what lies beside it, as those of `python FILE` do, at any time and for it alone: two files may each
 have a `helper` of their own, and neither stays behind in `sys.modules` or `sys.path`.
@@ -19,9 +19,12 @@ from typing import Any
 from tutelage import files
 from tutelage.errors import UserError, unknown
 
+loaded: set[Path] = set()
+"""The files that were run, and those they imported from beside them: an exception there is no fault of ours."""
+
 
 def load(name: str) -> Any:
-    """The object that `FILE.py:NAME` names; the file is run.
+    """The object that `FILE.py:NAME` names; the file is run, and finds the modules beside it.
 
     Raises:
         UserError: no such file, the file fails to run, or it does not define NAME.
@@ -129,6 +132,7 @@ class _Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Runs it."""
+        loaded.add(Path(self.path).resolve())
         vars(module)["__builtins__"] = vars(builtins) | {"__import__": self.beside.bring}
         super().exec_module(module)
 

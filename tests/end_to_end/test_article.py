@@ -16,7 +16,7 @@ from tutelage.data.memory import MemoryImages
 from tutelage.methods.kd import KD
 from tutelage.run.builtin import built_in
 from tutelage.run.optim import Fit
-from tutelage.run.plan import Plan
+from tutelage.run.process import ALONE
 from tutelage.run.recipe import Recipe
 from tutelage.teacher import lessons
 from tutelage.training.loop import train
@@ -80,8 +80,7 @@ def lesson(folder: Path) -> tuple[Recipe, lessons.Lesson]:
     """A taught recipe on the digits, its teacher's answers filled."""
     fit = Fit(epochs=3, batch_size=128, optimizer="adam", learning_rate=0.01, schedule="constant", warm_up=0.0)
     recipe = small.taught(folder, student=small.NORMED, fit=fit, method=KD(temperature=2.0, alpha=0.5))
-    plan = Plan(len(small.digits().train), recipe.views, recipe.seed, fit)
-    return recipe, lessons.prepare(recipe, plan, small.digits(), folder / "runs")
+    return recipe, lessons.prepare(recipe, small.digits(), small.workspace(folder / "runs"), ALONE)
 
 
 def learnt(recipe: Recipe, cache, *mistakes: str):
@@ -94,9 +93,9 @@ def learnt(recipe: Recipe, cache, *mistakes: str):
 def test_without_a_mistake_the_loop_is_ours(tmp_path):
     """Weight for weight: a switch is then the only difference to `tutelage train`."""
     recipe, ready = lesson(tmp_path)
-    ours = load_file(train(recipe, engine=small.CPU, runs=tmp_path / "runs").weights)
+    ours = load_file(train(recipe, small.workspace(tmp_path / "runs")).weights)
     assert small.same_tensors(ours, learnt(recipe, ready.caches[0]).last.network.state_dict())
-    alone = load_file(train(recipe.as_baseline, engine=small.CPU, runs=tmp_path / "runs").weights)
+    alone = load_file(train(recipe.as_baseline, small.workspace(tmp_path / "runs")).weights)
     assert small.same_tensors(alone, learnt(recipe, None).last.network.state_dict())
 
 

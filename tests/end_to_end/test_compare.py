@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
     recipes = [replace(one, seed=seed) for one in (recipe, recipe.as_baseline) for seed in (0, 1, 2)]
     recipes += [replace(recipe, method=KD(2.0)), replace(recipe, student=Model("convnet"), seed=5)]
     for one in recipes:
-        train(one, engine=small.CPU, runs=made)
+        train(one, small.workspace(made))
     return made
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_compared_is_refused_with_its_reason(folder, tmp_path, ca
         "views is 2 and 1": replace(base, views=1),
     }
     for reason, other in others.items():
-        run = train(other, engine=small.CPU, runs=tmp_path)
+        run = train(other, small.workspace(tmp_path))
         assert reason in refused([kd, run.path], capsys)
     assert "there is nothing to compare" in refused(paths(folder, "digits-baseline-*"), capsys)
     assert "holds no run" in refused([kd, tmp_path / "gone"], capsys)
@@ -109,7 +109,7 @@ def test_runs_deleted_under_a_study_are_named(folder, tmp_path, capsys):
     names = [path.name for path in sorted(runs.glob("digits-baseline-*"))[:2]]
     names += [path.name for path in sorted(runs.glob("digits-kd-convnet-s[12]-*"))]
     rows = [{"seeds": [{"run": name} for name in pair]} for pair in (names[:2], names[2:])]
-    files.write_json(study / "results.json", {"rows": rows})
+    files.write_json(study / "results.json", {"schema": 1, "rows": rows})
     main(["compare", str(study)])
     assert "not paired" not in capsys.readouterr().out.splitlines()[2]
     shutil.rmtree(runs / names[1])

@@ -9,7 +9,7 @@ import pytest
 import damage
 import small
 from tutelage.run import checkpoint
-from tutelage.run.folder import Run
+from tutelage.run.workspace import Workspace
 from tutelage.study.study import Study
 from tutelage.training.loop import train
 
@@ -42,17 +42,17 @@ def test_no_damage_is_silent_or_a_traceback(world, truths, name, monkeypatch):
 
 def test_the_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, caplog):
     recipe = small.taught(tmp_path)
-    whole = train(recipe, engine=small.CPU, runs=tmp_path / "whole").weights.read_bytes()
-    run = train(recipe, engine=small.CPU, runs=tmp_path / "again")
+    whole = train(recipe, small.workspace(tmp_path / "whole")).weights.read_bytes()
+    run = train(recipe, small.workspace(tmp_path / "again"))
     (run.path / "DONE").unlink()
-    path = run.checkpoints / "step_00000030" / "optimizer.safetensors"
+    path = run.checkpoints.folder / "step_00000030" / "optimizer.safetensors"
     content = bytearray(path.read_bytes())
     content[-3] ^= 2
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        assert train(recipe, engine=small.CPU, runs=tmp_path / "again").weights.read_bytes() == whole
+        assert train(recipe, small.workspace(tmp_path / "again")).weights.read_bytes() == whole
     assert f"{path} is damaged: its content is not what its seal says" in caplog.text
-    assert checkpoint.list_steps(run.checkpoints) == [20, 30]
+    assert checkpoint.list_steps(run.checkpoints.folder) == [20, 30]
 
 
 def test_a_run_of_a_version_without_seals_goes_on(tmp_path):
@@ -62,21 +62,21 @@ def test_a_run_of_a_version_without_seals_goes_on(tmp_path):
     from tutelage import files, sealed
 
     recipe = small.taught(tmp_path)
-    whole = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    whole = train(recipe, small.workspace(tmp_path / "runs"))
     student, card = whole.weights.read_bytes(), whole.result("card")
     for path in whole.path.rglob("*.json"):
         files.write_json(path, sealed.read_json(path))
-    for path in (*whole.checkpoints.glob("*/*.safetensors"), whole.path / "val_logits.safetensors"):
+    for path in (*whole.checkpoints.folder.glob("*/*.safetensors"), whole.path / "val_logits.safetensors"):
         save_file(load_file(path), path)
     for path in whole.path.rglob("state.json"):
         files.write_json(path, {key: value for key, value in files.read_json(path).items() if key != "copies"})
     (whole.path / "DONE").write_bytes(b"")
     (whole.path / "seen.json").unlink()
-    again = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    again = train(recipe, small.workspace(tmp_path / "runs"))
     assert (again.path, again.title, again.result("card")) == (whole.path, "", card)
     again.weights.unlink()
     (again.path / "DONE").unlink()
-    assert train(recipe, engine=small.CPU, runs=tmp_path / "runs").weights.read_bytes() == student
+    assert train(recipe, small.workspace(tmp_path / "runs")).weights.read_bytes() == student
 
 
 def test_what_killed_processes_left_is_swept_and_what_a_living_one_writes_is_not(world, tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_what_killed_processes_left_is_swept_and_what_a_living_one_writes_is_not
     shutil.copytree(world.photo_cache, tmp_path / "photo-cache")
     runs = tmp_path / "runs"
     shutil.copytree(world.runs, runs)
-    run, cache = Run.at(world.recipe, runs).path, next((runs / "teacher-cache").glob("v1-*/view_0001")).parent
+    run, cache = Workspace(runs).folder(world.recipe), next((runs / "teacher-cache").glob("v1-*/view_0001")).parent
     dead = "999999999-0123abcd.tmp"  # no system numbers processes so high
     left = [run / ".export-x1y2.tmp", run / f".card.json.{dead}", cache / "view_0000" / f".logits.npy.{dead}",
             runs / world.study.name / f".results.json.{dead}",
@@ -95,6 +95,6 @@ def test_what_killed_processes_left_is_swept_and_what_a_living_one_writes_is_not
     living.touch()
     damage._answered(world, runs)
     damage._pictures(world, tmp_path / "photo-cache")
-    Study.open(runs / world.study.name).run(engine=small.CPU, runs=runs)
+    Study.open(runs / world.study.name).run(small.workspace(runs))
     assert [path for path in left if path.exists()] == []
     assert living.exists()

@@ -30,7 +30,7 @@ EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "deploy"
 def run(tmp_path_factory):
     fit = Fit(epochs=3, batch_size=128, learning_rate=0.1)
     recipe = Recipe(student=small.NORMED, augment=small.AUGMENT, fit=fit, views=2)
-    done = train(recipe, engine=small.CPU, runs=tmp_path_factory.mktemp("runs"))
+    done = train(recipe, small.workspace(tmp_path_factory.mktemp("runs")))
     export(done, small.digits())
     return done
 

@@ -18,6 +18,7 @@ from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import TeacherSpec
 from tutelage.teacher import lessons
+from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
 
 T, ALPHA, EPOCHS, BATCH = 3.0, 0.7, 2, 128
@@ -35,7 +36,7 @@ def two(folder, **changes):
 def test_the_loop_learns_from_the_mean_of_softened_probabilities(tmp_path):
     fit = Fit(epochs=EPOCHS, batch_size=BATCH, schedule="constant", warm_up=0.0, learning_rate=0.05)
     recipe = two(tmp_path, fit=fit, views=2)
-    run = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    run = train(recipe, small.workspace(tmp_path / "runs"))
     trained = load_file(run.weights)
 
     student = small.network(small.STUDENT, seed=0).train().to(memory_format=torch.channels_last)
@@ -70,8 +71,8 @@ def test_the_loop_learns_from_the_mean_of_softened_probabilities(tmp_path):
 def test_on_val_the_ensemble_is_a_classifier(tmp_path):
     """Its probabilities are the mean of its members' at T = 1."""
     recipe, dataset = two(tmp_path), small.digits()
-    together = lessons.all_on_val(recipe, dataset, tmp_path / "runs")
-    members = [lessons.load_member(recipe, spec, dataset, tmp_path / "runs") for spec in recipe.teachers]
+    together = lessons.all_on_val(recipe, dataset, small.workspace(tmp_path / "runs"))
+    members = [load_member(recipe, spec, dataset, small.workspace(tmp_path / "runs")) for spec in recipe.teachers]
     pixels = dataset.val.plain(torch.arange(len(dataset.val)))
     p = torch.stack([m.network(pixels).logits.softmax(1) for m in members]).mean(0)
     torch.testing.assert_close(together.softmax(1), p, rtol=1e-4, atol=1e-5)

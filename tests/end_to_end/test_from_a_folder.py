@@ -14,6 +14,7 @@ from tutelage.cli import flags, main
 from tutelage.data import Data, index
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe
+from tutelage.run.workspace import Workspace
 from tutelage.training import predictions
 from tutelage.training.loop import train
 from typing_commands import command, told, told_together
@@ -127,10 +128,10 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
     main(look)
     assert "class  train  val  test" in capsys.readouterr().out
     said = re.findall(r"`(--[a-z]+\.[^`]+)`", guide)
-    assert len(said) == 7
+    assert len(said) == 9
     for flag in said:
         assert flags.parsed(flags.DistillFlags, "distill", [*study[1:], *flag.split()]).recipe
-    run = train(Recipe(data=Data("photos", size=8), student=small.STUDENT, fit=SHORT), engine=small.CPU)
+    run = train(Recipe(data=Data("photos", size=8), student=small.STUDENT, fit=SHORT), Workspace(engine=small.CPU))
     card = run.result("card")
     assert (card["input"]["interpolation"], card["resizes_inside_by"]) == ("bicubic", "bilinear")
     capsys.readouterr()

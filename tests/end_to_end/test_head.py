@@ -10,13 +10,14 @@ import small
 from tutelage import files
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.kd import KD
+from tutelage.models import tap
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import TeacherSpec
 from tutelage.study.study import Study
 from tutelage.teacher import lessons
-from tutelage.teacher.answer import ask
-from tutelage.training import loop
+from tutelage.teacher.asking import ask
+from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
 
 
@@ -32,9 +33,9 @@ def test_the_head_is_the_one_that_pixels_would_have_trained(tmp_path, monkeypatc
     chosen = recipe(tmp_path, method=Baseline() if kind == "baseline" else KD())
     if kind == "averaged":
         chosen = replace(chosen, fit=replace(chosen.fit, ema=0.9))
-    by_cache = train(chosen, engine=small.CPU, runs=tmp_path / "cache")
+    by_cache = train(chosen, small.workspace(tmp_path / "cache"))
     monkeypatch.setattr(lessons, "embeddings_will_do", lambda recipe: False)
-    by_pixels = train(chosen, engine=small.CPU, runs=tmp_path / "pixels")
+    by_pixels = train(chosen, small.workspace(tmp_path / "pixels"))
     start = load_file(chosen.student.weights)
     one, other = load_file(by_cache.weights), load_file(by_pixels.weights)
     assert one.keys() == other.keys()
@@ -50,21 +51,21 @@ def test_the_head_is_the_one_that_pixels_would_have_trained(tmp_path, monkeypatc
 
 def test_the_backbone_is_paid_once_for_all_epochs_and_seeds(tmp_path, monkeypatch):
     asked = 0
-    forward = loop.lessons.Tapped.forward
+    forward = tap.Tapped.forward
 
     def counting(self, pixels, *rest, **named):
         nonlocal asked
         asked += len(pixels)
         return forward(self, pixels, *rest, **named)
 
-    monkeypatch.setattr(loop.lessons.Tapped, "forward", counting)
+    monkeypatch.setattr(tap.Tapped, "forward", counting)
     fit = Fit(epochs=10, batch_size=128, learning_rate=0.05)
     chosen = replace(recipe(tmp_path, method=Baseline(), fit=fit), teacher=None)
-    run = train(chosen, engine=small.CPU, runs=tmp_path / "runs")
+    run = train(chosen, small.workspace(tmp_path / "runs"))
     images = 2 * len(small.digits().train) + len(small.digits().val)
     assert run.result("cost")["teacher_passes_paid"] == images
     assert asked <= 1.01 * images, "beyond the passes, single images to find sizes"
-    again = train(replace(chosen, seed=1), engine=small.CPU, runs=tmp_path / "runs")
+    again = train(replace(chosen, seed=1), small.workspace(tmp_path / "runs"))
     assert again.result("cost")["teacher_passes_paid"] == 0
 
 
@@ -75,9 +76,9 @@ def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_pat
     chosen = replace(small.taught(tmp_path), teacher=teacher, fit=replace(fit, epochs=2), views=2)
     runs = tmp_path / "runs"
     (own,) = chosen.of_teachers
-    train(own, engine=small.CPU, runs=runs)
+    train(own, small.workspace(runs))
     asked = 0
-    forward = lessons.Tapped.forward
+    forward = tap.Tapped.forward
 
     def counting(self, pixels, *rest, **named):
         nonlocal asked
@@ -85,18 +86,18 @@ def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_pat
         return forward(self, pixels, *rest, **named)
 
     with monkeypatch.context() as patched:
-        patched.setattr(lessons.Tapped, "forward", counting)
-        run = train(chosen, engine=small.CPU, runs=runs)
+        patched.setattr(tap.Tapped, "forward", counting)
+        run = train(chosen, small.workspace(runs))
     assert run.result("cost")["teacher_passes_paid"] == 0
     assert asked < 40, "a few rows are compared, sizes are found"
     dataset = small.digits()
-    member = lessons.load_member(chosen, teacher, dataset, runs)
-    cache = lessons.open_cache(chosen, member, dataset, runs)
+    member = load_member(chosen, teacher, dataset, small.workspace(runs))
+    cache = lessons.open_cache(chosen, member, dataset, small.workspace(runs))
     assert cache.views() == [0, 1]
     stored = cache.answers(torch.arange(100), torch.ones(100, dtype=torch.long)).logits
     fresh = ask(member.network, dataset.train, chosen.augment, torch.arange(100), 1).logits
     torch.testing.assert_close(stored, fresh, rtol=0, atol=2e-3 * fresh.abs().max().item())
     assert torch.equal(cache.head.weight, load_file(Run.of(own, runs).weights)["linear.weight"])
-    told = files.read_json(Study((chosen,), (0,)).run(engine=small.CPU, runs=runs) / "results.json")
+    told = files.read_json(Study((chosen,), (0,)).run(small.workspace(runs)) / "results.json")
     embedded = 2 * len(dataset.train) + len(dataset.val)
     assert told["cost"]["teacher_passes_paid"] == embedded, "by the teacher's own training"

@@ -17,6 +17,7 @@ from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.teacher import lessons
+from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
 
 NET = """
@@ -54,20 +55,20 @@ def own(tmp_path, monkeypatch):
 
 def test_the_code_and_options_of_a_teacher_are_part_of_what_its_answers_are(own, tmp_path, caplog):
     runs = tmp_path / "runs"
-    first = train(own, engine=small.CPU, runs=runs)
+    first = train(own, small.workspace(runs))
     before = caches(runs)
     (tmp_path / "helper.py").write_text('"""Says whether."""\nbias = True  # it has one\n')
-    assert train(own, engine=small.CPU, runs=runs).path == first.path
+    assert train(own, small.workspace(runs)).path == first.path
     with caplog.at_level(logging.INFO):
         (tmp_path / "helper.py").write_text("bias = not False\n")
-        second = train(own, engine=small.CPU, runs=runs)
+        second = train(own, small.workspace(runs))
     assert second.path != first.path
     assert "has the same recipe, but the code, weights or images that it names have changed since" in caplog.text
     assert "net.py:make has changed since" in caplog.text
     assert "(its code): it is asked anew" in caplog.text
     assert len(caches(runs) - before) == 1
     spec = replace(own.teacher, model=replace(own.teacher.model, options={"slope": 0.5}))
-    third = train(replace(own, teacher=spec), engine=small.CPU, runs=runs)
+    third = train(replace(own, teacher=spec), small.workspace(runs))
     assert third.path not in (first.path, second.path)
     assert len(caches(runs) - before) == 2
 
@@ -80,8 +81,8 @@ def test_a_network_that_answers_otherwise_under_the_same_identity_gets_a_cache_o
     for slope in ("0", "0", "0.5", "0.5"):
         os.environ["SLOPE"] = slope
         with caplog.at_level(logging.INFO):
-            member = lessons.load_member(own, own.teacher, dataset, tmp_path / "runs")
-            cache = lessons.open_cache(own, member, dataset, tmp_path / "runs")
+            member = load_member(own, own.teacher, dataset, small.workspace(tmp_path / "runs"))
+            cache = lessons.open_cache(own, member, dataset, small.workspace(tmp_path / "runs"))
         cache.fill(member.network, dataset.train, own.augment, [0])
         found.append(cache.folder.name)
     del os.environ["SLOPE"]
@@ -90,17 +91,17 @@ def test_a_network_that_answers_otherwise_under_the_same_identity_gets_a_cache_o
 
 
 def test_a_run_is_found_from_any_folder_and_after_its_data_and_code_have_moved(own, tmp_path, monkeypatch):
-    first = train(own, engine=small.CPU, runs=tmp_path / "runs")
+    first = train(own, small.workspace(tmp_path / "runs"))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     assert Run.open(first.path).recipe.teacher.model.name == f"{tmp_path}/net.py:make", "seen from where it was made"
     for name in ("net.py", "helper.py", "teacher.pth"):
         shutil.move(tmp_path / name, elsewhere / name)
-    assert train(own, engine=small.CPU, runs=tmp_path / "runs").path == first.path
+    assert train(own, small.workspace(tmp_path / "runs")).path == first.path
     monkeypatch.chdir(tmp_path)
     spec = replace(own.teacher, model=Model("elsewhere/net.py:make", weights="elsewhere/teacher.pth"))
-    assert train(replace(own, teacher=spec), engine=small.CPU, runs=tmp_path / "runs").path == first.path
+    assert train(replace(own, teacher=spec), small.workspace(tmp_path / "runs")).path == first.path
     assert Run.open(first.path).recipe.teacher.model.name == "elsewhere/net.py:make", "where it was last seen"
 
 
@@ -110,10 +111,10 @@ def test_photos_that_moved_are_the_same_and_photos_that_changed_are_not(tmp_path
         data=Data(str(folder), size=8), student=small.STUDENT, fit=Fit(epochs=1, batch_size=16),
         augment=small.AUGMENT, views=1,
     )  # fmt: skip
-    first = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    first = train(recipe, small.workspace(tmp_path / "runs"))
     moved = folder.rename(tmp_path / "pictures")
     recipe = replace(recipe, data=replace(recipe.data, name=str(moved)))
-    assert train(recipe, engine=small.CPU, runs=tmp_path / "runs").path == first.path
+    assert train(recipe, small.workspace(tmp_path / "runs")).path == first.path
     # Other pixels under the same size and time.
     one, before = moved / "red" / "00.png", index.read(str(moved)).digest
     content = bytearray(one.read_bytes())

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
-from small import AUGMENT, CPU, NORMED, STUDENT, TEACHER, digits, network, same_tensors, taught
+from small import AUGMENT, NORMED, STUDENT, TEACHER, digits, network, same_tensors, taught, workspace
 from tutelage import rng
 from tutelage.methods.kd import KD
 from tutelage.run.optim import Fit
@@ -28,7 +28,7 @@ def test_the_loop_is_raw_pytorch(tmp_path, kind, model):
     """Fails for the teacher's term without T^2, a mean over classes, a new optimiser each epoch, another order ..."""
     fit, make = OPTIMIZERS[kind]
     recipe = taught(tmp_path, live=True, fit=fit, student=model, method=KD(temperature=T, alpha=ALPHA), views=2)
-    trained = load_file(train(recipe, engine=CPU, runs=tmp_path / "runs").weights)
+    trained = load_file(train(recipe, workspace(tmp_path / "runs")).weights)
 
     student, teacher = network(model, seed=0).train(), network(TEACHER)
     teacher.network.load_state_dict(load_file(tmp_path / "teacher.safetensors"))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from small import CPU, NORMED, TEACHER, same_tensors, taught
+from small import NORMED, TEACHER, same_tensors, taught, workspace
 from tutelage import files
 from tutelage.errors import UserError
 from tutelage.methods import method_class
@@ -20,7 +20,7 @@ from tutelage.models import Model
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import TeacherSpec, method_at_defaults
-from tutelage.training import loop
+from tutelage.training import book, step
 from tutelage.training.loop import train
 from tutelage.training.predictions import VAL_FILE
 
@@ -42,7 +42,7 @@ KINDS = {
 @pytest.fixture(autouse=True)
 def _short_windows(monkeypatch):
     """Losses are written every 4 steps and at the end of an epoch of 10: stops fall into every part of a window."""
-    monkeypatch.setattr(loop, "LOG_EVERY", 4)
+    monkeypatch.setattr(book, "LOG_EVERY", 4)
 
 
 def result(run: Run):
@@ -69,7 +69,7 @@ def assert_same(run: Run, whole: Run):
 
 def steps_until(event, moment, monkeypatch):
     """Calls `event` at the end of the `moment`-th step of this process, before the loop looks at Ctrl-C."""
-    made, note = [], loop.Book.note
+    made, note = [], book.Book.note
 
     def noted(book, step, terms):
         note(book, step, terms)
@@ -77,33 +77,33 @@ def steps_until(event, moment, monkeypatch):
         if len(made) == moment:
             event()
 
-    monkeypatch.setattr(loop.Book, "note", noted)
+    monkeypatch.setattr(book.Book, "note", noted)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_ctrl_c_anywhere(tmp_path, monkeypatch, kind):
     """After 7, 13 (a whole epoch and more), 23 and 24 steps."""
     recipe = taught(tmp_path, **KINDS[kind])
-    whole = train(recipe, engine=CPU, runs=tmp_path / "whole")
+    whole = train(recipe, workspace(tmp_path / "whole"))
     for moment in (7, 6, 10, 1):
         with monkeypatch.context() as patch:
             steps_until(lambda: signal.raise_signal(signal.SIGINT), moment, patch)
             with pytest.raises(KeyboardInterrupt, match=r"stopped after step \d+ of 30"):
-                train(recipe, engine=CPU, runs=tmp_path / "parts")
-    assert_same(train(recipe, engine=CPU, runs=tmp_path / "parts"), whole)
+                train(recipe, workspace(tmp_path / "parts"))
+    assert_same(train(recipe, workspace(tmp_path / "parts")), whole)
 
 
 def test_ctrl_c_after_every_single_step(tmp_path, monkeypatch):
     recipe = taught(tmp_path, student=NORMED, fit=replace(FIT, epochs=2))
-    whole = train(recipe, engine=CPU, runs=tmp_path / "whole")
+    whole = train(recipe, workspace(tmp_path / "whole"))
     with monkeypatch.context() as patch:
         for number in range(1, 21):
             patch.undo()
-            patch.setattr(loop, "LOG_EVERY", 4)
+            patch.setattr(book, "LOG_EVERY", 4)
             steps_until(lambda: signal.raise_signal(signal.SIGINT), 1, patch)
             with pytest.raises(KeyboardInterrupt, match=f"stopped after step {number} of 20"):
-                train(recipe, engine=CPU, runs=tmp_path / "parts")
-    assert_same(train(recipe, engine=CPU, runs=tmp_path / "parts"), whole)
+                train(recipe, workspace(tmp_path / "parts"))
+    assert_same(train(recipe, workspace(tmp_path / "parts")), whole)
 
 
 DROPOUT = """
@@ -117,13 +117,13 @@ def make(*, classes, channels):
 def test_dropout_is_drawn_by_the_step(tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text(DROPOUT)
     recipe = taught(tmp_path, student=Model(f"{tmp_path}/net.py:make"))
-    whole = train(recipe, engine=CPU, runs=tmp_path / "whole")
+    whole = train(recipe, workspace(tmp_path / "whole"))
     with monkeypatch.context() as patch:
         steps_until(lambda: signal.raise_signal(signal.SIGINT), 7, patch)
         with pytest.raises(KeyboardInterrupt):
-            train(recipe, engine=CPU, runs=tmp_path / "parts")
+            train(recipe, workspace(tmp_path / "parts"))
     torch.rand(3)
-    assert_same(train(recipe, engine=CPU, runs=tmp_path / "parts"), whole)
+    assert_same(train(recipe, workspace(tmp_path / "parts")), whole)
 
 
 class Crash(Exception):
@@ -136,12 +136,12 @@ def test_a_crash_anywhere(tmp_path, monkeypatch, moment):
         raise Crash
 
     recipe = taught(tmp_path)
-    whole = train(recipe, engine=CPU, runs=tmp_path / "whole")
+    whole = train(recipe, workspace(tmp_path / "whole"))
     with monkeypatch.context() as patch:
         steps_until(crash, moment, patch)
         with pytest.raises(Crash):
-            train(recipe, engine=CPU, runs=tmp_path / "parts")
-    assert_same(train(recipe, engine=CPU, runs=tmp_path / "parts"), whole)
+            train(recipe, workspace(tmp_path / "parts"))
+    assert_same(train(recipe, workspace(tmp_path / "parts")), whole)
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path, monkeypatch):
@@ -152,7 +152,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path, monkeypatch):
     recipe, before = taught(tmp_path), signal.getsignal(signal.SIGINT)
     steps_until(twice, 5, monkeypatch)
     with pytest.raises(KeyboardInterrupt) as stopped:
-        train(recipe, engine=CPU, runs=tmp_path / "runs")
+        train(recipe, workspace(tmp_path / "runs"))
     assert str(stopped.value) == ""
     assert not list(tmp_path.glob("runs/*/checkpoints/step_*"))
     assert signal.getsignal(signal.SIGINT) is before
@@ -178,8 +178,8 @@ def _train_and_die(recipe, runs, moment, told):
 
     os.fsync = watched(os.fsync)
     Path.replace = watched(Path.replace)
-    loop.Step.__call__ = watched(loop.Step.__call__)
-    train(recipe, engine=CPU, runs=runs)
+    step.Step.__call__ = watched(step.Step.__call__)
+    train(recipe, workspace(runs))
     told.put(counted)
 
 
@@ -211,7 +211,7 @@ def test_sigkill_while_teacher_cache_and_student_are_made(tmp_path, seed):
         else:
             break
     assert kills >= 4
-    parts = train(recipe, engine=CPU, runs=tmp_path / "parts")
+    parts = train(recipe, workspace(tmp_path / "parts"))
     assert_same(parts, whole)
     (own,) = recipe.of_teachers
     assert_same(Run.of(own, tmp_path / "parts"), Run.of(own, tmp_path / "whole"))
@@ -227,9 +227,9 @@ def test_sigkill_while_teacher_cache_and_student_are_made(tmp_path, seed):
 
 def test_a_finished_run_is_not_touched(tmp_path):
     recipe = taught(tmp_path)
-    run = train(recipe, engine=CPU, runs=tmp_path / "runs")
+    run = train(recipe, workspace(tmp_path / "runs"))
     before = {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in run.path.rglob("*")}
-    assert train(recipe, engine=CPU, runs=tmp_path / "runs") == run
+    assert train(recipe, workspace(tmp_path / "runs")) == run
     assert {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in run.path.rglob("*")} == before
 
 
@@ -237,5 +237,5 @@ def test_two_processes_do_not_train_the_same_run(tmp_path):
     recipe = taught(tmp_path)
     run = Run.of(recipe, tmp_path / "runs")
     with files.locked(run.path / "lock"), pytest.raises(UserError, match="another process trains"):
-        train(recipe, engine=CPU, runs=tmp_path / "runs")
-    assert train(recipe, engine=CPU, runs=tmp_path / "runs").done
+        train(recipe, workspace(tmp_path / "runs"))
+    assert train(recipe, workspace(tmp_path / "runs")).done

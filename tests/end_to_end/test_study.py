@@ -30,7 +30,7 @@ def made(tmp_path_factory):
     recipe = small.taught(folder, fit=Fit(epochs=2, batch_size=256, learning_rate=0.05))
     smoothed = replace(recipe, method=LabelSmoothing(), teacher=None)
     study = Study((recipe, replace(recipe, method=KD(2.0, 0.5)), smoothed), (0, 1))
-    return study.run(engine=small.CPU, runs=folder / "runs")
+    return study.run(small.workspace(folder / "runs"))
 
 
 def test_results_hold_what_the_logits_say(made):
@@ -81,7 +81,7 @@ def test_a_study_from_before_its_logits_were_kept_goes_on_without(made, tmp_path
     folder = tmp_path / "runs" / made.name
     (folder / "test_logits.safetensors").unlink()
     files.write_json(folder / "test.json", kept(folder, "test"))  # that version wrote no seals
-    again = Study.open(folder).run(engine=small.CPU, runs=tmp_path / "runs")
+    again = Study.open(folder).run(small.workspace(tmp_path / "runs"))
     row = files.read_json(again / "results.json")["rows"][1]
     assert "val" in row["fidelity"]
     assert "test" not in row["fidelity"]
@@ -90,7 +90,7 @@ def test_a_study_from_before_its_logits_were_kept_goes_on_without(made, tmp_path
 
 def test_a_second_process_is_told_so(made):
     with files.locked(made / "lock"), pytest.raises(UserError, match="another process works on"):
-        Study.open(made).run(engine=small.CPU, runs=made.parent)
+        Study.open(made).run(small.workspace(made.parent))
 
 
 def test_a_study_without_a_baseline_is_none(made, tmp_path):

@@ -20,13 +20,14 @@ from tutelage.models import Model
 from tutelage.run.optim import Fit, learning_rate
 from tutelage.run.plan import Plan
 from tutelage.run.recipe import method_at_defaults
-from tutelage.training import loop
+from tutelage.run.workspace import Workspace
+from tutelage.training import loop, session
 from tutelage.training.loop import train
 
 
 def result(recipe, runs):
     """The final weights of a recipe trained without interruption."""
-    return load_file(train(recipe, engine=small.CPU, runs=runs).weights)
+    return load_file(train(recipe, small.workspace(runs)).weights)
 
 
 def test_the_loop_equals_ten_lines_of_pytorch(tmp_path):
@@ -71,6 +72,10 @@ CHANGES = {
     "adam": {"fit": Fit(epochs=3, batch_size=128, optimizer="adam", learning_rate=3e-3)},
     "averaged, clipped": {"fit": Fit(epochs=3, batch_size=128, ema=0.9, clip_norm=1.0)},
     "batch norm": {"student": small.NORMED},
+    "muon, whitened, averaged at the end": {
+        "fit": Fit(3, 128, optimizer="muon", learning_rate=0.02, schedule="linear", average=0.5),
+        "student": Model(small.NORMED.name, init="whiten"),
+    },
     "adapters": {"method": method_at_defaults("crd")},
     "composition": {"method": method_at_defaults("kd+rkd")},
     "live features": {"method": method_class("fitnet")()},
@@ -80,7 +85,7 @@ CHANGES = {
 @pytest.mark.parametrize("kind", CHANGES)
 def test_stopped_anywhere_it_ends_in_the_same_bits(tmp_path, monkeypatch, kind):
     recipe = small.taught(tmp_path, **CHANGES[kind])
-    whole = train(recipe, engine=small.CPU, runs=tmp_path / "whole")
+    whole = train(recipe, small.workspace(tmp_path / "whole"))
 
     stops = iter([7, 6, 10, 1000])  # steps made by each attempt: in an epoch, at its end, after it
 
@@ -98,8 +103,8 @@ def test_stopped_anywhere_it_ends_in_the_same_bits(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(loop, "stopping", soon)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            train(recipe, engine=small.CPU, runs=tmp_path / "parts")
-    parts = train(recipe, engine=small.CPU, runs=tmp_path / "parts")
+            train(recipe, small.workspace(tmp_path / "parts"))
+    parts = train(recipe, small.workspace(tmp_path / "parts"))
     assert small.same_tensors(load_file(parts.weights), load_file(whole.weights))
     assert parts.curve("val", "top1") == whole.curve("val", "top1")
     assert [m["step"] for m in parts.metrics()] == sorted(m["step"] for m in parts.metrics())
@@ -107,17 +112,17 @@ def test_stopped_anywhere_it_ends_in_the_same_bits(tmp_path, monkeypatch, kind):
 
 def test_done_is_done(tmp_path, monkeypatch):
     recipe = small.taught(tmp_path)
-    run = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    run = train(recipe, small.workspace(tmp_path / "runs"))
     before = run.weights.stat().st_mtime_ns
     monkeypatch.setattr(loop, "_train", None)
-    assert train(recipe, engine=small.CPU, runs=tmp_path / "runs").weights.stat().st_mtime_ns == before
+    assert train(recipe, small.workspace(tmp_path / "runs")).weights.stat().st_mtime_ns == before
 
 
 def test_two_processes_train_what_one_does(tmp_path):
     recipe = small.taught(tmp_path, fit=Fit(epochs=2, batch_size=128, learning_rate=0.05))
     one = result(recipe, tmp_path / "one")
     engine = replace(small.CPU, devices=2)
-    two = load_file(train(recipe, engine=engine, runs=tmp_path / "two").weights)
+    two = load_file(train(recipe, Workspace(tmp_path / "two", engine=engine)).weights)
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-5)
 
@@ -125,7 +130,7 @@ def test_two_processes_train_what_one_does(tmp_path):
 def test_a_loss_that_is_not_finite_names_step_and_term(tmp_path):
     recipe = small.taught(tmp_path, fit=Fit(epochs=3, batch_size=128, learning_rate=1e30, warm_up=0.0))
     with pytest.raises(UserError, match=r"term (label|teacher) at step \d+ of"):
-        train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+        train(recipe, small.workspace(tmp_path / "runs"))
     assert not list((tmp_path / "runs").glob("*/DONE"))
 
 
@@ -143,7 +148,7 @@ def test_a_live_teacher_that_moves_is_caught(tmp_path):
 
 def test_training_learns_and_the_final_network_is_the_one_measured(tmp_path):
     recipe = small.taught(tmp_path, teacher=small.TEACHER, method=KD(alpha=0.0), fit=Fit(epochs=6, batch_size=64))
-    run = train(replace(recipe, student=small.NORMED), engine=small.CPU, runs=tmp_path / "runs")
+    run = train(replace(recipe, student=small.NORMED), small.workspace(tmp_path / "runs"))
     from tutelage.training.student import load_student
 
     dataset = data.load(Data("digits"))
@@ -174,12 +179,12 @@ def test_plan_and_batch_too_large():
 @pytest.mark.parametrize(("name", "stages"), [("fitnet", 2), ("at", 3), ("sem_ckd", 3), ("kd+at", 0), ("review_kd", 0)])
 def test_a_live_teacher_is_computed_as_deep_as_it_is_read_and_teaches_the_same(tmp_path, monkeypatch, name, stages):
     told = []
-    monkeypatch.setattr(loop, "stages_read", lambda *what: told.append(stages_read(*what)) or told[-1])
+    monkeypatch.setattr(session, "stages_read", lambda *what: told.append(stages_read(*what)) or told[-1])
     fit = Fit(epochs=1, batch_size=256, learning_rate=0.01, clip_norm=1.0)
     recipe = small.taught(
         tmp_path, teacher=small.NORMED, student=small.NORMED, method=method_at_defaults(name), fit=fit
     )
     shallow = result(recipe, tmp_path / "shallow")
     assert told == [stages]
-    monkeypatch.setattr(loop, "stages_read", lambda *what: 0)
+    monkeypatch.setattr(session, "stages_read", lambda *what: 0)
     assert small.same_tensors(shallow, result(recipe, tmp_path / "whole"))

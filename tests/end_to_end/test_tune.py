@@ -10,10 +10,12 @@ from tutelage.errors import UserError
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.dist import DIST
 from tutelage.methods.kd import KD
+from tutelage.report.search import in_words
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import method_words
-from tutelage.study.tune import Search, Tuning, in_words
+from tutelage.study.search import Search
+from tutelage.study.tune import Tuning
 from tutelage.training.loop import train
 
 pytest.importorskip("optuna")
@@ -31,7 +33,7 @@ def searched(recipe, runs, *, methods=(), **search):
     """What the trials gave."""
     recipes = (recipe, *(replace(recipe, method=method) for method in methods))
     tuning = Tuning(recipes, Search(**search), seeds=(0, 1))
-    tuning.search_trials(engine=small.CPU, runs=runs)
+    tuning.search_trials(small.workspace(runs))
     return tuning, tuning.outcome(runs / tuning.folder_name)
 
 
@@ -48,7 +50,7 @@ def test_trials_are_ordinary_runs_that_never_see_the_test_split(recipe, tmp_path
             assert method_words(run.recipe.method) == trial["method"]
             assert {name: getattr(run.recipe.method, name) for name in trial["values"]} == trial["values"]
             assert run.curve("val", "top1")[-1][1] == trial["val"]
-            assert train(run.recipe, engine=small.CPU, runs=tmp_path).path == run.path
+            assert train(run.recipe, small.workspace(tmp_path)).path == run.path
     complete = [trial for trial in told["trials"] if trial["val"] is not None]
     assert max(trial["val"] for trial in complete) == told["trials"][told["best"]]["val"]
     assert not (tmp_path / "test_openings.jsonl").exists()
@@ -61,7 +63,7 @@ def test_stopped_and_gone_on_it_makes_the_same_trials(recipe, tmp_path):
     tuning = Tuning((recipe,), Search(trials=5), seeds=(0, 1))
     # A process that dies in a trial: nobody tells how it went, its lock is free.
     with tuning._next(tmp_path / "two" / tuning.folder_name) as (_, trial):
-        tuning._propose(trial, tmp_path)
+        tuning._propose(trial, small.workspace(tmp_path))
     _, parts = searched(recipe, tmp_path / "two", trials=5)
 
     def told(outcome):
@@ -78,9 +80,9 @@ def test_processes_share_the_budget_and_no_trial(recipe, tmp_path):
     with tuning._next(folder) as (_, one), tuning._next(folder) as (_, other), tuning._next(folder) as third:
         assert {one.number, other.number} == {0, 1}
         assert third is None
-        first, second = (tuning._propose(trial, tmp_path) for trial in (one, other))
+        first, second = (tuning._propose(trial, small.workspace(tmp_path)) for trial in (one, other))
         assert first.method != second.method
-        assert tuning.run(engine=small.CPU, runs=tmp_path) is None, "others still work: the last makes the study"
+        assert tuning.run(small.workspace(tmp_path)) is None, "others still work: the last makes the study"
     assert not (tmp_path / "test_openings.jsonl").exists()
 
 
@@ -90,7 +92,7 @@ def test_the_hopeless_end_early_and_the_diverged_are_stepped_over(recipe, tmp_pa
     assert [trial["state"] for trial in told["trials"]] == ["diverged", "diverged"]
     assert told["best"] is None
     with pytest.raises(UserError, match=r"no trial of .* came to its end"):
-        Tuning((bold,), Search(trials=2), seeds=(0, 1)).run(engine=small.CPU, runs=tmp_path)
+        Tuning((bold,), Search(trials=2), seeds=(0, 1)).run(small.workspace(tmp_path))
 
     falling = iter([0.9, 0.9, 0.8, 0.8, 0.7, 0.7, 0.6, 0.6, 0.1])
     monkeypatch.setattr("tutelage.study.tune._val", lambda run: next(falling))
@@ -106,7 +108,7 @@ def test_the_winner_is_tried_again_on_fresh_seeds(recipe, tmp_path, monkeypatch)
     monkeypatch.setattr("tutelage.study.tune._val", lambda run: next(in_search))
     recipe = replace(recipe, fit=replace(FIT, epochs=1))
     tuning = Tuning((recipe,), Search(trials=3, part=600, epochs=2), (replace(recipe, method=DIST()),), (0, 1))
-    folder = tuning.run(engine=small.CPU, runs=tmp_path)
+    folder = tuning.run(small.workspace(tmp_path))
     results = files.read_json(folder / "results.json")
     labels = [row["label"] for row in results["rows"]]
     assert labels[:2] == ["baseline", "kd"]

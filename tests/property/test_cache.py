@@ -14,20 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from small import AUGMENT, CPU, TEACHER, digits, network, same_tensors, taught
+from small import AUGMENT, TEACHER, digits, network, same_tensors, taught, workspace
 from tutelage import files
 from tutelage.data.memory import MemoryImages
 from tutelage.errors import Damaged, UserError
 from tutelage.methods.kd import KD
 from tutelage.methods.srrl import SRRL
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.run.optim import Fit
+from tutelage.run.process import Process
+from tutelage.teacher import asking
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
-from tutelage.teacher.cache import CachedTeacher, TeacherCache
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.cached import CachedTeacher
+from tutelage.teacher.identity import identity
 from tutelage.teacher.lessons import Member, open_cache
-from tutelage.teacher.opening import caches, identity
+from tutelage.teacher.opening import caches
 from tutelage.teacher.shards import Shard, load, write
 from tutelage.training.loop import train
 
@@ -157,14 +161,14 @@ def test_ranks_together_equal_one_process_whoever_is_faster(tmp_path, world):
     """
     whole, parts = filled(tmp_path / "whole"), TeacherCache(tmp_path / "parts", manifest())
     ranks = range(world)
-    paid = [parts.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS, rank=r, world=world) for r in ranks]
+    paid = [parts.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS, Process(rank=r, world=world)) for r in ranks]
     assert shards(parts) == shards(whole)
     assert sum(paid) == 3 * 1294
 
 
 def test_what_is_there_is_never_asked_again(tmp_path, monkeypatch):
     cache = filled(tmp_path)
-    monkeypatch.setattr(caching, "ask", None)
+    monkeypatch.setattr(asking, "answers", None)
     assert cache.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS) == 0
 
 
@@ -344,14 +348,14 @@ def other_images():
 def with_options(**options):
     dataset = digits()
     settings = {"mean": dataset.mean, "std": dataset.std} | options
-    return build(TEACHER, classes=10, channels=1, size=8, seed=0, **settings)
+    return build(TEACHER, DataSpec(10, 1, 8, **settings))
 
 
 OTHERS = {
     "weights": lambda: {"network": network(seed=1)},
     "normalisation": lambda: {"network": with_options(mean=(0.5,))},
-    "input size": lambda: {"network": build(dataclasses.replace(TEACHER, size=16), classes=10, channels=1, size=8,
-                                            mean=digits().mean, std=digits().std, seed=0)},
+    "input size": lambda: {"network": build(dataclasses.replace(TEACHER, size=16),
+                                            DataSpec(10, 1, 8, digits().mean, digits().std))},
     "pixels": lambda: {"images": other_images()},
     "a part of the images": lambda: {"images": digits(part=500).train},
     "order": lambda: {"images": MemoryImages(digits().train.images.flip(0), digits().train.labels.flip(0))},
@@ -389,7 +393,7 @@ def test_one_folder_for_any_student_method_seed_order_batch_or_number_of_views(t
         dataclasses.replace(recipe, tune="head"),
     ]
     member = Member(recipe.teacher, recipe.teacher.model, network())
-    opened = {open_cache(r, member, digits(), tmp_path).folder for r in (recipe, *others)}
+    opened = {open_cache(r, member, digits(), workspace(tmp_path)).folder for r in (recipe, *others)}
     assert len(opened) == 1
     assert len(caches(tmp_path / "teacher-cache")) == 1
 
@@ -489,7 +493,7 @@ STEPS_50 = Fit(epochs=5, batch_size=128, learning_rate=0.05)
 
 
 def final(tmp_path, **how):
-    run = train(taught(tmp_path, fit=STEPS_50, **how), engine=CPU, runs=tmp_path / "runs")
+    run = train(taught(tmp_path, fit=STEPS_50, **how), workspace(tmp_path / "runs"))
     return load_file(run.weights)
 
 

@@ -1,7 +1,7 @@
 """The contract of a method, over every entry of METHODS, their options and compositions.
 
 A new row is tested by existing; a method of your own by `pytest tests/property/test_methods.py --method FILE.py:CLASS`.
-What holds for some methods only is declared in CLAIMS, with its reason.
+What holds for some methods only they declare themselves, in `claims`, with its reason.
 """
 
 import copy
@@ -18,74 +18,20 @@ from hypothesis import given, settings
 
 import tutelage.methods as methods
 from tutelage.errors import UserError
-from tutelage.methods import METHODS, method_class, method_name
-from tutelage.methods.base import Method, ranges
+from tutelage.methods import METHODS, method_class
+from tutelage.methods.base import VALUE_AND_GRADIENT, Method, ranges
 from tutelage.methods.combine import Sum, Warmed
 from tutelage.outputs import Context, Head, Outputs, Sizes
 
 SAMPLES = 40
 SMALL = Sizes(5, 6, ((4, 8, 8), (6, 4, 4), (8, 2, 2)), ("one", "two", "three"))
 EPOCH = 7.0  # in the middle of every published warm-up
-MEAN = "a mean over samples"
-VALUE_AND_GRADIENT, GRADIENT = "value and gradient", "gradient"
-
-
-class Claim(NamedTuple):
-    """What a method says of itself beyond the contract, and why."""
-
-    zero: str = ""
-    """What vanishes where the student equals the teacher: VALUE_AND_GRADIENT, GRADIENT, or nothing."""
-    why: str = ""
-    duplicates: str = ""
-    """Why a batch twice over has the same loss; empty: not claimed."""
-    three_classes: bool = False
-    """Two classes are refused: the formula is empty there."""
-    same_shapes: str = ""
-    """Why the student's stages must have the teacher's channels; empty: they need not."""
-    stopped: str = ""
-    """What the formula holds constant, so that its gradient is not that of its value; empty: nothing."""
-
-
-CLAIMS = {
-    "baseline": Claim(duplicates=MEAN),
-    "label_smoothing": Claim(duplicates=MEAN),
-    "tf_kd": Claim(why="the teacher is virtual", duplicates=MEAN),
-    "kd": Claim(VALUE_AND_GRADIENT, "a KL divergence", MEAN),
-    "logit_mse": Claim(VALUE_AND_GRADIENT, "a square", MEAN),
-    "hard_label": Claim(why="the student is never as sure as a decision", duplicates=MEAN),
-    "dkd": Claim(VALUE_AND_GRADIENT, "two KL divergences", MEAN, three_classes=True),
-    "nkd": Claim(why="p_t[y] weights the true class, it is not matched", duplicates=MEAN, three_classes=True),
-    "dist": Claim(VALUE_AND_GRADIENT, "correlations at their maximum", "correlations of a sequence twice over"),
-    "wsld": Claim(GRADIENT, "a cross-entropy: least at the teacher's entropy", MEAN, stopped="a sample's weight"),
-    "ttm": Claim(why="the student is asked to match a softer teacher", duplicates=MEAN),
-    "wttm": Claim(why="the student is asked to match a softer teacher", duplicates=MEAN),
-    "ctkd": Claim(VALUE_AND_GRADIENT, "a KL divergence at any temperature", MEAN),
-    "rld": Claim(why="where the teacher errs the student is to be right", duplicates=MEAN, three_classes=True),
-    "luminet": Claim(VALUE_AND_GRADIENT, "a KL divergence", "the batch's mean and biased variance stay"),
-    "rkd": Claim(VALUE_AND_GRADIENT, "differences of distances and angles"),
-    "pkt": Claim(VALUE_AND_GRADIENT, "a KL divergence"),
-    "cc": Claim(VALUE_AND_GRADIENT, "a squared difference of Gram matrices"),
-    "itrd": Claim(why="the embedding is random"),
-    "srd": Claim(why="the projection is random"),
-    "srrl": Claim(why="the projection is random"),
-    "simkd": Claim(why="the projection is random"),
-    "crd": Claim(why="a contrastive bound: other samples are to be told apart"),
-    "fitnet": Claim(why="the regressor is random"),
-    "at": Claim(VALUE_AND_GRADIENT, "a squared difference of attention maps", MEAN),
-    "sp": Claim(VALUE_AND_GRADIENT, "a squared difference of similarities"),
-    "nst": Claim(VALUE_AND_GRADIENT, "a discrepancy of equal distributions", MEAN),
-    "fsp": Claim(VALUE_AND_GRADIENT, "a squared difference of Gram matrices", MEAN, same_shapes="Gram matrices"),
-    "vid": Claim(why="the regressor is random"),
-    "ofd": Claim(why="the connectors are random"),
-    "review_kd": Claim(why="the fusion is random"),
-    "sem_ckd": Claim(why="the attention is random"),
-}
 
 
 def cases(own: str) -> dict[str, Method]:
     """Every method with its defaults, with each switch flipped, and composed."""
     if own:
-        from tutelage.run.recipe import find_method
+        from tutelage.methods.finding import find_method
 
         return {own: find_method(own)()}
     found = {}
@@ -105,10 +51,6 @@ def pytest_generate_tests(metafunc):
     if "method" in metafunc.fixturenames:
         found = cases(metafunc.config.getoption("--method"))
         metafunc.parametrize("method", list(found.values()), ids=list(found))
-
-
-def claim(method: Method) -> Claim:
-    return CLAIMS.get(method_name(method), Claim())
 
 
 class Problem(NamedTuple):
@@ -138,7 +80,7 @@ def problem(method: Method, classes=5, batch=6, dtype=torch.float64, scale=1.0, 
 
     head = Head(randn(classes, 10).float(), randn(classes).float())
     theirs = Sizes(classes, 10, ((5, 8, 8), (8, 4, 4), (12, 2, 2)), SMALL.stages, head)
-    ours = theirs._replace(head=None) if claim(method).same_shapes else SMALL._replace(classes=classes)
+    ours = theirs._replace(head=None) if method.claims.same_shapes else SMALL._replace(classes=classes)
     ours = theirs if same else ours
     teacher = say(theirs)
     student = Outputs(*(_copy(value) for value in teacher)) if same else say(ours)
@@ -266,7 +208,7 @@ def test_names_of_the_classes_do_not_matter(method):
 
 
 def test_a_batch_twice_over_has_the_same_loss_where_claimed(method):
-    if not claim(method).duplicates:
+    if not method.claims.duplicates:
         pytest.skip("not claimed: it relates the samples of a batch")
     p = problem(method)
     q = p._replace(
@@ -278,9 +220,9 @@ def test_a_batch_twice_over_has_the_same_loss_where_claimed(method):
 
 
 def test_student_equal_to_teacher_costs_nothing_where_claimed(method):
-    claimed = claim(method).zero
+    claimed = method.claims.zero
     if not claimed:
-        pytest.skip(f"not claimed: {claim(method).why}")
+        pytest.skip(f"not claimed: {method.claims.why}")
     p = problem(method, same=True)
     found = {name: term for name, term in terms(method, p).items() if name != "label"}
     assert found
@@ -313,8 +255,8 @@ def test_undeclared_fields_may_be_absent(method):
 
 
 def test_gradients_agree_with_finite_differences(method):
-    if claim(method).stopped:
-        pytest.skip(f"held constant in the formula: {claim(method).stopped}")
+    if method.claims.stopped:
+        pytest.skip(f"held constant in the formula: {method.claims.stopped}")
     p = problem(method, classes=4, batch=3)
     adapters = p.adapters(method)
     inputs = [leaf.requires_grad_() for leaf in leaves(p.student)]
@@ -350,7 +292,7 @@ def test_adapters_all_receive_gradient(method):
 
 def test_two_classes_work_or_are_refused_clearly(method):
     p = problem(method, classes=2)
-    if claim(method).three_classes or getattr(method, "standardize", False):
+    if method.claims.three_classes or getattr(method, "standardize", False):
         with pytest.raises(UserError, match="2 classes"):
             terms(method, p)
     else:
@@ -424,8 +366,8 @@ def test_the_table_agrees_with_the_class(name):
     assert 1980 < row.year < 2100
     for function in row.functions:
         assert inspect.getdoc(getattr(methods, function)), function
-    assert name in CLAIMS, "declare what the method claims, or Claim() with the reason"
-    assert not CLAIMS[name].zero or CLAIMS[name].why
+    assert "claims" in vars(cls), "declare what the method claims beyond the contract"
+    assert not cls.claims.zero or cls.claims.why
 
 
 def test_every_file_is_a_row():

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 import small
 from tutelage import sealed
 from tutelage.cli import main
+from tutelage.models import Model
 from tutelage.run.builtin import built_in
 from tutelage.run.recipe import Recipe
 from tutelage.teacher import shards
@@ -41,8 +42,32 @@ def too_large(classes):
 
 def broken(classes):
     return nn.Sequential(nn.Linear(64, clases))
+
+def peeking(classes):
+    from pathlib import Path
+    from tutelage.data import Data, load
+    from tutelage.data.test_split import open_test
+    open_test(load(Data("digits")), Path("ledger.jsonl"), run="mine", reason="to choose by it")
+
+class Answers(nn.Module):
+    def __init__(self, classes, change):
+        super().__init__()
+        self.fc, self.change = nn.Linear(64, classes), change
+
+    def forward(self, pixels):
+        return self.change(self.fc(pixels.flatten(1)))
+
+def pair(classes):
+    return Answers(classes, lambda z: (z, z))
+
+def number(classes):
+    return Answers(1, lambda z: z[:, 0])
 """
 CONVNET = ["--teacher.model.name", "convnet", "--teacher.options", '{"widths": [16, 32], "hidden": 16}']
+
+
+RESULTS = {"old_results": '{"rows": []}', "new_results": '{"schema": 2}', "cut_results": '{"schema": 1, "ro'}
+"""By the folder of a study: what its results.json holds."""
 
 
 def prepare(folder: Path) -> None:
@@ -68,6 +93,7 @@ def prepare(folder: Path) -> None:
     turned = {"classes": json.dumps(["0", "2", "1", *map(str, range(3, 10))])}
     save_file(state, folder / "turned.safetensors", turned)
     torch.save([1, 2, 3], folder / "numbers.pth")
+    prepare_checkpoints(folder)
     next(iter(state.values()))[0] = torch.nan
     save_file(state, folder / "nan.safetensors")
     (folder / "unfinished").mkdir()
@@ -78,9 +104,16 @@ def prepare(folder: Path) -> None:
     taught = json.dumps({"name": "", "seeds": [0], "recipes": [built_in("digits").to_dict()]})
     (folder / "no_baseline" / "study.json").write_text(taught)
     (folder / "no_runs").mkdir()
-    (folder / "no_runs" / "study.json").write_text(json.dumps({"name": "", "seeds": [0], "recipes": [{}]}))
+    taught_alone = json.dumps({"name": "", "seeds": [0], "recipes": [{}]})
+    (folder / "no_runs" / "study.json").write_text(taught_alone)
     rows = [{"seeds": [{"run": "digits-kd-resnet8-s0-0123abcd"}]}]
-    (folder / "no_runs" / "results.json").write_text(json.dumps({"rows": rows}))
+    (folder / "no_runs" / "results.json").write_text(json.dumps({"schema": 1, "rows": rows}))
+    for name, text in RESULTS.items():
+        (folder / name).mkdir()
+        (folder / name / "study.json").write_text(taught_alone)
+        (folder / name / "results.json").write_text(text)
+    made_by = {"command": "tutelage distill digits --seeds 0 1 2"}
+    (folder / "old_results" / "environment.json").write_text(json.dumps(made_by))
     manifest = {"images": {"samples": 3}, "storage": "float16", "teacher": {"name": "resnet20"}, "data": "digits"}
     cache = TeacherCache(folder / "spoilt" / "teacher-cache", manifest)
     shard = shards.Shard("logits", 0, 0)
@@ -99,7 +132,18 @@ def prepare(folder: Path) -> None:
     shutil.copytree(good, folder / "mixed" / "train")
     shutil.copytree(good, folder / "mixed" / "more")
     (folder / "columns.csv").write_text("file name,kind\na.png,red\n")
-    (folder / "rows.csv").write_text("path,label,split\na.png,red,training set\n")
+    (folder / "rows.csv").write_text("path,label,split\na.png,red,first half\n")
+    (folder / "gone.csv").write_text("path,label\ncat\\1.png,cat\n")
+    (folder / "unlabelled.csv").write_text("path,label\nphotos/red/00.png,red\nphotos/red/01.png,nan\n")
+    (folder / "picture.csv").write_bytes((good / "red" / "00.png").read_bytes())
+    shutil.copytree(good / "red", folder / "flat_splits" / "train")
+    shutil.copytree(good / "red", folder / "flat_splits" / "test")
+    shutil.copytree(good, folder / "untrained" / "valid")
+    shutil.copytree(good, folder / "around" / "photos")
+    (folder / "wide.toml").write_bytes('[data]\nname = "digits"\n'.encode("utf-16"))
+    (folder / "list.json").write_text("[1, 2]")
+    (folder / "twice.json").write_text('{"seed": 1, "seed": 2}')
+    (folder / "huge.toml").write_text("seed = 1" + "0" * 30)
     (folder / "shards.tar").write_bytes(b"not a tar file" * 100)
     (folder / "saved").mkdir()
     (folder / "saved" / "state.json").write_text("{}")
@@ -111,12 +155,45 @@ def seal_some(folder: Path) -> None:
     changed = json.loads((folder / "changed" / "recipe.json").read_text()) | {"seed": 5}
     (folder / "changed" / "recipe.json").write_text(json.dumps(changed))
     study = {"name": "", "seeds": [0], "recipes": [Recipe().to_dict()]}
-    sealed.write_json(folder / "cut_results" / "study.json", study, "study-0123abcd/study.json")
-    (folder / "cut_results" / "results.json").write_text('{"rows": [')
-    (folder / "exported").mkdir()
-    (folder / "exported" / "student.onnx").write_bytes(b"other bytes")
+    sealed.write_json(folder / "damaged_results" / "study.json", study, "study-0123abcd/study.json")
+    (folder / "damaged_results" / "results.json").write_text('{"rows": [')
+    (folder / "damaged_export").mkdir()
+    (folder / "damaged_export" / "student.onnx").write_bytes(b"other bytes")
     told = {"onnx": {"file": "student.onnx", "sha256": {"student.onnx": "0" * 64}}}
-    sealed.write_json(folder / "exported" / "export.json", told, "run-0123abcd/export.json")
+    sealed.write_json(folder / "damaged_export" / "export.json", told, "run-0123abcd/export.json")
+
+
+def prepare_checkpoints(folder: Path) -> None:
+    """Files of weights as others save them, none of which fits."""
+    import timm
+    import torchvision
+
+    torch.save({"state_dict": torchvision.models.shufflenet_v2_x0_5().state_dict()}, folder / "shufflenet.pth")
+    torch.save(timm.create_model("test_resnet", num_classes=10).state_dict(), folder / "coloured.pth")
+    torch.save({"stem.weight": torch.ones(4, 1, 3, 3), "out.weight": torch.ones(10, 4)}, folder / "own.pth")
+    state = small.network(Model("resnet20")).network.state_dict()
+    torch.save({"net": state | {"layer2.0.shortcut.0.weight": torch.ones(32, 16, 1, 1)}}, folder / "shortcuts.pth")
+    torch.save({"1.weight": torch.ones(3, 64), "1.bias": torch.ones(3)}, folder / "other_classes.pth")
+    torch.save({"generator": state, "critic": state}, folder / "several.pth")
+    layer = torch.nn.Linear(2, 2)
+    torch.jit.trace(layer, torch.ones(1, 2)).save(str(folder / "script.pt"))
+    torch.save(layer, folder / "whole.pth")
+    (folder / "keras.h5").write_bytes(b"\x89HDF")
+    (folder / "teacher.toml").write_text('[method]\nname = "kd"\n[teacher.fit]\nepochs = 0\n')
+    (folder / "exported").mkdir()
+    small_onnx(folder / "exported" / "linear.onnx")
+
+
+def small_onnx(path: Path) -> None:
+    """A classifier of two classes as ONNX, with its card."""
+    from onnx import TensorProto, helper, save_model
+
+    sides = {"input": [1, 3, 2, 2], "output": [1, 12]}
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
+    graph = helper.make_graph([helper.make_node("Flatten", ["input"], ["output"])], "flat", ends[:1], ends[1:])
+    save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    card = {"classes": [str(i) for i in range(12)], "input": {"shape": [3, 2, 2], "interpolation": "bilinear"}}
+    path.with_name("card.json").write_text(json.dumps(card))
 
 
 MISTAKES = {
@@ -136,6 +213,30 @@ MISTAKES = {
     "no method to explain": ["explain"],
     "T = 0": ["train", "digits", "kd", "--method.temperature", "0"],
     "alpha = 1.5": ["train", "digits", "kd", "--method.alpha", "1.5"],
+    "two averages": ["train", "digits", "--fit.ema", "0.9", "--fit.average", "0.2"],
+    "whitened weights": ["train", "digits", "--student.init", "whiten", "--student.weights", "random.safetensors"],
+    "nothing to whiten": [
+        "train",
+        "digits",
+        "baseline",
+        "--student.init",
+        "whiten",
+        "--student.name",
+        "ten_classes.py:net",
+        "--runs",
+        "runs",
+    ],
+    "graphs without a gpu": [
+        "train",
+        "digits",
+        "baseline",
+        "--engine.graphs",
+        "True",
+        "--engine.device",
+        "cpu",
+        "--runs",
+        "runs",
+    ],
     "epochs = 0": ["train", "digits", "--fit.epochs", "0"],
     "batch too large": ["train", "digits", "baseline", "--fit.batch-size", "5000", "--runs", "runs"],
     "padding too large": ["train", "digits", "baseline", "--augment.crop-padding", "9", "--runs", "runs"],
@@ -143,6 +244,31 @@ MISTAKES = {
     "missing data folder": ["train", "cifar10", "baseline", "--data-root", "gone", "--runs", "runs"],
     "corrupt data": ["train", "cifar10", "baseline", "--data-root", "data", "--runs", "runs"],
     "weights of another network": ["check", "digits", "--teacher", "other.safetensors", "--runs", "runs"],
+    "weights of a network of timm": ["check", "cifar10", "--teacher", "shufflenet.pth", "--runs", "runs"],
+    "weights of a network that nobody knows": ["check", "digits", "--teacher", "own.pth", "--runs", "runs"],
+    "weights of a network with other shortcuts": ["check", "digits", "--teacher", "shortcuts.pth", "--runs", "runs"],
+    "weights for images of other channels": [
+        *("check", "digits", "--teacher", "timm:test_resnet", "--teacher.model.weights", "coloured.pth"),
+        *("--runs", "runs"),
+    ],
+    "weights for other classes": [
+        *("check", "digits", "--teacher", "ten_classes.py:net", "--teacher.model.weights", "other_classes.pth"),
+        *("--teacher.tune", "none", "--runs", "runs"),
+    ],
+    "a TorchScript archive": ["check", "digits", "--teacher", "script.pt", "--runs", "runs"],
+    "a whole pickled network": ["check", "digits", "--teacher", "whole.pth", "--runs", "runs"],
+    "several state dicts": ["check", "digits", "--teacher", "several.pth", "--runs", "runs"],
+    "weights of another library": ["check", "digits", "--teacher.model.weights", "keras.h5", "--runs", "runs"],
+    "a folder for a file of weights": ["check", "digits", "--teacher.model.weights", "photos", "--runs", "runs"],
+    "a wrong value of the teacher's training": ["train", "digits", "--teacher.fit.epochs", "0"],
+    "a wrong value of a teacher's training in a file": ["train", "teacher.toml"],
+    "batch too large for one of an ensemble": [
+        *("train", "digits", "--teacher", "resnet20", "--teacher", "resnet8"),
+        *("--teachers.1.fit.batch-size", "5000", "--runs", "runs"),
+    ],
+    "a teacher that answers with a pair": ["train", "digits", "--teacher", "net.py:pair", "--runs", "runs"],
+    "a teacher that answers with a number": ["train", "digits", "--teacher", "net.py:number", "--runs", "runs"],
+    "a folder without pictures": ["predict", "exported/linear.onnx", "photos"],
     "an option that is not there": [
         *("train", "digits", "--student", "convnet", "--student.options", '{"width": 3}', "--runs", "runs")
     ],
@@ -167,6 +293,9 @@ MISTAKES = {
     "no such file of networks": ["train", "digits", "--student", "my_net.py:make_net", "--runs", "runs"],
     "a network that cannot be made": ["train", "digits", "--student", "net.py:broken", "--runs", "runs"],
     "a network for larger images": ["train", "digits", "--student", "net.py:too_large", "--runs", "runs"],
+    "a network that looks at the test split": [
+        *("train", "digits", "baseline", "--student", "net.py:peeking", "--runs", "runs")
+    ],
     "two words for one network": ["train", "digits", "--teacher", "resnet20", "resnet8", "--runs", "runs"],
     "no weights": ["check", "digits", "--teacher.tune", "none", "--runs", "runs"],
     "another number of classes": [
@@ -180,6 +309,19 @@ MISTAKES = {
     "damaged photos": ["train", "./damaged", "baseline", "--runs", "runs"],
     "columns of other names": ["data", "check", "columns.csv"],
     "a split of another name": ["data", "check", "rows.csv"],
+    "folders of splits without classes": ["data", "check", "./flat_splits"],
+    "folders of splits without train": ["data", "check", "./untrained"],
+    "a folder around the classes": ["data", "check", "./around"],
+    "splits said in another way": ["train", "./photos", "baseline", "--data.splits", "learn", "--runs", "runs"],
+    "splits that are not there": ["data", "check", "./photos", "--data.splits", "train=learn"],
+    "splits of a built-in set": ["train", "digits", "--data.splits", "none", "--runs", "runs"],
+    "a table whose files are not there": ["data", "check", "gone.csv"],
+    "a table with a label missing": ["data", "check", "unlabelled.csv"],
+    "a table that is no text": ["data", "check", "picture.csv"],
+    "a recipe in UTF-16": ["train", "wide.toml"],
+    "a recipe that is a list": ["train", "list.json"],
+    "a recipe with a field twice": ["train", "twice.json"],
+    "a recipe with a number too large": ["train", "huge.toml"],
     "a damaged tar file": ["data", "check", "shards.tar"],
     "a saved data set that is not whole": ["data", "check", "./saved"],
     "a file of another kind for photos": ["data", "check", "./a_file"],
@@ -211,13 +353,16 @@ MISTAKES = {
     "a file of another kind": ["bench", "misspelt.toml"],
     "no study": ["report", "gone"],
     "a study without results": ["report", "no_results"],
+    "results of an older version": ["report", "old_results"],
+    "results of a newer version": ["report", "new_results"],
+    "results that were cut": ["report", "cut_results"],
     "nothing to watch": ["watch", "gone"],
     "nothing to push": ["push", "gone", "ann/student"],
     "nothing exported to push": ["push", "unfinished", "ann/student"],
     "a run's recipe that was changed": ["evaluate", "changed"],
     "a recipe file that was changed": ["train", "changed/recipe.json"],
-    "damaged results": ["report", "cut_results"],
-    "a damaged exported file": ["predict", "exported/student.onnx", "a.png"],
+    "damaged results": ["report", "damaged_results"],
+    "a damaged exported file": ["predict", "damaged_export/student.onnx", "a.png"],
     "a damaged answer": ["cache", "verify", "--runs", "spoilt"],
     "a recipe without a teacher": ["cache", "verify", "digits", "baseline", "--runs", "runs"],
     "a teacher that is not trained": ["cache", "fill", "digits", "--runs", "runs"],
@@ -247,6 +392,7 @@ MISTAKES = {
     "an unfinished run compared": ["compare", "unfinished"],
     "an unfinished study compared": ["compare", "no_results"],
     "runs gone from under a study": ["compare", "no_runs"],
+    "results of an older version compared": ["compare", "old_results"],
 }
 
 

@@ -1,12 +1,14 @@
-"""The command line: finds the command, and turns a user's mistake into two lines. Importing it imports no torch."""
+"""Runs the command line: finds the command, turns a user's mistake into two lines. Importing it imports no torch."""
 
 import importlib
 import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
 
-from tutelage import __version__
+from tutelage import __version__, interrupts
 from tutelage.errors import UserError, unknown
 
 COMMANDS = {
@@ -31,24 +33,38 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command; exits with 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    """Runs one command; exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        _dispatch(arguments)
+        with interrupts.listening():
+            _dispatch(arguments)
+            sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _leave(f"error: {error}", 2)
     except KeyboardInterrupt as stopped:
-        print(f"\n{stopped or 'stopped'}; the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+        _leave(
+            f"\n{str(stopped) or 'stopped'}; the same command goes on from there", 128 + getattr(stopped, "number", 2)
+        )
     except BrokenPipeError:
+        _leave("", 141)
+    except Exception as error:
+        from tutelage import faults
+
+        mendable = faults.explained(error)
+        if mendable is not None:
+            _leave(f"error: {mendable}", 2)
+        _leave(faults.report(error, arguments), 70)
+
+
+def _leave(text: str, code: int) -> NoReturn:
+    """Ends the process; where what it printed cannot be written, Python shall not try again."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, end="\n" if text else "")
+    try:
+        sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        print(f"error: cannot read or write{where}: {error.strerror or error}", file=sys.stderr)
-        print("\nhint: look at its permissions and the space left, or choose another --runs", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(code)
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -65,18 +81,19 @@ def _dispatch(arguments: list[str]) -> None:
 
 def _log_to_stderr() -> None:
     """What the package and the libraries report, each line once: a study builds the same network many times."""
-    said: set[str] = set()
+    printed: set[str] = set()
 
-    def unsaid(record: logging.LogRecord) -> bool:
-        before = len(said)
-        said.add(record.getMessage())
-        return len(said) > before
+    def is_new(record: logging.LogRecord) -> bool:
+        before = len(printed)
+        printed.add(record.getMessage())
+        return len(printed) > before
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(unsaid)
+    handler.addFilter(is_new)
     logging.basicConfig(format="%(message)s", handlers=[handler])
     logging.getLogger("tutelage").setLevel(logging.INFO)
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
+    logging.raiseExceptions = False  # a log that cannot be written stops nothing: weights that cannot be do
 
 
 def usage() -> str:
@@ -85,7 +102,7 @@ def usage() -> str:
     lines = [f"  {form:<{width}}  {what}" for form, what in COMMANDS.values()]
     return "\n".join(
         [
-            "tutelage: make a small image classifier as good as a big one, and prove it.",
+            "tutelage trains a small image classifier with a large one's help and measures the gain.",
             "",
             "usage: tutelage COMMAND ...",
             "",
@@ -107,6 +124,10 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import device
 
         return getattr(device, name)
+    if name == "compare":
+        from tutelage.cli import comparison
+
+        return comparison.compare
     if name in ("watch", "push"):
         return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
     if name == "data":

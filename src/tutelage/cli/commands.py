@@ -1,36 +1,35 @@
-"""The commands that work: each turns flags into a recipe, a run or a study, and prints what came out."""
+"""Runs the commands that train and measure: each turns flags into a recipe, a run or a study, and prints the result."""
 
 import argparse
 import dataclasses
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from tutelage import data, files, progress
 from tutelage.cli import tracking
 from tutelage.cli.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
-from tutelage.data.splits import open_test
+from tutelage.data.test_split import open_test
 from tutelage.errors import Damaged, UserError, unknown
 from tutelage.measure.classifier import measure, predict
 from tutelage.measure.fidelity import right
+from tutelage.measure.measures import MEASURES, Measured, sentence
 from tutelage.measure.statistics import image_interval
+from tutelage.report import results, search
 from tutelage.run.folder import Run
-from tutelage.run.plan import Plan
+from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
-from tutelage.run.record import kept
-from tutelage.study.compare import comparison, groups, print_comparison
+from tutelage.run.workspace import Workspace
 from tutelage.study.study import Study
-from tutelage.study.tune import Tuning, in_words
+from tutelage.study.tune import Tuning
 from tutelage.teacher import lessons
 from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.members import load_member
 from tutelage.teacher.opening import caches
 from tutelage.training import preflight
 from tutelage.training.predictions import evaluate_run, on_val
-
-CACHES = "teacher-cache"
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +39,11 @@ def distill(arguments: list[str]) -> None:
     flags = parsed(DistillFlags, "distill", arguments)
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
-    preflight.trial(*recipes, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    preflight.rehearse(*recipes, workspace=flags.workspace)
     every = [dataclasses.replace(row, seed=seed) for seed in study.seeds for row in study.rows]
-    with tracking.following(flags.log, _folders(flags.runs, every)):
-        preflight.before_training(recipes[-1], engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-        folder = study.run(engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    with tracking.following(flags.log, _folders(flags.workspace, every)):
+        preflight.before_training(recipes[-1], flags.workspace)
+        folder = study.run(flags.workspace)
     report([str(folder)])
 
 
@@ -59,13 +58,12 @@ def tune(arguments: list[str]) -> None:
             f"--log {flags.log}: the runs of a search are not known when it begins", "tutelage watch RUN shows each"
         )
     tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
-    where = {"engine": flags.engine, "runs": flags.runs, "data_root": flags.data_root}
-    preflight.trial(*recipes, *beside, **where)
-    preflight.before_training(flags.recipe, **where)
-    folder = tuning.run(**where)
+    preflight.rehearse(*recipes, *beside, workspace=flags.workspace)
+    preflight.before_training(flags.recipe, flags.workspace)
+    folder = tuning.run(flags.workspace)
     if folder is not None:
         report([str(folder)])
-        for line in in_words(kept(folder, "results")):
+        for line in search.in_words(results.read(folder)):
             print(line)
 
 
@@ -75,23 +73,23 @@ def train(arguments: list[str]) -> None:
     recipe = with_needed_teachers(flags.recipe)
     from tutelage.training.loop import train as train_run
 
-    was_done = _run_is_done(recipe, flags.runs)
+    was_done = _is_done(Run(flags.workspace.folder(recipe)))
     if not was_done:
-        preflight.trial(recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    with tracking.following(flags.log, _folders(flags.runs, [recipe])):
-        run = train_run(recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    told = evaluate_run(run, data.load(recipe.data, flags.data_root), flags.runs)
+        preflight.rehearse(recipe, workspace=flags.workspace)
+    with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
+        run = train_run(recipe, flags.workspace)
+    evaluation = evaluate_run(run, data.load(recipe.data, flags.data_root))
     cost = run.result("cost")
     print(f"{run.path}{' (was done already)' if was_done else ''}")
-    print(f"val top-1 {told['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")
+    print(f"val top-1 {evaluation['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")
     print(f"{progress.duration(cost['seconds'])}, {cost['images_per_second']:,.0f} images/s")
 
 
 def check(arguments: list[str]) -> None:
     """The pre-flight alone."""
     flags = parsed(TrainFlags, "check", arguments)
-    preflight.trial(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
-    preflight.before_training(flags.recipe, engine=flags.engine, runs=flags.runs, data_root=flags.data_root)
+    preflight.rehearse(flags.recipe, workspace=flags.workspace)
+    preflight.before_training(flags.recipe, flags.workspace)
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -104,21 +102,26 @@ def evaluate(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     run = Run.open(chosen.run)
     dataset = data.load(run.recipe.data, chosen.data_root)
-    told = evaluate_run(run, dataset, run.path.parent)
-    told["val"]["interval"] = image_interval(right(*on_val(run, dataset)))
+    evaluation = evaluate_run(run, dataset)
+    measured: dict[str, Measured] = {"val": evaluation["val"]}
+    intervals = {"val": image_interval(right(*on_val(run, dataset)))}
     if chosen.open_test is not None:
         from tutelage.training.student import load_student
 
-        ledger = run.path.parent / "test_openings.jsonl"
-        test = open_test(dataset, ledger, run=run.path.name, reason=chosen.open_test)
+        test = open_test(dataset, Workspace(run.path.parent).test_openings, run=run.path.name, reason=chosen.open_test)
         logits = predict(load_student(run, dataset), test)
-        told["test"] = measure(logits, test.labels) | {"interval": image_interval(right(logits, test.labels))}
+        measured["test"] = measure(logits, test.labels)
+        intervals["test"] = image_interval(right(logits, test.labels))
+    teacher = evaluation["teacher"]
     if chosen.json:
-        print(json.dumps(told, indent=2))
+        splits = {split: {**of_split, "interval": intervals[split]} for split, of_split in measured.items()}
+        print(json.dumps({"teacher": teacher} | splits, indent=2))
         return
-    for split in ("val", "test", "teacher"):
-        if told.get(split):
-            print(f"{'teacher on val' if split == 'teacher' else split}: {_in_words(told[split])}")
+    for split, of_split in measured.items():
+        low, high = (MEASURES["top1"].text(end) for end in intervals[split])
+        print(f"{split}: {sentence(of_split)}; top-1 {low} to {high} (95 % interval over the images)")
+    if teacher:
+        print(f"teacher on val: {sentence(teacher)}")
 
 
 def report(arguments: list[str]) -> None:
@@ -130,25 +133,9 @@ def report(arguments: list[str]) -> None:
     from tutelage.report.table import print_table
 
     Study.open(folder)
-    if not (folder / "results.json").exists():
-        raise UserError(f"{folder} has no results yet", "tutelage distill with the same recipe goes on")
     page = write_report(folder)
-    print_table(kept(folder, "results"), Console())
+    print_table(results.read(folder), Console())
     print(f"report: {page}")
-
-
-def compare(arguments: list[str]) -> None:
-    """Finished runs and studies side by side on val."""
-    parser = _parser("compare", "Finished runs and studies on val, paired by seed, and in what they differ.")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY")
-    parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    chosen = parser.parse_args(arguments)
-    told = comparison(groups(chosen.paths), chosen.data_root)
-    if chosen.json:
-        print(json.dumps(told, indent=2))
-    else:
-        print_comparison(told, Console())
 
 
 def cache(arguments: list[str]) -> None:
@@ -168,7 +155,7 @@ def cache(arguments: list[str]) -> None:
 def _cache_list(arguments: list[str]) -> None:
     parser = _parser("cache list", "Every teacher's answers under --runs.")
     parser.add_argument("--runs", type=Path, default=RUNS)
-    root = parser.parse_args(arguments).runs / CACHES
+    root = Workspace(parser.parse_args(arguments).runs).caches
     found = caches(root)
     if not found:
         print(f"no teacher's answers in {root}")
@@ -181,8 +168,9 @@ def _cache_list(arguments: list[str]) -> None:
             uses = []
         paid = len(views) * one.samples
         saved = sum(use["images"] for use in uses)
+        of = one.manifest.get("data", "images of a loop of your own")
         print(
-            f"{one.folder.name}  {one.manifest['teacher']['name']} on {one.manifest['data']}: {len(views)} views of "
+            f"{one.folder.name}  {one.manifest['teacher']['name']} on {of}: {len(views)} views of "
             f"{one.samples:,} images, {progress.size(one.size_bytes)}, read by {len(uses)} runs, "
             f"teacher passes paid {paid:,}, saved {saved:,}"
         )
@@ -191,9 +179,7 @@ def _cache_list(arguments: list[str]) -> None:
 def _cache_fill(arguments: list[str]) -> None:
     flags = _teaching_flags("cache fill", arguments)
     dataset = data.load(flags.recipe.data, flags.data_root)
-    plan = Plan(len(dataset.train), flags.recipe.views, flags.recipe.seed, flags.recipe.fit)
-    device = flags.engine.fabric().device
-    lesson = lessons.prepare(flags.recipe, plan, dataset, flags.runs, device)
+    lesson = lessons.prepare(flags.recipe, dataset, flags.workspace, Process.of(flags.engine.fabric()))
     if not lesson.caches:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
     size = progress.size(sum(one.size_bytes for one in lesson.caches))
@@ -204,7 +190,7 @@ def _cache_verify(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         parser = _parser("cache verify", "Compares every file with its checksum; with RECIPE asks the teacher again.")
         parser.add_argument("--runs", type=Path, default=RUNS)
-        root = parser.parse_args(arguments).runs / CACHES
+        root = Workspace(parser.parse_args(arguments).runs).caches
         for one in caches(root):
             print(f"{one.folder}: {one.check_files()} files are as written")
         if not caches(root):
@@ -213,12 +199,12 @@ def _cache_verify(arguments: list[str]) -> None:
     flags = _teaching_flags("cache verify", arguments)
     dataset = data.load(flags.recipe.data, flags.data_root)
     for spec in flags.recipe.taught_by:
-        member = lessons.load_member(flags.recipe, spec, dataset, flags.runs)
-        one = lessons.open_cache(flags.recipe, member, dataset, flags.runs)
+        member = load_member(flags.recipe, spec, dataset, flags.workspace)
+        one = lessons.open_cache(flags.recipe, member, dataset, flags.workspace)
         files_read = one.check_files()
         if not files_read:
             raise UserError(
-                f"no answers of this recipe's teacher in {flags.runs / CACHES}", "tutelage cache fill asks it"
+                f"no answers of this recipe's teacher in {flags.workspace.caches}", "tutelage cache fill asks it"
             )
         worst = one.verify(member.network, dataset.train, flags.recipe.augment)
         print(f"{one.folder}: {files_read} files are as written")
@@ -231,10 +217,11 @@ def _cache_prune(arguments: list[str]) -> None:
     parser.add_argument("--all", action="store_true", help="every one of them")
     parser.add_argument("--runs", type=Path, default=RUNS)
     chosen = parser.parse_args(arguments)
-    present = sorted(path for path in (chosen.runs / CACHES).glob("v*") if path.is_dir())
+    root = Workspace(chosen.runs).caches
+    present = sorted(path for path in root.glob("v*") if path.is_dir())
     for name in chosen.names:
         if name not in {path.name for path in present}:
-            raise UserError(f"there is no {name} in {chosen.runs / CACHES}", "tutelage cache list shows their names")
+            raise UserError(f"there is no {name} in {root}", "tutelage cache list shows their names")
     for folder in present:
         named = folder.name in chosen.names
         if chosen.all or named or (not chosen.names and not _read_by_a_run(folder, chosen.runs)):
@@ -258,34 +245,24 @@ def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
     if not flags.recipe.taught_by:
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
     for own in flags.recipe.of_teachers:
-        if not Run.at(own, flags.runs).done:
+        if not Run(flags.workspace.folder(own)).done:
             raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
 
 
-def _run_is_done(recipe: Recipe, runs: Path) -> bool:
+def _is_done(run: Run) -> bool:
     """Whether nothing is left to be trained: a damaged run is trained again where it is."""
-    run = Run.at(recipe, runs)
     try:
         return run.done and run.damage() is None
     except Damaged:
         return False
 
 
-def _folders(runs: Path, wanted: list[Recipe]) -> list[Path]:
+def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
     """Of these recipes' runs, their teachers' first."""
     teachers = [own for one in wanted for own in one.of_teachers]
-    return list(dict.fromkeys(Run.at(one, runs).path for one in [*teachers, *wanted]))
+    return list(dict.fromkeys(workspace.folder(one) for one in [*teachers, *wanted]))
 
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(f"tutelage {verb}", description=description)
-
-
-def _in_words(measured: dict[str, Any]) -> str:
-    low, high = measured.get("interval", (None, None))
-    within = "" if low is None else f" ({low:.2%} to {high:.2%} over the images)"
-    words = [f"top-1 {measured['top1']:.2%}{within}", f"NLL {measured['nll']:.3f}", f"ECE {measured['ece']:.3f}"]
-    if "agreement" in measured:
-        words += [f"agreement with the teacher {measured['agreement']:.2%}", f"KL {measured['kl_to_teacher']:.3f}"]
-    return ", ".join(words) + f" ({measured['images']:,} images)"

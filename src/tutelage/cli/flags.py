@@ -1,4 +1,4 @@
-"""From the words of a command line to a recipe: what is named first, then every flag over it."""
+"""Turns the words of a command line into a recipe: what is named comes first, then every flag changes it."""
 
 import dataclasses
 import json
@@ -9,17 +9,19 @@ from typing import Annotated, Any
 import tyro
 
 from tutelage.cli.tracking import Tracker
+from tutelage.data import DATASETS
 from tutelage.errors import UserError
 from tutelage.models import Model
 from tutelage.run import builtin, recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
+from tutelage.study.search import Search
 from tutelage.study.study import SEEDS
-from tutelage.study.tune import Search
 
 RUNS = Path("runs")
-WEIGHTS = (".safetensors", ".pth", ".pt")
+WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin")
 PRETRAINED = ("timm:", "torchvision:", "hf-hub:")
 """Networks that come with weights for other classes: a new head is trained."""
 
@@ -37,6 +39,11 @@ class TrainFlags:
     log: Tracker = "none"
     """Where metrics.jsonl is copied to while it grows."""
 
+    @property
+    def workspace(self) -> Workspace:
+        """Where things happen."""
+        return Workspace(self.runs, self.data_root, self.engine)
+
 
 @dataclass(frozen=True)
 class DistillFlags(TrainFlags):
@@ -47,7 +54,7 @@ class DistillFlags(TrainFlags):
     methods: tuple[str, ...] = ()
     """Compare these methods at their defaults instead of the recipe's own."""
     name: str = ""
-    """Of the study's folder; empty: from the recipe."""
+    """The name of the study's folder; empty: made from the recipe."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,11 @@ class TuneFlags(TrainFlags):
 
     search: Search = field(default_factory=Search)
     seeds: tuple[int, ...] = SEEDS
-    """Of the closing study: the best setting, the defaults and the baseline, once with each."""
+    """The closing study trains the best setting, the defaults and the baseline once with each of these."""
     beside: tuple[str, ...] = ()
-    """Further methods of the closing study, at their defaults."""
+    """The closing study trains these methods, too, at their defaults."""
     name: str = ""
-    """Of the folders; empty: from the recipe."""
+    """The name of the folders; empty: made from the recipe."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
@@ -76,7 +83,33 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
     rest, chosen = _shortcuts(arguments[len(named) :], chosen)
     settings = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
     prog = f"tutelage {verb} {' '.join(named)}"
-    return tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
+    try:
+        flags = tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
+    except UserError as error:
+        raise _with_its_flag(error, rest) from None
+    _check_weights(flags.recipe)
+    return flags
+
+
+def _with_its_flag(error: UserError, arguments: list[str]) -> UserError:
+    """A part of a recipe calls its fields "fit.epochs", wherever it stands: the name that was written."""
+    field = error.message.partition(" = ")[0]
+    written = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments if word[:2] == "--"}
+    longer = [name for name in written if name.endswith(f".{field}")]
+    if field in written or len(longer) != 1:
+        return error
+    return UserError(longer[0] + error.message.removeprefix(field), error.hint)
+
+
+def _check_weights(chosen: Recipe) -> None:
+    """Files of weights for other networks are refused before the images are looked at."""
+    row = DATASETS.get(chosen.data.name)
+    models = [chosen.student, *(spec.model for spec in chosen.taught_by)]
+    if any(Path(model.weights or "-").is_file() for model in models):
+        from tutelage.models.building import check_file
+
+        for model in models:
+            check_file(model, row.channels if row else 3)
 
 
 def with_method(chosen: Recipe, name: str) -> Recipe:

@@ -1,4 +1,4 @@
-"""Images kept whole in memory, and their views: every pixel of a view is looked up by its address.
+"""Keeps whole data sets in memory and makes their views: every pixel of a view is looked up by its address.
 
 A view is built in the space of indices: crop, padding, flip, cutout and CutMix decide which stored pixel each pixel of
 the view shows, and one gather fetches them. Integer arithmetic, one comparison a draw and one multiplication a pixel:
@@ -72,6 +72,7 @@ class MemoryImages(Images):
     def plain(self, position: Int64[Tensor, " B"]) -> Float32[Tensor, "B C H W"]:
         """The images as they are, in [0, 1], stored channels last."""
         channels, height, width = self.shape
+        position = position.to(self._store.device, non_blocking=True)
         flat = self._store[: self._black].view(len(self), height * width * channels).index_select(0, position)
         return self._as_images(flat)
 
@@ -150,7 +151,8 @@ class MemoryImages(Images):
     def stream(self, addresses: Iterable[Addresses], augment: Augment, workers: int = -1) -> Iterator[Views]:
         """The views of one batch after another; made here, at once: no worker is as fast."""
         device = self.labels.device
-        return (self.view(sample.to(device), view.to(device), augment) for sample, view in addresses)
+        on_device = (tuple(part.to(device, non_blocking=True) for part in address) for address in addresses)
+        return (self.view(*address, augment) for address in on_device)
 
     def _check(self, augment: Augment) -> None:
         for name in LATER:

@@ -1,23 +1,22 @@
-"""Three splits: train, val carved from it once and for all, and test behind a turnstile.
+"""Loads what training may see of a data set: train, and val carved from it once and for all. test_split.py has test.
 
 Which image belongs to which split depends on the data set alone, never on a run's seed.
 """
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import Int64
 from torch import Tensor
 
-from tutelage import files, sealed
+from tutelage import files
 from tutelage.data import DATASETS, Data, sources
 from tutelage.data.images import Images
 from tutelage.data.memory import MemoryImages
 from tutelage.data.stratify import stratified_order
-from tutelage.errors import Damaged, UserError
+from tutelage.edge.card import PHOTOS
+from tutelage.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +48,7 @@ def load(data: Data, root: Path | None = None) -> DataSet:
     """See `tutelage.data.load`."""
     if data.is_path:
         return _of_path(data)
-    images, labels, classes = sources.read(data.name, root, train=True)
+    images, labels, classes = sources.read(data.name, root)
     order = stratified_order(labels, "val")
     held_out = round(data.val_share * len(labels))
     if min(held_out, len(labels) - held_out) < len(classes):
@@ -101,53 +100,5 @@ def _of_path(data: Data) -> DataSet:
         val_positions=cut.val,
         digest=files.digest({"images": train.digest, "positions": positions}),
         data=data,
-        interpolation=photos.INTERPOLATION,
-    )
-
-
-def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Images:
-    """The turnstile: the test images, after their opening was written down.
-
-    Args:
-        dataset: Whose test split.
-        ledger: The file `test_openings.jsonl` that counts the openings; appended to, by one process at a time.
-        run: Which run or study asks.
-        reason: Why.
-
-    Raises:
-        UserError: no reason was given; the ledger cannot be written; the files are missing or corrupt.
-    """
-    if not reason.strip():
-        raise UserError("the test split opens on the record only, and the reason is empty", "say why it is opened")
-    opening = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "run": run, "reason": reason}
-    try:
-        sealed.append_lines(ledger, [opening], ledger.name)
-    except Damaged as damaged:
-        raise _no_ledger(damaged) from None
-    except OSError as error:
-        raise UserError(
-            f"cannot record the opening of the test split in {ledger}: {error}", "make it writable"
-        ) from error
-    if dataset.data.is_path:
-        from tutelage.data import photos
-
-        told = photos.sound(dataset.data)
-        return photos.images(told, photos.pieces(told, dataset.data).test, dataset.data, "test")
-    images, labels, _ = sources.read(dataset.name, dataset.root, train=False)
-    return MemoryImages(images, labels)
-
-
-def openings(ledger: Path) -> list[dict[str, Any]]:
-    """Every opening so far, oldest first: {"time", "run", "reason"}."""
-    try:
-        return sealed.read_lines(ledger, ledger.name)
-    except Damaged as damaged:
-        raise _no_ledger(damaged) from None
-
-
-def _no_ledger(damaged: Damaged) -> Damaged:
-    return Damaged(
-        damaged.path,
-        damaged.reason,
-        "it counts how often test was opened: put back a copy; without one, remove it, and it counts from now on",
+        interpolation=PHOTOS,
     )

@@ -1,4 +1,4 @@
-"""What an exported file says of itself: its classes, and how to get from a picture to its input.
+"""Reads the card beside an exported file: its classes, and how to get from a picture to its input.
 
 The card is JSON: in an ONNX file's metadata under `KEY`, and for every format in card.json beside the file.
 """
@@ -17,6 +17,8 @@ EXPORTED = "export.json"
 """Says what each exported file is worth, and its SHA-256."""
 AGAIN = "tutelage export RUN writes it again"
 INTERPOLATIONS = ("bilinear", "bicubic")
+PHOTOS = "bicubic"
+"""How photos are resized that come in many sizes."""
 
 
 @dataclass(frozen=True)

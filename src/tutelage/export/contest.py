@@ -1,17 +1,20 @@
-"""What a run brings to `tutelage bench`: its exported files, and its student and teacher as PyTorch runs them."""
+"""Collects what `tutelage bench RUN` compares: the exported files, and student and teacher as PyTorch runs them."""
 
 import dataclasses
 from pathlib import Path
 
 from tutelage import data, progress
 from tutelage.edge.comparing import Contestant
+from tutelage.edge.kinds import pt2
 from tutelage.errors import UserError
 from tutelage.export import exported, task_of
 from tutelage.export.formats import chosen
-from tutelage.export.others import write_torch
+from tutelage.export.onnx_files import quiet
 from tutelage.measure.classifier import measure
 from tutelage.run.folder import Run
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
+from tutelage.teacher.members import load_member
 
 
 def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]:
@@ -26,19 +29,20 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
         UserError: no run, or not a finished one; a teacher whose weights are not there any more.
     """
     run = Run.open(path)
-    dataset = data.load(run.recipe.data, data_root)
+    dataset, workspace = data.load(run.recipe.data, data_root), Workspace(path.parent, data_root)
     task = task_of(run, dataset)
     folder.mkdir()
     labels = dataset.val.labels
     networks = {"student, PyTorch": (task.network, measure(task.logits, labels)["top1"])}
     for spec in run.recipe.taught_by:
-        member = lessons.load_member(run.recipe, spec, dataset, path.parent)
-        logits = lessons.on_val(run.recipe, member, dataset, path.parent)
+        member = load_member(run.recipe, spec, dataset, workspace)
+        logits = lessons.on_val(run.recipe, member, dataset, workspace)
         networks[f"teacher {member.model.name}, PyTorch"] = member.network, measure(logits, labels)["top1"]
     found = []
     for number, (name, (network, accuracy)) in enumerate(networks.items()):
         file = folder / f"{number}.pt2"
-        write_torch(dataclasses.replace(task, network=network), file)
+        with quiet():
+            pt2.write(dataclasses.replace(task, network=network), file)
         found.append(Contestant(name, file, task.shape, accuracy))
     sound = exported(run)
     if not sound:

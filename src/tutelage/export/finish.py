@@ -1,4 +1,4 @@
-"""A last short distillation with 8-bit arithmetic in the loop, so that the student learns to live with the rounding.
+"""Finishes a student with 8-bit arithmetic in the loop, so that it learns to live with the rounding of an int8 file.
 
 Source: Jacob et al. 2018, arXiv:1712.05877, section 3; gradients pass the rounding as if it were not there, and are
 zero where an activation is clipped.
@@ -10,24 +10,26 @@ within ranges found once. `torch.ao.quantization`, which had this, is being remo
 import dataclasses
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from tutelage import progress
 from tutelage.data.splits import DataSet
 from tutelage.export.onnx_files import calibration
+from tutelage.export.steady import LARGEST_WEIGHT
 from tutelage.export.task import Task
 from tutelage.run import optim
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.plan import Plan
+from tutelage.run.process import Process
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.training.distiller import Distiller
-from tutelage.training.loop import Step
+from tutelage.training.loop import steps_taken
+from tutelage.training.step import Step
 from tutelage.training.student import rebuilt
 
 LEARNING_RATE_SHARE = 0.02
@@ -38,10 +40,12 @@ class RoundedWeight(nn.Module):
     """A kernel as its int8 form says it: a symmetric scale for each output channel."""
 
     def forward(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """The nearest of 255 values for each channel."""
+        """The nearest of 129 values for each channel."""
         largest = weight.detach().flatten(1).abs().amax(1).clamp_min(1e-12)
         zero = torch.zeros_like(largest, dtype=torch.int32)
-        return torch.fake_quantize_per_channel_affine(weight, largest / 127, zero, 0, -127, 127)
+        return torch.fake_quantize_per_channel_affine(
+            weight, largest / LARGEST_WEIGHT, zero, 0, -LARGEST_WEIGHT, LARGEST_WEIGHT
+        )
 
 
 class RoundedInput:
@@ -106,17 +110,20 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
     Raises:
         UserError: the teacher's weights are not there any more.
     """
-    recipe, fabric = run.recipe, (engine or Engine()).fabric()
+    fabric = (engine or Engine()).fabric()
     fit = dataclasses.replace(
-        recipe.fit,
+        run.recipe.fit,
         epochs=epochs,
-        learning_rate=recipe.fit.learning_rate * LEARNING_RATE_SHARE,
+        learning_rate=run.recipe.fit.learning_rate * LEARNING_RATE_SHARE,
+        companion=run.recipe.fit.companion * LEARNING_RATE_SHARE,
         schedule="cosine",
         warm_up=0.0,
         ema=0.0,
+        average=0.0,
     )
-    plan = Plan(len(dataset.train), recipe.views, recipe.seed, fit)
-    lesson = lessons.prepare(recipe, plan, dataset, Path(run.path).parent, fabric.device)
+    recipe = dataclasses.replace(run.recipe, fit=fit)
+    plan = Plan.of(recipe, len(dataset.train))
+    lesson = lessons.prepare(recipe, dataset, Workspace(run.path.parent), Process.of(fabric))
     student, adapters, network = rebuilt(run, dataset, to_learn=True)
     network.to(fabric.device)
     distiller = Distiller(student, recipe.method, adapters).to(memory_format=torch.channels_last)
@@ -128,9 +135,6 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
         module, optimizer = fabric.setup(distiller, optim.optimizer(fit, distiller))
         images = dataset.train.to(fabric.device)
         take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer)
-        shown = images.stream(map(plan.addresses, range(plan.steps)), recipe.augment)
-        with progress.advancing("finishing in 8 bits", plan.steps * fit.batch_size) as advance:
-            for step, views in enumerate(shown):
-                take_step(step, views)
-                advance(fit.batch_size)
+        for _ in steps_taken(take_step, images, 0, "finishing in 8 bits"):
+            pass
     return network.cpu().eval()

@@ -1,40 +1,47 @@
-"""FORMATS: the only list of what a student can be exported to."""
+"""Lists what a student can be exported to; FORMATS is the only list."""
 
 import importlib.util
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tutelage.edge.runtimes import RUNTIMES
+from tutelage.edge.runtimes import kind_of
 from tutelage.errors import UserError, unknown
-from tutelage.export import onnx_files, others
+from tutelage.export import onnx_files
 from tutelage.export.task import Task
 
 
 class Format(NamedTuple):
     """One kind of file."""
 
-    write: Callable[[Task, Path], None]
-    """Makes the file (and what belongs to it, under the same name with another suffix)."""
     file: str
-    """Its name in a run's folder; the suffix says which of `edge.runtimes.RUNTIMES` runs it."""
+    """Its name in a run's folder; the suffix says which module of `edge/kinds` runs it, and writes it."""
     packages: tuple[str, ...]
     """Importable names that the writer and the runtime need."""
     extra: str
     """The extra that brings them; empty: tutelage always does."""
     summary: str
+    write: Callable[[Task, Path], None] | None = None
+    """Makes the file (and what belongs to it, under the same name with another suffix); None: its kind's `write`."""
     int8: bool = False
     """Whether it computes in 8 bits, and may so lose accuracy."""
+
+    @property
+    def writer(self) -> Callable[[Task, Path], None]:
+        """`write`, or that of its kind."""
+        found = self.write or kind_of(Path(self.file)).write
+        assert found is not None, f"nothing writes {self.file}"
+        return found
 
 
 # fmt: off
 FORMATS: dict[str, Format] = {
-    "onnx": Format(onnx_files.write_onnx, "student.onnx", (), "", "ONNX Runtime, browsers, most other runtimes"),
-    "onnx-int8": Format(onnx_files.write_int8, "student-int8.onnx", (), "", "the same in 8 bits", int8=True),
-    "torch": Format(others.write_torch, "student.pt2", (), "", "PyTorch without this package"),
-    "openvino": Format(others.write_openvino, "student.xml", ("openvino",), "openvino", "Intel's processors"),
-    "executorch": Format(others.write_executorch, "student.pte", ("executorch",), "executorch", "phones, Arm boards"),
-    "litert": Format(others.write_litert, "student.tflite", ("litert_torch",), "litert", "Android, microcontrollers"),
+    "onnx": Format("student.onnx", (), "", "ONNX Runtime, browsers, most other runtimes", onnx_files.write_onnx),
+    "onnx-int8": Format("student-int8.onnx", (), "", "the same in 8 bits", onnx_files.write_int8, int8=True),
+    "torch": Format("student.pt2", (), "", "PyTorch without this package"),
+    "openvino": Format("student.xml", ("openvino",), "openvino", "Intel's processors", onnx_files.write_openvino),
+    "executorch": Format("student.pte", ("executorch",), "executorch", "phones, Arm boards"),
+    "litert": Format("student.tflite", ("litert_torch",), "litert", "Android, microcontrollers"),
 }
 # fmt: on
 
@@ -50,7 +57,7 @@ def chosen(names: Iterable[str]) -> dict[str, Format]:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS, "tutelage export --help")
         row = FORMATS[name]
-        needed = {*row.packages, RUNTIMES[Path(row.file).suffix].module.partition(".")[0]}
+        needed = {*row.packages, kind_of(Path(row.file)).module.partition(".")[0]}
         missing = sorted(package for package in needed if importlib.util.find_spec(package) is None)
         if missing:
             raise UserError(

@@ -1,16 +1,17 @@
-"""README.md of an exported student: what it is, what it is worth, how far to trust it; as the hub reads it."""
+"""Writes README.md for an exported student, as the hub reads it: what it is, what it is worth, how far to trust it."""
 
 from pathlib import Path, PurePath
 from typing import Any
 
 from tutelage import files, sealed
+from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.progress import size
 from tutelage.run.folder import Run
 
 SPLITS = {"val": "validation", "test": "test"}
 
 
-def write_model_card(run: Run, *, test: dict[str, Any] | None = None) -> Path:
+def write_model_card(run: Run, *, test: Measured | None = None) -> Path:
     """Writes README.md beside student.onnx, from what is measured and lies in the run's folder.
 
     Args:
@@ -21,7 +22,7 @@ def write_model_card(run: Run, *, test: dict[str, Any] | None = None) -> Path:
 
     recipe = sealed.read_json(run.path / "recipe.json", run.what("recipe.json"))
     card, exported, evaluated = (run.result(name) for name in ("card", "export", "evaluation"))
-    measured = {"val": evaluated["val"]} | ({"test": test} if test else {})
+    measured: dict[str, Measured] = {"val": evaluated["val"]} | ({"test": test} if test else {})
     data = ModelCardData(
         library_name="onnx",
         pipeline_tag="image-classification",
@@ -38,7 +39,7 @@ def write_model_card(run: Run, *, test: dict[str, Any] | None = None) -> Path:
             "## What it is worth",
             _worth(measured, evaluated["teacher"], _taught_by(recipe)),
             "## Size and speed",
-            _size(card, exported, run.result("environment") or {}),
+            _size(card, exported),
             "## How it was trained",
             _training(recipe, run),
             "## Limits",
@@ -63,22 +64,22 @@ def interval(share: float, images: int) -> tuple[float, float]:
     return float(ends.low), float(ends.high)
 
 
-def _eval_results(data: str, measured: dict[str, dict[str, Any]]) -> list[Any]:
+def _eval_results(data: str, measured: dict[str, Measured]) -> list[Any]:
     from huggingface_hub import EvalResult
 
-    names = {"top1": ("accuracy", "top-1 accuracy"), "ece": ("ece", "expected calibration error, 15 bins")}
     return [
         EvalResult(
             task_type="image-classification",
             dataset_type=data,
             dataset_name=data,
             dataset_split=SPLITS[split],
-            metric_type=kind,
-            metric_name=words,
-            metric_value=round(values[name], 4),
+            metric_type=MEASURES[name].hub,
+            metric_name=MEASURES[name].title,
+            metric_value=round(value, 4),
         )
-        for split, values in measured.items()
-        for name, (kind, words) in names.items()
+        for split, of_split in measured.items()
+        for name, value in taken(of_split).items()
+        if MEASURES[name].hub
     ]
 
 
@@ -111,37 +112,47 @@ logits = session.run(["logits"], {{"pixels": pixels}})[0]  # one column a class,
 ```"""
 
 
-def _worth(measured: dict[str, Any], teacher: dict[str, Any] | None, specs: list[dict[str, Any]]) -> str:
-    lines = ["| split | images | top-1 accuracy (95 % interval over images) | NLL | ECE | agreement with the teacher |"]
-    lines.append("|---|---|---|---|---|---|")
-    for split, values in measured.items():
-        low, high = interval(values["top1"], values["images"])
-        agreement = f"{values['agreement']:.2%}" if "agreement" in values else ""
-        lines.append(
-            f"| {SPLITS[split]} | {values['images']:,} | {values['top1']:.2%} ({low:.2%} to {high:.2%}) | "
-            f"{values['nll']:.3f} | {values['ece']:.3f} | {agreement} |"
-        )
+def _worth(measured: dict[str, Measured], teacher: Measured | None, specs: list[dict[str, Any]]) -> str:
+    present = {name for of_split in measured.values() for name in taken(of_split)}
+    shown = {name: row for name, row in MEASURES.items() if name in present}
+    heads = ["split", "images", *(row.title for row in shown.values()), "top-1 on other images, 95 % interval"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for split, of_split in measured.items():
+        low, high = interval(of_split["top1"], of_split["images"])
+        cells = [row.text(taken(of_split).get(name)) for name, row in shown.items()]
+        lines.append(f"| {SPLITS[split]} | {of_split['images']:,} | {' | '.join(cells)} | {low:.2%} to {high:.2%} |")
+    lines += [
+        "",
+        *(f"- {row.title}: {row.words}{f' ({row.direction})' if row.direction else ''}" for row in shown.values()),
+    ]
     if teacher and specs:
         known = ", which it may have been trained on" if any(spec["tune"] == "none" for spec in specs) else ""
-        lines.append(f"\nThe teacher reaches {teacher['top1']:.2%} on the validation images{known}.")
+        lines.append(f"\nThe teacher reaches {MEASURES['top1'].text(teacher['top1'])} on the validation images{known}.")
     return "\n".join(lines)
 
 
-def _size(card: dict[str, Any], exported: dict[str, Any], environment: dict[str, Any]) -> str:
-    where = environment.get("machine", {}).get("processor", "the machine that exported it")
+def _size(card: dict[str, Any], exported: dict[str, Any]) -> str:
+    where = " and ".join(dict.fromkeys(_machine(file) for file in exported.values()))
     lines = [
         f"{card['parameters']:,} parameters, {card['macs']:,} multiply-adds an image. Each file was run on the "
-        f"validation images, and one image at a time on one thread of {where}.\n",
-        "| file | size | top-1 accuracy | PyTorch's answers | ms an image, median | 90th percentile |",
-        "|---|---|---|---|---|---|",
+        f"validation images, on their picture files, and one image at a time on one thread of {where}.\n",
+        "| file | size | top-1 accuracy | from files | PyTorch's answers | ms an image, median | 90th percentile |",
+        "|---|---|---|---|---|---|---|",
     ]
     for file in exported.values():
-        latency = file["latency_ms"]
+        latency, again = file["latency_ms"], file.get("from_files")
+        from_files = f"{again['top1']:.2%} of {again['images']:,}" if again else "not measured"
         lines.append(
-            f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | {file['same_predictions']:.2%} | "
-            f"{latency['p50']:.3g} | {latency['p90']:.3g} |"
+            f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | "
+            f"{from_files} | {file['same_predictions']:.2%} | {latency['p50']:.3g} | {latency['p90']:.3g} |"
         )
     return "\n".join(lines)
+
+
+def _machine(file: dict[str, Any]) -> str:
+    """Where a file was measured; with the instruction sets, by which 8-bit products may differ."""
+    sets = ", ".join(file.get("int8_instructions", ()))
+    return file.get("processor", "a machine that was not noted") + (f" (8-bit products by {sets})" if sets else "")
 
 
 def _training(recipe: dict[str, Any], run: Run) -> str:
@@ -158,7 +169,7 @@ def _training(recipe: dict[str, Any], run: Run) -> str:
     return "\n".join(lines)
 
 
-def _limits(card: dict[str, Any], measured: dict[str, dict[str, Any]], recipe: dict[str, Any]) -> str:
+def _limits(card: dict[str, Any], measured: dict[str, Measured], recipe: dict[str, Any]) -> str:
     best = measured.get("test", measured["val"])
     over = best["confidence"] - best["top1"]
     worst = min(
@@ -194,13 +205,13 @@ def _methods(method: dict[str, Any]) -> list[str]:
 
 def _fields(method: dict[str, Any], where: str = "") -> list[str]:
     """A method's numbers in words, those of a composition's parts under their names."""
-    told = []
+    words = []
     for name, value in method.items():
         if isinstance(value, dict):
-            told += _fields(value, f"{where}{name}.")
+            words += _fields(value, f"{where}{name}.")
         elif name != "name":
-            told.append(f"{where}{name} {value}")
-    return told
+            words.append(f"{where}{name} {value}")
+    return words
 
 
 def _last(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a classifier is worth on a split: accuracy, calibration, and how far it agrees with its teacher.
+"""Measures a classifier on a split: its accuracy, its calibration, and how far it agrees with its teacher.
 
 Every number is computed from the logits of all images, so it is exact whatever the batch size and the number of
 devices: no padded sampler, no mean of means.
@@ -7,15 +7,15 @@ devices: no padded sampler, no mean of means.
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
 from tutelage.data.images import Images
 from tutelage.edge.comparing import percentiles
+from tutelage.measure.measures import MEASURES, Answers, Measured
 from tutelage.models.tap import evaluating
 from tutelage.progress import advancing
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Images a pass on a CPU: the maps of more leave its caches (benchmarks/fill.py). Eight times as many on a GPU."""
-ECE_BINS = 15
 LATENCY_ROUNDS, LATENCY_SECONDS = 100, 4.0
 """Rounds over the networks whose latency is measured, and the time after which no further begins."""
 
@@ -69,37 +68,19 @@ def predict(
 
 def measure(
     logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"], teacher_logits: Float[Tensor, "N C"] | None = None
-) -> dict[str, Any]:
-    """The measures of one set of predictions.
+) -> Measured:
+    """The measures of one set of predictions: those of `MEASURES` that apply, by name.
 
     Returns:
-        `images`; `top1`, `top5` (share of images, 0..1; top5 is absent with fewer than 6 classes); `nll` (nats);
-        `ece` (Guo et al. 2017, arXiv:1706.04599, eq. 3, 15 bins of equal width); `confidence` (mean largest
-        probability); `per_class` (accuracy by class, None where a class has no image); and with a teacher
-        `agreement` (share of images with the same top-1) and `kl_to_teacher` (nats, KL(teacher || network), T = 1).
+        Those, and `images` (their number) and `per_class` (accuracy by class, None where a class has no image).
     """
-    logits = logits.double()
-    log_p = logits.log_softmax(dim=1)
-    confidence = log_p.exp().amax(dim=1)
-    predicted = logits.argmax(dim=1)
-    right = predicted == labels
-    measured: dict[str, Any] = {
-        "images": len(labels),
-        "top1": right.double().mean().item(),
-        "nll": F.nll_loss(log_p, labels).item(),
-        "ece": _expected_calibration_error(confidence, right),
-        "confidence": confidence.mean().item(),
-    }
-    if logits.shape[1] > 5:
-        measured["top5"] = (logits.topk(5, dim=1).indices == labels[:, None]).any(dim=1).double().mean().item()
-    counts = torch.bincount(labels, minlength=logits.shape[1])
-    hits = torch.bincount(labels[right], minlength=logits.shape[1])
-    measured["per_class"] = [h / n if n else None for h, n in zip(hits.tolist(), counts.tolist(), strict=True)]
-    if teacher_logits is not None:
-        log_t = teacher_logits.double().log_softmax(dim=1)
-        measured["agreement"] = (teacher_logits.argmax(dim=1) == predicted).double().mean().item()
-        measured["kl_to_teacher"] = F.kl_div(log_p, log_t, reduction="batchmean", log_target=True).item()
-    return measured
+    answers = Answers(logits, labels, teacher_logits)
+    counts = torch.bincount(labels, minlength=answers.classes)
+    hits = torch.bincount(labels[answers.right], minlength=answers.classes)
+    per_class = [h / n if n else None for h, n in zip(hits.tolist(), counts.tolist(), strict=True)]
+    applying = {name: row for name, row in MEASURES.items() if row.applies(answers.classes, answers.taught)}
+    measured = {"images": len(labels)} | {name: row.compute(answers) for name, row in applying.items()}
+    return cast(Measured, measured | {"per_class": per_class})
 
 
 def latencies(networks: Sequence[nn.Module], shape: tuple[int, int, int]) -> list[dict[str, float]]:
@@ -137,30 +118,3 @@ def _one_thread() -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def calibration_bins(logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> list[dict[str, Any]]:
-    """The bins (k/15, (k+1)/15] of the largest probability that `ece` sums over.
-
-    Returns:
-        One dict a bin: `images`, and mean `confidence` and `accuracy` there (None in an empty one).
-    """
-    confidence = logits.double().softmax(dim=1).amax(dim=1)
-    right = logits.argmax(dim=1) == labels
-    number = _bin(confidence)
-    images = torch.bincount(number, minlength=ECE_BINS).tolist()
-    sums = [torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, number, v) for v in (confidence, right.double())]
-    return [
-        {"images": n, "confidence": c / n if n else None, "accuracy": a / n if n else None}
-        for n, c, a in zip(images, *(total.tolist() for total in sums), strict=True)
-    ]
-
-
-def _bin(confidence: Tensor) -> Tensor:
-    return (confidence * ECE_BINS).ceil().long().clamp(1, ECE_BINS) - 1
-
-
-def _expected_calibration_error(confidence: Tensor, right: Tensor) -> float:
-    """Sum over bins of (share of images) |accuracy - mean confidence|; bins (k/15, (k+1)/15]."""
-    gap = torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, _bin(confidence), right.double() - confidence)
-    return gap.abs().sum().item() / len(right)

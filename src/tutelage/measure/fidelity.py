@@ -1,16 +1,17 @@
-"""Where a student's answers differ: calibration bin by bin, class by class, which classes it confuses more or less than
-before, and on which images it learnt its teacher's mistake. Pure functions of logits; lists are short however many
-images and classes there are.
+"""Shows where the answers of a student differ: by confidence, by class, and in which classes it confuses.
+
+Also on which images it learnt a mistake of its teacher. Pure functions of logits; lists are short however many images
+and classes there are.
 """
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from tutelage.measure.classifier import calibration_bins
+from tutelage.measure.measures import ECE_BINS, Answers, bin_of
 
 MATRIX_CLASSES = 20
 """A whole matrix of confusions up to so many classes; beyond, the largest changes alone."""
@@ -18,14 +19,77 @@ LARGEST = 20
 """Changes of confusion, and images, that are listed."""
 
 
-def reliability(logits: list[Float[Tensor, "N C"]], labels: Int64[Tensor, " N"]) -> list[dict[str, Any]]:
-    """The 15 bins of a reliability diagram (Guo et al. 2017, section 2), the images of all seeds together.
+class Bin(TypedDict):
+    """One bin of a reliability diagram: (k/15, (k+1)/15]. The means are None in an empty one."""
 
-    Returns:
-        One dict a bin: `images`, and mean `confidence` and `accuracy` there (None in an empty one).
-    """
-    together = torch.cat(logits)
-    return calibration_bins(together, labels.repeat(len(logits)))
+    images: int
+    confidence: float | None
+    accuracy: float | None
+
+
+class Cell(TypedDict):
+    """A change of the number of images of one class that are taken for another."""
+
+    true: int
+    predicted: int
+    images: float
+
+
+class Handed(TypedDict):
+    """An image on which the student learnt its teacher's mistake."""
+
+    position: int
+    label: int
+    teacher: int
+    """The class that the teacher takes it for."""
+    seeds: int
+    """With how many seeds the student makes the mistake."""
+
+
+class Inherited(TypedDict):
+    """How many of its teacher's mistakes a student learnt: images, as means over the seeds but for the first."""
+
+    teacher_wrong: int
+    baseline_right: float
+    """Of those that the teacher gets wrong."""
+    learnt: float
+    """Of those again: the student makes the teacher's very mistake."""
+    unlearnt: float
+    """The baseline makes the teacher's mistake and the student is right."""
+    images: list[Handed]
+    """At most 20: those learnt with the most seeds first, then those the teacher is surest of."""
+
+
+class Changes(TypedDict, total=False):
+    """What a student does otherwise than the baseline, mean over the seeds."""
+
+    class_gain: list[float | None]
+    """Difference of accuracy by class; None where a class has no image."""
+    confusion: list[list[float]] | None
+    """Difference of the number of images by true and predicted class; None above 20 classes."""
+    largest: list[Cell]
+    """At most 20 of the confusion's cells, by size; the diagonal is left out."""
+
+
+class Fidelity(Changes):
+    """What the logits of all seeds of a row say on one split; the baseline's row has its reliability alone."""
+
+    reliability: list[Bin]
+    inherited: NotRequired[Inherited]
+    """Where there is a teacher."""
+
+
+def reliability(logits: list[Float[Tensor, "N C"]], labels: Int64[Tensor, " N"]) -> list[Bin]:
+    """The 15 bins of a reliability diagram (Guo et al. 2017, section 2), the images of all seeds together."""
+    answers = Answers(torch.cat(logits), labels.repeat(len(logits)))
+    number = bin_of(answers.confidence)
+    images = torch.bincount(number, minlength=ECE_BINS).tolist()
+    parts = (answers.confidence, answers.right.double())
+    sums = [torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, number, part).tolist() for part in parts]
+    return [
+        {"images": n, "confidence": c / n if n else None, "accuracy": a / n if n else None}
+        for n, c, a in zip(images, *sums, strict=True)
+    ]
 
 
 def confusion(logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> Int64[Tensor, "C C"]:
@@ -36,18 +100,13 @@ def confusion(logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> Int6
 
 def changes(
     student: list[Float[Tensor, "N C"]], baseline: list[Float[Tensor, "N C"]], labels: Int64[Tensor, " N"]
-) -> dict[str, Any]:
-    """What the student does otherwise than the baseline, mean over the seeds.
+) -> Changes:
+    """What the student does otherwise than the baseline.
 
     Args:
         student: One set of logits a seed.
         baseline: The same seeds.
         labels: Of the images.
-
-    Returns:
-        `class_gain` (difference of accuracy by class, None where a class has no image); `confusion` (difference of
-        the number of images by true and predicted class, a matrix; None above 20 classes); `largest` (at most 20 of its
-        cells, by size: `true`, `predicted`, `images`; the diagonal is left out).
     """
     difference = sum(confusion(s, labels) - confusion(b, labels) for s, b in zip(student, baseline, strict=True))
     mean = torch.as_tensor(difference).double() / len(student)
@@ -55,7 +114,7 @@ def changes(
     gains = [gain / n if n else None for gain, n in zip(mean.diagonal().tolist(), counts, strict=True)]
     apart = mean.clone().fill_diagonal_(0)
     cells = apart.abs().flatten().argsort(descending=True, stable=True)[:LARGEST].tolist()
-    largest = [
+    largest: list[Cell] = [
         {"true": cell // len(mean), "predicted": cell % len(mean), "images": round(apart.flatten()[cell].item(), 2)}
         for cell in cells
         if apart.flatten()[cell]
@@ -70,22 +129,16 @@ def inherited(
     baseline: list[Float[Tensor, "N C"]],
     teacher: Float[Tensor, "N C"],
     labels: Int64[Tensor, " N"],
-) -> dict[str, Any]:
+) -> Inherited:
     """The images on which the student learnt its teacher's mistake: the teacher is wrong, the baseline of the same seed
     is right, and the student makes the very mistake.
-
-    Returns:
-        `teacher_wrong` (images); `baseline_right` (of those; mean over seeds) and `learnt` (of those again); `unlearnt`
-        (mean number where the baseline makes the teacher's mistake and the student is right); `images`, at most 20,
-        those learnt with the most seeds first, then those the teacher is surest of: `position`, `label`, `teacher`
-        (its class), `seeds` (with how many).
     """
-    told = teacher.argmax(dim=1)
-    wrong = told != labels
+    answer = teacher.argmax(dim=1)
+    wrong = answer != labels
     pairs = [(s.argmax(dim=1), b.argmax(dim=1)) for s, b in zip(student, baseline, strict=True)]
     right = torch.stack([wrong & (b == labels) for _, b in pairs])
-    learnt = torch.stack([wrong & (b == labels) & (s == told) for s, b in pairs])
-    unlearnt = torch.stack([wrong & (b == told) & (s == labels) for s, b in pairs])
+    learnt = torch.stack([wrong & (b == labels) & (s == answer) for s, b in pairs])
+    unlearnt = torch.stack([wrong & (b == answer) & (s == labels) for s, b in pairs])
     times, sure = learnt.sum(dim=0), teacher.double().softmax(dim=1).amax(dim=1)
     order = np.lexsort((-sure.numpy(), -times.numpy()))[:LARGEST]
     return {
@@ -94,7 +147,7 @@ def inherited(
         "learnt": round(learnt.sum().item() / len(pairs), 2),
         "unlearnt": round(unlearnt.sum().item() / len(pairs), 2),
         "images": [
-            {"position": int(i), "label": int(labels[i]), "teacher": int(told[i]), "seeds": int(times[i])}
+            {"position": int(i), "label": int(labels[i]), "teacher": int(answer[i]), "seeds": int(times[i])}
             for i in order
             if times[i]
         ],

@@ -1,6 +1,6 @@
-"""What may be claimed from paired seeds, and from the images of one split; the arithmetic is scipy's."""
+"""Says what may be claimed from paired seeds, and from the images of one split; the arithmetic is that of scipy."""
 
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -12,9 +12,52 @@ FEW, ENOUGH = 3, 5
 """Pairs: below the first no interval is given; below the second it is there, and very wide."""
 
 
+Verdict = Literal["gain", "loss", "none", "few"]
+"""Of a paired difference: shown to be above or below 0, no difference shown, or too few pairs to tell."""
+
+
+class Gain(TypedDict):
+    """The mean difference of paired runs, in the unit of their numbers."""
+
+    mean: float
+    n: int
+    """Pairs."""
+    margin: float
+    """The largest difference that is none worth having."""
+    pairs: Literal["too few", "few", "enough"]
+    """Too few: fewer than 3, and the five numbers below are None. Few: fewer than 5."""
+    low: float | None
+    high: float | None
+    """The ends of the two-sided t-interval."""
+    p: float | None
+    """Two-sided t-test of no difference."""
+    p_equivalent: float | None
+    """Two one-sided t-tests (Schuirmann 1987): small where the difference is shown to lie within +- margin."""
+
+
+class Judged(Gain):
+    """A gain with what may be said of it beside those of the other methods of a study."""
+
+    p_adjusted: float | None
+    """Holm 1979; None where there is no p."""
+    verdict: Verdict
+    """A gain or a loss where p_adjusted is at most 0.05."""
+    equivalent: bool | None
+    """Whether a difference beyond the margin is ruled out, each method for itself; None below three pairs."""
+
+
+class McNemar(TypedDict):
+    """McNemar's test of two networks on the same images."""
+
+    only_one: int
+    only_other: int
+    """Images that one network alone has right."""
+    p: float
+
+
 def paired_gain(
     method: list[float], baseline: list[float], confidence: float = 1 - LEVEL, margin: float = MARGIN
-) -> dict[str, Any]:
+) -> Gain:
     """The mean difference of paired runs, with a two-sided t-interval where there are at least three pairs.
 
     Args:
@@ -23,47 +66,41 @@ def paired_gain(
         confidence: Of the interval.
         margin: The largest difference that is none worth having, in the numbers' unit.
 
-    Returns:
-        `mean`, `n`, `pairs` ("too few" below 3, "few" below 5, else "enough"), `low`, `high`, `p` (two-sided t-test of
-        no difference), `margin`, `p_equivalent` (two one-sided t-tests, Schuirmann 1987: small where the difference
-        is shown to lie within +- margin); below three pairs the interval and both p are None.
-
     >>> gain = paired_gain([0.50, 0.52, 0.54], [0.49, 0.50, 0.51])
     >>> [round(gain[name], 4) for name in ("mean", "low", "high", "p")]
     [0.02, -0.0048, 0.0448, 0.0742]
     """
     differences = np.subtract(method, baseline)
     mean, n = float(differences.mean()), len(differences)
-    gain: dict[str, Any] = {"mean": mean, "n": n, "margin": margin}
-    gain["pairs"] = "too few" if n < FEW else "few" if n < ENOUGH else "enough"
+    gain: Gain = {
+        "mean": mean,
+        "n": n,
+        "margin": margin,
+        "pairs": "too few" if n < FEW else "few" if n < ENOUGH else "enough",
+        "low": None,
+        "high": None,
+        "p": None,
+        "p_equivalent": None,
+    }
     if n < FEW:
-        return gain | {"low": None, "high": None, "p": None, "p_equivalent": None}
+        return gain
     if np.ptp(differences) == 0:
-        return gain | {"low": mean, "high": mean, "p": float(mean == 0), "p_equivalent": float(abs(mean) >= margin)}
+        return {**gain, "low": mean, "high": mean, "p": float(mean == 0), "p_equivalent": float(abs(mean) >= margin)}
     from scipy import stats
 
     test = stats.ttest_1samp(differences, 0.0)
     low, high = test.confidence_interval(confidence)
     above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
     below = stats.ttest_1samp(differences, margin, alternative="less").pvalue
-    return gain | {
-        "low": float(low),
-        "high": float(high),
-        "p": float(test.pvalue),
-        "p_equivalent": float(max(above, below)),
-    }
+    p_equivalent = float(max(above, below))
+    return {**gain, "low": float(low), "high": float(high), "p": float(test.pvalue), "p_equivalent": p_equivalent}
 
 
-def judged(gains: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def judged(gains: list[Gain]) -> list[Judged]:
     """The gains of all methods of a study with what may be said of each, corrected for their number.
 
     Args:
-        gains: Of `paired_gain`, one a method, against the same baseline on the same split.
-
-    Returns:
-        Each with `p_adjusted` (Holm 1979; None where there is no p), `verdict` ("gain" or "loss" where p_adjusted is
-        at most 0.05, "none" where no difference is shown, "few" below three pairs) and `equivalent` (whether a
-        difference beyond the margin is ruled out, each method for itself; None below three pairs).
+        gains: One a method, against the same baseline on the same split.
 
     >>> kd = paired_gain([0.50, 0.52, 0.55], [0.40, 0.42, 0.44])
     >>> dkd = paired_gain([0.41, 0.41, 0.45], [0.40, 0.42, 0.44])
@@ -71,13 +108,13 @@ def judged(gains: list[dict[str, Any]]) -> list[dict[str, Any]]:
     [('gain', False), ('none', False)]
     """
     adjusted = iter(holm([gain["p"] for gain in gains if gain["p"] is not None]))
-    told = []
+    found: list[Judged] = []
     for gain in gains:
         p = None if gain["p"] is None else next(adjusted)
-        verdict = "few" if p is None else "none" if p > LEVEL else "gain" if gain["mean"] > 0 else "loss"
-        equivalent = None if p is None else gain["p_equivalent"] <= LEVEL
-        told.append(gain | {"p_adjusted": p, "verdict": verdict, "equivalent": equivalent})
-    return told
+        verdict: Verdict = "few" if p is None else "none" if p > LEVEL else "gain" if gain["mean"] > 0 else "loss"
+        equivalent = None if gain["p_equivalent"] is None else gain["p_equivalent"] <= LEVEL
+        found.append({**gain, "p_adjusted": p, "verdict": verdict, "equivalent": equivalent})
+    return found
 
 
 def holm(p: list[float]) -> list[float]:
@@ -122,7 +159,7 @@ def image_interval(values: Any, confidence: float = 1 - LEVEL, resamples: int = 
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def mcnemar(one: Any, other: Any) -> dict[str, Any]:
+def mcnemar(one: Any, other: Any) -> McNemar:
     """McNemar's exact test (1947) of two networks on the same images: are both equally often right?
 
     It compares these two networks, not the recipes they came from: that takes seeds.
@@ -130,9 +167,6 @@ def mcnemar(one: Any, other: Any) -> dict[str, Any]:
     Args:
         one: Where the first network is right, one truth value an image.
         other: The same of the second.
-
-    Returns:
-        `only_one` and `only_other` (images that one alone has right) and `p`, two-sided.
 
     >>> mcnemar([1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0])
     {'only_one': 6, 'only_other': 0, 'p': 0.03125}

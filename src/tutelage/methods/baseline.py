@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tutelage.methods._common import label_cross_entropy
-from tutelage.methods.base import Method
+from tutelage.methods.base import MEAN, Claims, Method
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Baseline(Method):
     """CE(labels, student)."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
+    claims: ClassVar[Claims] = Claims(duplicates=MEAN)
 
     def losses(self, student, teacher, context, adapters):
         return {"label": label_cross_entropy(student.logits, context)}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._relations import pairs_of, unit
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Method, Range, Weight
 
 
 def cc_loss(
@@ -56,6 +56,7 @@ class CC(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
+    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="a squared difference of Gram matrices")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

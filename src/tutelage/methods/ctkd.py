@@ -8,14 +8,14 @@ When: no temperature is to be searched for.
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from tutelage.methods._common import label_cross_entropy, ramp, softened_kl, standardized
-from tutelage.methods.base import Epochs, Method, Range, Share
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Adapted, Claims, Epochs, Range, Share
 
 
 class LearnedTemperature(nn.Module):
@@ -33,12 +33,15 @@ class LearnedTemperature(nn.Module):
 
 
 @dataclass(frozen=True)
-class CTKD(Method):
+class CTKD(Adapted):
     """(1 - alpha) CE(labels, student) + alpha T^2 KL(teacher_T || student_T), T = low + span sigmoid(raw).
 
     raw is trained to raise the loss: its gradient is multiplied by -(1 - cos(pi min(epoch / loops, 1))) / 2.
     """
 
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT, why="a KL divergence at any temperature", duplicates=MEAN
+    )
     alpha: Share = 0.9
     """Share of the teacher's term, in [0, 1]; 0.9 on CIFAR-100."""
     low: Annotated[float, Range(0, open=True)] = 1.0
@@ -50,7 +53,7 @@ class CTKD(Method):
     standardize: bool = False
     """Standardise both logits per sample before softening."""
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         return LearnedTemperature(self.low, self.span)
 
     def losses(self, student, teacher, context, adapters):

@@ -7,13 +7,14 @@ When: the teacher is much stronger than the student, or trained by a stronger re
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy, widened
-from tutelage.methods.base import Method, Temperature, Weight
+from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Method, Temperature, Weight
 
 
 def pearson(x: Float[Tensor, "N M"], y: Float[Tensor, "N M"]) -> Float[Tensor, " N"]:
@@ -50,6 +51,9 @@ class DIST(Method):
     probabilities at T, along a sample's classes and along a class's samples.
     """
 
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT, why="correlations at their maximum", duplicates="correlations of a sequence twice over"
+    )
     temperature: Temperature = 4.0
     """T > 0; 4 on CIFAR-100, 1 on ImageNet."""
     label_weight: Weight = 1.0

@@ -23,7 +23,7 @@ from tutelage.methods._common import (
     versus_rest,
     widened,
 )
-from tutelage.methods.base import Epochs, Method, Range, Temperature, Weight
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Epochs, Method, Range, Temperature, Weight
 
 
 def dkd_loss(
@@ -66,6 +66,9 @@ class DKD(Method):
     """
 
     mixable: ClassVar[bool] = False
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT, why="two KL divergences", duplicates=MEAN, three_classes=True
+    )
 
     temperature: Temperature = 4.0
     """T > 0, divides both logits; 4 on CIFAR-100, 1 on ImageNet."""

@@ -6,13 +6,14 @@ When: only the teacher's decisions are known, or its probabilities are not to be
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy, widened
-from tutelage.methods.base import Method, Share
+from tutelage.methods.base import MEAN, Claims, Method, Share
 
 
 def hard_label_loss(student_logits: Float[Tensor, "B C"], teacher_logits: Float[Tensor, "B C"]) -> Float[Tensor, ""]:
@@ -24,6 +25,7 @@ def hard_label_loss(student_logits: Float[Tensor, "B C"], teacher_logits: Float[
 class HardLabel(Method):
     """(1 - alpha) CE(labels, student) + alpha CE(argmax teacher, student)."""
 
+    claims: ClassVar[Claims] = Claims(why="the student is never as sure as a decision", duplicates=MEAN)
     alpha: Share = 0.5
     """Share of the teacher's term, in [0, 1]; 0.5 in the paper."""
 

@@ -7,12 +7,13 @@ When: first. It needs nothing but cached logits, and few methods beat it by much
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy, softened_kl, standardized
-from tutelage.methods.base import Method, Share, Temperature
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Method, Share, Temperature
 
 
 def kd_loss(
@@ -34,6 +35,7 @@ def kd_loss(
 class KD(Method):
     """(1 - alpha) CE(labels, student) + alpha T^2 KL(teacher_T || student_T)."""
 
+    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="a KL divergence", duplicates=MEAN)
     temperature: Temperature = 4.0
     """T > 0, divides both logits; larger is softer."""
     alpha: Share = 0.9

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from tutelage.methods._common import label_cross_entropy
-from tutelage.methods.base import Method, Range
+from tutelage.methods.base import MEAN, Claims, Method, Range
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class LabelSmoothing(Method):
     """CE((1 - smoothing) labels + smoothing / C, student)."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
+    claims: ClassVar[Claims] = Claims(duplicates=MEAN)
 
     smoothing: Annotated[float, Range(0, 1, search=(0.02, 0.3))] = 0.1
     """Share of the uniform distribution over all C classes in the target, in [0, 1]; 0.1 in the paper."""

@@ -7,12 +7,13 @@ When: the teacher is an ensemble or very sure of itself, or no temperature is to
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy, widened
-from tutelage.methods.base import Method, Share
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Method, Share
 
 
 def logit_mse_loss(
@@ -38,6 +39,7 @@ def logit_mse_loss(
 class LogitMSE(Method):
     """(1 - alpha) CE(labels, student) + alpha mean_c (z_student - z_teacher)^2."""
 
+    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="a square", duplicates=MEAN)
     alpha: Share = 1.0
     """Share of the teacher's term, in [0, 1]; 1 in both papers: no labels."""
     centred: bool = False

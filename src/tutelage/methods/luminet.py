@@ -7,13 +7,13 @@ When: the teacher favours some classes: what counts here is which images of a ba
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy, ramp, softened_kl, widened
-from tutelage.methods.base import Epochs, Method, Range, Temperature, Weight
+from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Epochs, Method, Range, Temperature, Weight
 
 
 def perception(logits: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
@@ -39,6 +39,9 @@ class LumiNet(Method):
     h = (z - mean over the batch) / standard deviation over the batch, class by class.
     """
 
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT, why="a KL divergence", duplicates="the batch's mean and biased variance stay"
+    )
     temperature: Temperature = 4.0
     """T > 0, divides the standardised logits; 4 on CIFAR-100."""
     label_weight: Weight = 2.0

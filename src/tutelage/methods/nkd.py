@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tutelage.methods._common import at_least_three_classes, label_cross_entropy, others, widened
-from tutelage.methods.base import Method, Temperature, Weight
+from tutelage.methods.base import MEAN, Claims, Method, Temperature, Weight
 
 
 def nkd_loss(
@@ -49,6 +49,9 @@ class NKD(Method):
     """
 
     mixable: ClassVar[bool] = False
+    claims: ClassVar[Claims] = Claims(
+        why="p_t[y] weights the true class, it is not matched", duplicates=MEAN, three_classes=True
+    )
 
     temperature: Temperature = 1.0
     """T > 0, of the other classes' term alone; 1 in the paper."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._relations import pairs_of, unit
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Method, Range, Weight
 
 _FLOOR = 1e-7
 
@@ -48,6 +48,7 @@ class PKT(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
+    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="a KL divergence")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._relations import pairs_of
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Method, Range, Weight
 
 
 def rkd_distance_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"]) -> Float[Tensor, ""]:
@@ -138,6 +138,7 @@ class RKD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
+    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="differences of distances and angles")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -20,7 +20,7 @@ from tutelage.methods._common import (
     versus_rest,
     widened,
 )
-from tutelage.methods.base import Epochs, Method, Range, Temperature, Weight
+from tutelage.methods.base import MEAN, Claims, Epochs, Method, Range, Temperature, Weight
 
 
 def rld_loss(
@@ -63,6 +63,9 @@ class RLD(Method):
     """
 
     mixable: ClassVar[bool] = False
+    claims: ClassVar[Claims] = Claims(
+        why="where the teacher errs the student is to be right", duplicates=MEAN, three_classes=True
+    )
 
     temperature: Temperature = 4.0
     """T > 0, of the masked term; 4 on CIFAR-100."""

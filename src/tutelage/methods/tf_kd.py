@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy, softened_kl, widened
-from tutelage.methods.base import Method, Range, Share, Temperature
+from tutelage.methods.base import MEAN, Claims, Method, Range, Share, Temperature
 
 
 def virtual_teacher(
@@ -45,6 +45,7 @@ class TfKD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     mixable: ClassVar[bool] = False
+    claims: ClassVar[Claims] = Claims(why="the teacher is virtual", duplicates=MEAN)
 
     correct: Annotated[float, Range(0, 0.9999, open=True)] = 0.99
     """The virtual teacher's probability of the label, in (0, 0.9999]; 0.99 in the paper."""

@@ -6,14 +6,14 @@ When: as kd; the student stays less sure of itself, by an entropy term that kd l
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import kl, label_cross_entropy, widened
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import MEAN, Claims, Method, Range, Weight
 
 
 def ttm_loss(
@@ -32,6 +32,7 @@ def ttm_loss(
 class TTM(Method):
     """label_weight CE(labels, student) + teacher_weight KL(p_t^gamma / sum || p_s)."""
 
+    claims: ClassVar[Claims] = Claims(why="the student is asked to match a softer teacher", duplicates=MEAN)
     gamma: Annotated[float, Range(0, 1, open=True, search=(0.05, 1), log=True)] = 0.1
     """Power of the teacher's probabilities, in (0, 1]; smaller is softer; 0.1 for VGG-13 to VGG-8 on CIFAR-100."""
     label_weight: Weight = 1.0

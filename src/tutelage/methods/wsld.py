@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy, widened
-from tutelage.methods.base import Method, Temperature, Weight
+from tutelage.methods.base import GRADIENT, MEAN, Claims, Method, Temperature, Weight
 
 
 def wsld_loss(
@@ -41,6 +41,12 @@ class WSLD(Method):
     """label_weight CE(labels, student) + teacher_weight T^2 mean_b (1 - exp(-CE_s / CE_t)) CE(teacher_T, student_T)."""
 
     mixable: ClassVar[bool] = False
+    claims: ClassVar[Claims] = Claims(
+        zero=GRADIENT,
+        why="a cross-entropy: least at the teacher's entropy",
+        duplicates=MEAN,
+        stopped="a sample's weight",
+    )
 
     temperature: Temperature = 2.0
     """T > 0; 2 in the published ImageNet settings."""

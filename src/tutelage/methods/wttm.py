@@ -6,14 +6,14 @@ When: as ttm, where the teacher's doubts are worth the most.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import kl, label_cross_entropy, widened
-from tutelage.methods.base import Method, Range, Weight
+from tutelage.methods.base import MEAN, Claims, Method, Range, Weight
 
 
 def wttm_loss(
@@ -36,6 +36,7 @@ class WTTM(Method):
     u_b = sum_c p_t^gamma: large where the teacher is unsure of sample b.
     """
 
+    claims: ClassVar[Claims] = Claims(why="the student is asked to match a softer teacher", duplicates=MEAN)
     gamma: Annotated[float, Range(0, 1, open=True, search=(0.05, 1), log=True)] = 0.2
     """Power of the teacher's probabilities, in (0, 1]; smaller is softer; 0.2 in the authors' CIFAR-100 example."""
     label_weight: Weight = 1.0

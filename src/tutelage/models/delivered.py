@@ -1,4 +1,7 @@
-"""The weights that a run delivers, beside the card that says which bytes they are. Imports no torch."""
+"""Compares the weights that a run delivers with the card beside them that says which bytes they are.
+
+Imports no torch.
+"""
 
 from pathlib import Path
 

@@ -1,12 +1,14 @@
-"""The charts of the report that look closer: at probabilities, confusions between classes, a search's settings."""
+"""Draws the closer charts of the report: probabilities, confusions between classes, the settings of a search."""
 
 from typing import Any
 
 import altair as alt
 from markupsafe import Markup
 
+from tutelage.measure.fidelity import Bin
 from tutelage.report import text
 from tutelage.report.charts import HALF, NARROW, chart, fit, ticks
+from tutelage.report.results import TriedOut
 from tutelage.report.theme import TEACHER, Series, draw
 
 FEWEST = 20
@@ -15,7 +17,7 @@ MIDDLE = 620
 """Pixels of a matrix on a desk."""
 
 
-def reliability(curves: list[tuple[Series, list[dict[str, Any]]]]) -> Markup:
+def reliability(curves: list[tuple[Series, list[Bin]]]) -> Markup:
     """Accuracy by confidence, one line a series; on the diagonal probabilities are chances."""
     x = alt.X(
         "x:Q", title="mean confidence (%)", scale=alt.Scale(domain=[0, 100], nice=False), axis=alt.Axis(tickCount=5)
@@ -23,22 +25,26 @@ def reliability(curves: list[tuple[Series, list[dict[str, Any]]]]) -> Markup:
     y = alt.Y("y:Q", title="accuracy (%)", scale=alt.Scale(domain=[0, 100], nice=False), axis=alt.Axis(tickCount=5))
     diagonal = chart([{"x": 0, "y": 0}, {"x": 100, "y": 100}])
     layers: list[Any] = [diagonal.mark_line(color="var(--soft)", strokeDash=[2, 4], aria=False).encode(x=x, y=y)]
-    for one, bins in curves:
+    for style, bins in curves:
         values = [
             {
-                "x": 100 * of_bin["confidence"],
-                "y": 100 * of_bin["accuracy"],
-                "told": f"{one.label}: confidence {text.percent(of_bin['confidence'])}, "
-                f"accuracy {text.percent(of_bin['accuracy'])}, {of_bin['images']:,} answers",
+                "x": 100 * confidence,
+                "y": 100 * accuracy,
+                "words": f"{style.label}: confidence {text.percent(confidence)}, accuracy {text.percent(accuracy)}, "
+                f"{of_bin['images']:,} answers",
             }
             for of_bin in bins
-            if of_bin["images"] >= FEWEST
+            if (confidence := of_bin["confidence"]) is not None
+            and (accuracy := of_bin["accuracy"]) is not None
+            and of_bin["images"] >= FEWEST
         ]
-        line = chart(values, one, "line").mark_line(color=one.color, strokeWidth=2, strokeDash=one.dash, aria=False)
-        point = chart(values, one, "point").mark_point(
-            shape=one.shape, filled=True, size=70, color=one.color, opacity=0.95
+        line = chart(values, style, "line").mark_line(
+            color=style.color, strokeWidth=2, strokeDash=style.dash, aria=False
         )
-        layers += [line.encode(x=x, y=y), point.encode(x=x, y=y, description="told:N")]
+        point = chart(values, style, "point").mark_point(
+            shape=style.shape, filled=True, size=70, color=style.color, opacity=0.95
+        )
+        layers += [line.encode(x=x, y=y), point.encode(x=x, y=y, description="words:N")]
     drawn = alt.layer(*layers).properties(width=HALF, height=340, autosize=fit(HALF))
     return draw(drawn, "Reliability: accuracy by confidence for teacher, baseline and students; the diagonal is right")
 
@@ -57,7 +63,7 @@ def confusion(matrix: list[list[float]], classes: list[str], width: int) -> Mark
                     "shown": text.typeset(f"{change:+.0f}") if abs(change) >= 0.5 else "",
                     "opacity": 0.75 * abs(change) / most,
                     "color": "var(--good)" if better else "var(--bad)",
-                    "told": text.typeset(f"{true} taken for {answer}: {change:+.1f} images")
+                    "words": text.typeset(f"{true} taken for {answer}: {change:+.1f} images")
                     if true != answer
                     else text.typeset(f"{true} right: {change:+.1f} images"),
                 }
@@ -75,7 +81,7 @@ def confusion(matrix: list[list[float]], classes: list[str], width: int) -> Mark
             y=y,
             color=alt.Color("color:N", scale=None, legend=None),
             fillOpacity=alt.FillOpacity("opacity:Q", scale=None, legend=None),
-            description="told:N",
+            description="words:N",
         )
     )
     numbers = chart(values).mark_text(fontSize=9 if small else 12, color="var(--ink)", aria=False)
@@ -85,10 +91,10 @@ def confusion(matrix: list[list[float]], classes: list[str], width: int) -> Mark
     return draw(drawn, "Change of the number of images by true class and answer, student against baseline")
 
 
-def tuning(trials: list[dict[str, Any]], fields: tuple[str, str], logarithmic: list[bool], width: int) -> Markup:
+def tuning(trials: list[TriedOut], fields: tuple[str, str], logarithmic: list[bool], width: int) -> Markup:
     """Accuracy on val over two fields of a method: a square a trial, a cross where it was ended early."""
-    done = [trial for trial in trials if trial["val"] is not None]
-    values = [_trial(trial, fields) | {"val": 100 * trial["val"]} for trial in done]
+    reached = [(trial, trial["val"]) for trial in trials if trial["val"] is not None]
+    values = [_trial(trial, fields) | {"val": 100 * val} for trial, val in reached]
     ended = [_trial(trial, fields) for trial in trials if trial["val"] is None]
     x, y = (
         _setting(channel, name, field, [trial["values"][field] for trial in trials], log=log)
@@ -114,8 +120,8 @@ def tuning(trials: list[dict[str, Any]], fields: tuple[str, str], logarithmic: l
         shape="circle", size=900, filled=False, stroke="var(--ink)", strokeWidth=2.5, aria=False
     )
     layers = [
-        crosses.encode(x=x, y=y, description="told:N"),
-        squares.encode(x=x, y=y, color=color, description="told:N"),
+        crosses.encode(x=x, y=y, description="words:N"),
+        squares.encode(x=x, y=y, color=color, description="words:N"),
         best.encode(x=x, y=y),
     ]
     drawn = alt.layer(*layers).properties(width=width, height=300, autosize=fit(width))
@@ -132,15 +138,13 @@ def _setting(channel: Any, name: str, field: str, values: list[float], *, log: b
     return channel(f"{name}:Q", title=field, scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
 
 
-def _trial(trial: dict[str, Any], fields: tuple[str, str]) -> dict[str, Any]:
-    said = ", ".join(f"{name} {value:.3g}" for name, value in trial["values"].items())
+def _trial(trial: TriedOut, fields: tuple[str, str]) -> dict[str, Any]:
+    values = ", ".join(f"{name} {value:.3g}" for name, value in trial["values"].items())
     reached = text.percent(trial["val"], 2) if trial["val"] is not None else trial["state"]
     x, y = (trial["values"][field] for field in fields)
-    return {"x": x, "y": y, "told": f"trial {trial['number'] + 1}: {said}: {reached}"}
+    return {"x": x, "y": y, "words": f"trial {trial['number'] + 1}: {values}: {reached}"}
 
 
-def with_teacher(
-    curves: list[tuple[Series, list[dict[str, Any]]]], bins: list[dict[str, Any]] | None
-) -> list[tuple[Series, list[dict[str, Any]]]]:
+def with_teacher(curves: list[tuple[Series, list[Bin]]], bins: list[Bin] | None) -> list[tuple[Series, list[Bin]]]:
     """The teacher's curve before those of the rows, where it was measured."""
     return curves if bins is None else [(TEACHER, bins), *curves]

@@ -1,99 +1,100 @@
-"""What the page shows where results.json holds it: costs, calibration, confusions, dark knowledge, a search.
+"""Writes the parts of the page that not every study has: costs, calibration, confusions, dark knowledge, a search.
 
 Each function returns what a part of page.html needs, or nothing where the study did not measure it.
 """
 
 import statistics
-from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup
 
 from tutelage.report import charts, details, text
+from tutelage.report.results import Results, Split
+from tutelage.report.summary import Summary
 from tutelage.report.theme import TEACHER, Series
 
-SPLITS = ("test", "val")
 MOST_CHANGES = 8
 """Confusions that are listed."""
 MOST_CURVES = 5
 """Methods in the reliability chart beside baseline and teacher; more lines cannot be told apart."""
+COSTS = (
+    ("parameters", text.count),
+    ("multiply-adds an image", text.count),
+    ("ms an image (PyTorch, one thread)", lambda ms: f"{ms:.3g} ms"),
+)
+"""What a network costs, and the words for a number of it."""
 
 
-def costs(
-    results: dict[str, Any], rows: list[dict[str, Any]], lines: list[Series], teacher: dict[str, Any] | None, split: str
-) -> list[tuple[str, Markup]]:
-    """Accuracy against parameters, multiply-adds and, where the teacher's is known too, latency."""
-    found: list[tuple[str, Callable[[dict[str, Any]], float], Callable[[float], str]]] = [
-        ("parameters", lambda one: one["parameters"], text.count),
-        ("multiply-adds an image", lambda one: one["macs"], text.count),
-    ]
-    timed = [*rows, teacher] if teacher else rows
-    if all(one.get("latency_ms") for one in timed):
-        found.append(
-            ("ms an image (PyTorch, one thread)", lambda one: one["latency_ms"]["p50"], lambda ms: f"{ms:.3g} ms")
-        )
-    return [(title, _pareto(rows, lines, teacher, split, cost, title, said)) for title, cost, said in found]
+def costs(summary: Summary, styles: list[Series]) -> list[tuple[str, Markup]]:
+    """Accuracy against each of `COSTS`, the teacher's too where it was measured on images that it had not seen."""
+    teacher = summary.results["teacher"]
+    measured = teacher and (teacher["test"] or (teacher["val"] if teacher["val_held_out"] else None))
+    split: Split = "val" if teacher and measured and not teacher["test"] else "test"
+    networks = []
+    for style, row in zip(styles, summary.rows, strict=True):
+        paid = (row.parameters, row.macs, row.latency_ms["p50"])
+        networks.append((style, paid, statistics.mean(row.top1[split]), _deviation(row.top1[split])))
+    if teacher and measured:
+        paid = (teacher["parameters"], teacher["macs"], teacher["latency_ms"]["p50"])
+        networks.append((TEACHER, paid, measured["top1"], 0.0))
+    drawings = []
+    for number, (title, in_words) in enumerate(COSTS):
+        points = [charts.Point(style, paid[number], top1, deviation) for style, paid, top1, deviation in networks]
+        drawings.append((title, charts.pareto(points, title, in_words, split)))
+    return drawings
 
 
-def _pareto(
-    rows: list[dict[str, Any]],
-    lines: list[Series],
-    teacher: dict[str, Any] | None,
-    split: str,
-    cost: Callable[[dict[str, Any]], float],
-    title: str,
-    said: Callable[[float], str],
-) -> Markup:
-    points = [
-        charts.Point(one, cost(row), statistics.mean(row["top1"][split]), _deviation(row["top1"][split]))
-        for one, row in zip(lines, rows, strict=True)
-    ]
-    if teacher and teacher[split]:
-        points.append(charts.Point(TEACHER, cost(teacher), teacher[split]["top1"], 0.0))
-    return charts.pareto(points, title, said, split)
-
-
-def reliability(
-    results: dict[str, Any], rows: list[dict[str, Any]], lines: list[Series], shown: dict[str, Any] | None
-) -> dict[str, Any] | None:
+def reliability(summary: Summary, styles: list[Series]) -> dict[str, Any] | None:
     """`split` and `chart` of the reliability curves of teacher, baseline and the first methods."""
-    split = _measured(results)
+    results, split = summary.results, _measured(summary.results)
     if split is None:
         return None
-    kept = [i for i in range(len(rows)) if i <= MOST_CURVES or rows[i] is shown]
-    curves = [(lines[i], results["rows"][i]["fidelity"][split]["reliability"]) for i in kept]
+    kept = [number for number in range(len(styles)) if number <= MOST_CURVES or number == summary.number]
+    curves = [(styles[number], results["rows"][number]["fidelity"][split]["reliability"]) for number in kept]
     teacher = results["teacher"]
     held_out = teacher and (split == "test" or teacher["val_held_out"])
-    bins = teacher.get("reliability", {}).get(split) if held_out else None
+    bins = teacher.get("reliability", {}).get(split) if teacher and held_out else None
     return {"split": split, "chart": details.reliability(details.with_teacher(curves, bins))}
 
 
-def confusions(results: dict[str, Any], number: int | None) -> dict[str, Any] | None:
-    """`split`, `matrix` (two drawings, none with many classes) and `largest` of a row's confusions."""
-    split = _measured(results)
-    if split is None or number is None or "largest" not in results["rows"][number]["fidelity"][split]:
+def calibration(summary: Summary, styles: list[Series]) -> list[charts.Sureness]:
+    """Accuracy and mean confidence on test of the teacher, where it was measured, and of every row."""
+    teacher = summary.results["teacher"]
+    tested = teacher and teacher["test"]
+    networks = [charts.Sureness(TEACHER, tested["top1"], tested["confidence"])] if tested else []
+    for style, row in zip(styles, summary.rows, strict=True):
+        if (confidence := row.measures["confidence"]) is not None:
+            networks.append(charts.Sureness(style, statistics.mean(row.top1["test"]), confidence))
+    return networks
+
+
+def confusions(summary: Summary) -> dict[str, Any] | None:
+    """`split`, `matrix` (two drawings, none with many classes) and `largest` of the confusions of the claim's row."""
+    split, names = _measured(summary.results), summary.results["data"]["classes"]
+    if split is None or summary.number is None:
         return None
-    told, names = results["rows"][number]["fidelity"][split], results["data"]["classes"]
-    matrix = told["confusion"]
+    changes = summary.results["rows"][summary.number]["fidelity"][split]
+    matrix = changes["confusion"]
     drawings = [details.confusion(matrix, names, width) for width in (details.MIDDLE, charts.NARROW)] if matrix else []
     largest = [
         {"true": names[cell["true"]], "predicted": names[cell["predicted"]], "images": cell["images"]}
-        for cell in told["largest"][:MOST_CHANGES]
+        for cell in changes["largest"][:MOST_CHANGES]
     ]
     return {"split": split, "matrix": drawings, "largest": largest}
 
 
-def inherited(results: dict[str, Any], number: int | None) -> dict[str, Any] | None:
-    """How many of its teacher's mistakes a row's students learnt, with `split` and names; None where not measured."""
-    split = _measured(results)
-    if split is None or number is None or "inherited" not in results["rows"][number]["fidelity"][split]:
+def inherited(summary: Summary) -> dict[str, Any] | None:
+    """How many of its teacher's mistakes the claim's students learnt, with `split`; None where not measured."""
+    split = _measured(summary.results)
+    if split is None or summary.number is None:
         return None
-    return results["rows"][number]["fidelity"][split]["inherited"] | {"split": split}
+    found = summary.results["rows"][summary.number]["fidelity"][split].get("inherited")
+    return {**found, "split": split} if found else None
 
 
-def pictures(results: dict[str, Any]) -> dict[str, Any] | None:
+def pictures(results: Results) -> dict[str, Any] | None:
     """The gallery: `temperature`, and `groups` of images with the rule that chose them."""
-    gallery = results.get("gallery")
+    gallery = results["gallery"]
     if not gallery:
         return None
     names = results["data"]["classes"]
@@ -107,7 +108,7 @@ def pictures(results: dict[str, Any]) -> dict[str, Any] | None:
         images = [
             image
             | {"name": names[image["label"]]}
-            | {"classes": [one | {"name": names[one["index"]]} for one in image["classes"]]}
+            | {"classes": [shares | {"name": names[shares["index"]]} for shares in image["classes"]]}
             for image in gallery[reason]
         ]
         if images:
@@ -115,9 +116,9 @@ def pictures(results: dict[str, Any]) -> dict[str, Any] | None:
     return {"temperature": gallery["temperature"], "groups": groups, "seed": gallery.get("seed")}
 
 
-def search(results: dict[str, Any]) -> dict[str, Any] | None:
+def search(results: Results) -> dict[str, Any] | None:
     """The trials of a search by method: `maps` (a drawing where two numbers or more are searched), `trials`."""
-    tuning = results.get("tuning")
+    tuning = results["tuning"]
     if not tuning or not tuning["trials"]:
         return None
     maps = []
@@ -138,7 +139,7 @@ def search(results: dict[str, Any]) -> dict[str, Any] | None:
         "nothing": nothing,
         "trials": tuning["trials"],
         "best": tuning["best"],
-        "fresh": tuning.get("fresh"),
+        "fresh": tuning["fresh"],
     }
 
 
@@ -148,15 +149,10 @@ def _multiplies(values: list[float]) -> bool:
     return low > 0 and high / low > (4 if high > 1 else 100)
 
 
-def few(rows: list[dict[str, Any]]) -> bool:
-    """Whether the intervals rest on so few pairs that they say little."""
-    return any(row["gain"]["test"].get("pairs") == "few" for row in rows[1:])
-
-
-def _measured(results: dict[str, Any]) -> str | None:
+def _measured(results: Results) -> Split | None:
     """The split on which every row was looked at image by image: test where its logits were kept."""
-    held = [split for split in SPLITS if all(split in row.get("fidelity", {}) for row in results["rows"])]
-    return held[0] if held else None
+    splits: tuple[Split, Split] = ("test", "val")
+    return next((split for split in splits if all(split in row.get("fidelity", {}) for row in results["rows"])), None)
 
 
 def _deviation(values: list[float]) -> float:

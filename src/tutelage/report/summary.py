@@ -1,67 +1,135 @@
-"""results.json as tables: lists of plain dicts, one a row, which the terminal, the page and its charts all show."""
+"""Turns results.json into tables, one record a row, which the terminal, the page and its charts all show."""
 
 import json
 import shlex
 import statistics
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from tutelage import files
+from tutelage.measure.measures import MEASURES, Measured, taken
+from tutelage.measure.statistics import Judged
+from tutelage.report import text
+from tutelage.report.results import Latency, Results, Split
 
-MEASURES = ("nll", "ece", "confidence", "agreement", "kl_to_teacher")
-
-
-def presentable(results: dict[str, Any]) -> dict[str, Any]:
-    """The results without the folders of the machine that made them: a report is for others."""
-    plain = files.without_folders(results)
-    if "environment" in plain:
-        try:
-            words = shlex.split(plain["environment"]["command"])
-        except ValueError:
-            words = plain["environment"]["command"].split()
-        parts = (word.rpartition("=") for word in words)
-        command = shlex.join(name + equals + files.without_folders(value) for name, equals, value in parts)
-        plain["environment"] = plain["environment"] | {"command": command}
-    return plain
+SPLITS: tuple[Split, Split] = ("val", "test")
 
 
-def methods(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """One dict a row of the study, baseline first.
+@dataclass(frozen=True)
+class MethodRow:
+    """A row of the study, its seeds together."""
 
-    Returns:
-        `label`; `top1` by split (one share a seed); `gain` by split (None for the baseline); the means over seeds on
-        test of `MEASURES` (None where not measured) and of `per_class`; `parameters`, `macs`, `latency_ms` (None in
-        older results).
-    """
-    labels = _labels(results)
+    label: str
+    top1: dict[Split, list[float]]
+    """One share a seed."""
+    gain: dict[Split, Judged] | None
+    """Over the baseline; None for the baseline itself."""
+    measures: dict[str, float | None]
+    """The mean over the seeds on test of every measure; None where it was not taken."""
+    per_class: list[float | None]
+    """The mean over the seeds on test."""
+    parameters: int
+    macs: int
+    latency_ms: Latency
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A study's results with what every part of its report needs of them."""
+
+    results: Results
+    rows: list[MethodRow]
+    """Baseline first."""
+    row: MethodRow | None
+    """The method the claim is about; None where there is the baseline alone."""
+    places: dict[Split, int]
+    """Decimals of a percentage that a split's images can tell apart."""
+
+    @staticmethod
+    def of(results: Results) -> "Summary":
+        """The summary of a study's results."""
+        rows, first = methods(results), results["rows"][0]["seeds"][0]
+        places: dict[Split, int] = {"val": text.decimals(first["val"]["images"])}
+        return Summary(results, rows, shown(rows), places | {"test": text.decimals(first["test"]["images"])})
+
+    @property
+    def number(self) -> int | None:
+        """The place of the row that the claim is about among the rows."""
+        return next((number for number, row in enumerate(self.rows) if row is self.row), None)
+
+
+class MeasureColumn(NamedTuple):
+    """A measure on test in a table: its name in `MEASURES`, and one cell a row."""
+
+    name: str
+    cells: list[str]
+
+
+def measure_columns(summary: Summary) -> list[MeasureColumn]:
+    """Every measure that some row has on test, the teacher (where it was measured) before the rows."""
+    teacher, places = summary.results["teacher"], summary.places["test"]
+    tested = teacher and teacher["test"]
+    lines = [_measures([tested])] if tested else []
+    lines += [row.measures for row in summary.rows]
     return [
-        {
-            "label": label,
-            "top1": {split: [seed[split]["top1"] for seed in row["seeds"]] for split in ("val", "test")},
-            "gain": row.get("gain"),
-            "per_class": _by_class([seed["test"]["per_class"] for seed in row["seeds"]]),
-            "parameters": row.get("parameters", results["student"]["parameters"]),
-            "macs": row.get("macs", results["student"]["macs"]),
-            "latency_ms": row.get("latency_ms"),
-        }
-        | {name: _mean([seed["test"].get(name) for seed in row["seeds"]]) for name in MEASURES}
-        for label, row in zip(labels, results["rows"], strict=True)
+        MeasureColumn(name, [measure.text(line[name], places) for line in lines])
+        for name, measure in MEASURES.items()
+        if any(line[name] is not None for line in lines)
     ]
 
 
-def shown(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+def presentable(results: Results) -> Results:
+    """The results without the folders of the machine that made them: a report is for others."""
+    plain = files.without_folders(results)
+    command = plain["environment"]["command"]
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    parts = (word.rpartition("=") for word in words)
+    command = shlex.join(name + equals + files.without_folders(value) for name, equals, value in parts)
+    plain["environment"]["command"] = command
+    return plain
+
+
+def methods(results: Results) -> list[MethodRow]:
+    """One record a row of the study, baseline first."""
+    return [
+        MethodRow(
+            label=label,
+            top1={split: [seed[split]["top1"] for seed in row["seeds"]] for split in SPLITS},
+            gain=row.get("gain"),
+            measures=_measures([seed["test"] for seed in row["seeds"]]),
+            per_class=_by_class([seed["test"]["per_class"] for seed in row["seeds"]]),
+            parameters=row["parameters"],
+            macs=row["macs"],
+            latency_ms=row["latency_ms"],
+        )
+        for label, row in zip(_labels(results), results["rows"], strict=True)
+    ]
+
+
+def shown(rows: list[MethodRow]) -> MethodRow | None:
     """The method the claim is about: the best on val, so that test chooses nothing; None without any."""
-    return max(rows[1:], key=lambda row: row["gain"]["val"]["mean"], default=None)
+    return max((row for row in rows if row.gain), key=_gain_on_val, default=None)
 
 
-def curves(results: dict[str, Any], name: str, most: int = 60) -> list[list[dict[str, float]]]:
-    """For each row the points of a curve: `epoch`, and `mean`, `low`, `high` over the seeds.
+def _gain_on_val(row: MethodRow) -> float:
+    return cast(dict[Split, Judged], row.gain)["val"]["mean"]
 
-    Args:
-        results: Of the study.
-        name: "val_top1" or "train_loss".
-        most: Points kept; more would only make the page heavy.
-    """
+
+class CurvePoint(NamedTuple):
+    """A point of a row's curve, over its seeds."""
+
+    epoch: float
+    mean: float
+    low: float
+    high: float
+
+
+def curves(results: Results, name: Literal["val_top1", "train_loss"], most: int = 60) -> list[list[CurvePoint]]:
+    """For each row the points of a curve, at most about `most`: more would only make the page heavy."""
     of_rows = []
     for row in results["rows"]:
         by_epoch: dict[float, list[float]] = {}
@@ -72,24 +140,28 @@ def curves(results: dict[str, Any], name: str, most: int = 60) -> list[list[dict
         kept = epochs[:: -(-len(epochs) // most)] if epochs else []
         if epochs and kept[-1] != epochs[-1]:
             kept.append(epochs[-1])
-        of_rows.append(
-            [
-                {
-                    "epoch": round(epoch, 3),
-                    "mean": statistics.mean(by_epoch[epoch]),
-                    "low": min(by_epoch[epoch]),
-                    "high": max(by_epoch[epoch]),
-                }
-                for epoch in kept
-            ]
-        )
+        reached = [(epoch, by_epoch[epoch]) for epoch in kept]
+        of_rows.append([CurvePoint(round(epoch, 3), statistics.mean(v), min(v), max(v)) for epoch, v in reached])
     return of_rows
 
 
-def classes(results: dict[str, Any], row: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """One dict a class: its `name` and the accuracy on test of `baseline`, `student` (that row) and `teacher`."""
-    baseline = methods(results)[0]["per_class"]
-    student = row["per_class"] if row else [None] * len(baseline)
+ClassColumn = Literal["baseline", "student", "teacher"]
+
+
+class ClassRow(TypedDict):
+    """A class's name, and the accuracy on its test images."""
+
+    name: str
+    baseline: float | None
+    student: float | None
+    """Of the method the claim is about."""
+    teacher: float | None
+
+
+def classes(results: Results, row: MethodRow | None) -> list[ClassRow]:
+    """One record a class, for that row."""
+    baseline = methods(results)[0].per_class
+    student = row.per_class if row else [None] * len(baseline)
     tested = results["teacher"] and results["teacher"]["test"]
     teacher = tested["per_class"] if tested else [None] * len(baseline)
     names = results["data"]["classes"]
@@ -99,7 +171,7 @@ def classes(results: dict[str, Any], row: dict[str, Any] | None) -> list[dict[st
     ]
 
 
-def recipes(results: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def recipes(results: Results) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Every field of every recipe: those that differ, and those that all share.
 
     Returns:
@@ -118,19 +190,19 @@ def recipes(results: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[st
     return differing, shared
 
 
-def _labels(results: dict[str, Any]) -> list[str]:
+def _labels(results: Results) -> list[str]:
     """Names; where a method occurs more than once, with the fields of its recipes that differ."""
-    names = [PurePath(row.get("label", row["method"]["name"])).name for row in results["rows"]]
+    names = [PurePath(row["label"]).name for row in results["rows"]]
     flat = [_flat(recipe) for recipe in results["recipes"]]
     labels = []
     for name, recipe in zip(names, flat, strict=True):
         same = [other for other_name, other in zip(names, flat, strict=True) if other_name == name]
-        told = [
+        own = [
             f"{field.removeprefix('method.')} {value}"
             for field, value in recipe.items()
             if any(other.get(field) != value for other in same)
         ]
-        labels.append(", ".join([name, *told]).replace("teacher.model.name ", "from "))
+        labels.append(", ".join([name, *own]).replace("teacher.model.name ", "from "))
     return labels
 
 
@@ -150,6 +222,11 @@ def _flat(value: Any, where: str = "") -> dict[str, str]:
 def _mean(values: list[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     return statistics.mean(present) if present else None
+
+
+def _measures(of_seeds: list[Measured]) -> dict[str, float | None]:
+    by_name = [taken(measured) for measured in of_seeds]
+    return {name: _mean([of_seed.get(name) for of_seed in by_name]) for name in MEASURES}
 
 
 def _by_class(of_seeds: list[list[float | None]]) -> list[float | None]:

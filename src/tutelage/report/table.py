@@ -1,15 +1,16 @@
-"""The main table of a study on the terminal; plain text where it is piped."""
-
-from typing import Any
+"""Prints the main table of a study on the terminal; plain text where it is piped."""
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tutelage.measure.measures import MEASURES, directions
+from tutelage.measure.statistics import Judged
 from tutelage.progress import duration, size
 from tutelage.report import text
-from tutelage.report.claim import about_teacher, claim, verdict
-from tutelage.report.summary import methods
+from tutelage.report.claim import about_teacher, claim
+from tutelage.report.results import Cost, Exported, Results, Split, Teacher
+from tutelage.report.summary import MeasureColumn, Summary, measure_columns
 
 PIPED_WIDTH = 200
 """A pipe has no width; a table that is folded at 80 columns is no table."""
@@ -17,30 +18,22 @@ PIPED_WIDTH = 200
 STYLES = {"gain": "bold green", "loss": "bold red", "none": "yellow", "few": "yellow"}
 
 
-def print_table(results: dict[str, Any], console: Console) -> None:
-    """Prints the teacher, one row a method, what it cost, test openings, the exported file and the claim."""
+def print_table(results: Results, console: Console) -> None:
+    """Prints the teacher, one row a method, every measure, cost, test openings, the exported file and the claim."""
     if not console.is_terminal:
         console = Console(file=console.file, width=PIPED_WIDTH, color_system=None)
-    rows = methods(results)
-    places = {split: text.decimals(results["rows"][0]["seeds"][0][split]["images"]) for split in ("val", "test")}
+    summary = Summary.of(results)
 
     def say(line: str, style: str = "") -> None:
         console.print(Text(line, style), soft_wrap=not console.is_terminal)
 
     if results["teacher"]:
-        say(_teacher(results["teacher"], places))
-    console.print(_table(rows, places, has_teacher=results["teacher"] is not None))
-    if unlabeled := results["data"].get("unlabeled", 0):
-        say(f"{unlabeled:,} images without a label were learnt from too, by every row but the baseline")
-    number = len(results["seeds"])
-    if number < 3:
-        say(f"no intervals: {number} of the at least 3 paired seeds that one needs")
-    if number >= 3 and any(row["gain"]["test"].get("pairs") == "few" for row in rows[1:]):
-        say(f"{number} pairs are few: 5 or more make the intervals a good deal narrower")
-    if len(rows) > 2 and "p_adjusted" in rows[1]["gain"]["test"]:
-        say(f"verdicts and colours are corrected for comparing {len(rows) - 1} methods (Holm); intervals are not")
-    elif len(rows) > 2:
-        say(f"each interval is for itself: not corrected for comparing {len(rows) - 1} methods")
+        say(_teacher(results["teacher"], summary.places))
+    console.print(_gains(summary))
+    columns = [column for column in measure_columns(summary) if column.name != "top1"]
+    console.print(_measures(summary, columns))
+    for line in filter(None, (directions(column.name for column in columns), *_caveats(summary))):
+        say(line)
     say(_cost(results["cost"]))
     openings = results["test_openings"]
     say(f"test split opened {_times(len(openings['study']))} by this study, {_times(openings['all'])} in all")
@@ -51,28 +44,60 @@ def print_table(results: dict[str, Any], console: Console) -> None:
         say(about)
 
 
-def _table(rows: list[dict[str, Any]], places: dict[str, int], *, has_teacher: bool) -> Table:
+def headed(first: str, names: list[str]) -> Table:
+    """An empty table without lines: a column of labels, and columns of numbers."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("method")
-    names = ["val top-1", "test top-1", "gain on test (95 % interval, n)"]
-    names += ["agreement with teacher"] * has_teacher + ["parameters"]
+    table.add_column(first)
     for name in names:
         table.add_column(name, justify="right")
-    for row in rows:
-        cells = [Text(row["label"])]
-        cells += [Text(text.spread(row["top1"][split], places[split])) for split in ("val", "test")]
-        cells += [_gain(row["gain"]["test"], places["test"]) if row["gain"] else Text("")]
-        cells += [Text(text.percent(row["agreement"], places["test"]))] * has_teacher
-        table.add_row(*cells, Text(text.count(row["parameters"])))
     return table
 
 
-def _gain(gain: dict[str, Any], places: int) -> Text:
+def _gains(summary: Summary) -> Table:
+    """Accuracies and what was gained."""
+    places = summary.places
+    table = headed("method", ["val top-1", "test top-1", "gain on test (95 % interval, n)", "parameters"])
+    for row in summary.rows:
+        top1 = [Text(text.spread(row.top1[split], places[split])) for split in places]
+        gain = _gain(row.gain["test"], places["test"]) if row.gain else Text("")
+        table.add_row(Text(row.label), *top1, gain, Text(text.count(row.parameters)))
+    return table
+
+
+def _measures(summary: Summary, columns: list[MeasureColumn]) -> Table:
+    """Measures, the teacher first where it was measured on test."""
+    labels = [row.label for row in summary.rows]
+    teacher = summary.results["teacher"]
+    labels = ["teacher", *labels] if teacher and teacher["test"] else labels
+    table = headed("on test", [MEASURES[column.name].title for column in columns])
+    for label, *cells in zip(labels, *(column.cells for column in columns), strict=True):
+        table.add_row(*map(Text, (label, *cells)))
+    return table
+
+
+def _caveats(summary: Summary) -> list[str]:
+    """What to keep in mind about the two tables."""
+    results, rows = summary.results, summary.rows
+    lines, seeds = [], len(results["seeds"])
+    if unlabeled := results["data"]["unlabeled"]:
+        lines.append(f"{unlabeled:,} images without a label were learnt from too, by every row but the baseline")
+    if seeds < 3:
+        lines.append(f"no intervals: {seeds} of the at least 3 paired seeds that one needs")
+    elif any(row.gain and row.gain["test"]["pairs"] == "few" for row in rows):
+        lines.append(f"{seeds} pairs are few: 5 or more make the intervals a good deal narrower")
+    if len(rows) > 2:
+        lines.append(
+            f"verdicts and colours are corrected for comparing {len(rows) - 1} methods (Holm); intervals are not"
+        )
+    return lines
+
+
+def _gain(gain: Judged, places: int) -> Text:
     within = ", ".join(filter(None, [text.interval(gain, places), f"n = {gain['n']}"]))
-    return Text(f"{text.points(gain['mean'], places)} ({within})", STYLES[verdict(gain)])
+    return Text(f"{text.points(gain['mean'], places)} ({within})", STYLES[gain["verdict"]])
 
 
-def _teacher(teacher: dict[str, Any], places: dict[str, int]) -> str:
+def _teacher(teacher: Teacher, places: dict[Split, int]) -> str:
     val = f"val {text.percent(teacher['val']['top1'], places['val'])}"
     if not teacher["val_held_out"]:
         val += " (trained on these images)"
@@ -81,7 +106,7 @@ def _teacher(teacher: dict[str, Any], places: dict[str, int]) -> str:
     return f"teacher {teacher['name']}: {val}, {test}, {size}"
 
 
-def _cost(cost: dict[str, Any]) -> str:
+def _cost(cost: Cost) -> str:
     line, training = f"{duration(cost['wall_seconds'])} in all, ", duration(cost["training_seconds"])
     if cost["training_seconds"] > cost["wall_seconds"]:
         line += f"beside runs of earlier commands: {training} of training students"
@@ -93,8 +118,8 @@ def _cost(cost: dict[str, Any]) -> str:
     return f"{line}; teacher passes paid {paid:,}, saved {saved:,}"
 
 
-def _export(export: dict[str, Any]) -> str:
-    onnx = export["onnx"]
+def _export(export: Exported) -> str:
+    onnx = export["onnx"] or {}
     return (
         f"exported {export['run']}/{onnx['file']}: {size(onnx['bytes'])}, val top-1 {text.percent(onnx['val_top1'])} "
         f"by ONNX Runtime, {onnx['latency_ms']['p50']:.3g} ms an image on one thread"

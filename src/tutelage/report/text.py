@@ -1,9 +1,10 @@
-"""Numbers as people read them, in ASCII for pipes and files. Shares and differences of shares are in [-1, 1]."""
+"""Writes numbers as people read them, in ASCII for pipes and files. Shares and their differences are in [-1, 1]."""
 
 import re
 import statistics
 from collections.abc import Sequence
-from typing import Any
+
+from tutelage.measure.statistics import Gain
 
 
 def decimals(images: int) -> int:
@@ -34,16 +35,16 @@ def points(difference: float, places: int = 1) -> str:
     return f"{rounded:+.{places}f}" if rounded else f"{0:.{places}f}"
 
 
-def interval(gain: dict[str, Any], places: int = 1) -> str:
+def interval(gain: Gain, places: int = 1) -> str:
     """The interval of a paired gain in points; empty where there are too few pairs.
 
-    >>> interval({"low": 0.021, "high": 0.0734})
-    '2.1 to 7.3'
+    >>> from tutelage.measure.statistics import paired_gain
+    >>> interval(paired_gain([0.76, 0.76, 0.81], [0.72, 0.73, 0.74]))
+    '-0.5 to 9.8'
     """
-    if gain["low"] is None:
+    if gain["low"] is None or gain["high"] is None:
         return ""
-    low, high = (points(gain[end], places).lstrip("+") for end in ("low", "high"))
-    return f"{low} to {high}"
+    return f"{points(gain['low'], places).lstrip('+')} to {points(gain['high'], places).lstrip('+')}"
 
 
 def spread(shares: Sequence[float], places: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""A run's state between two steps, as safetensors and JSON; a folder that appears by rename.
+"""Keeps the state of a run between two steps, as safetensors and JSON, in a folder that appears by rename.
 
 The data pipeline has no state but the step, the generator none but the seed: what is left is weights and the
 optimiser's moments.
@@ -7,7 +7,7 @@ optimiser's moments.
 import logging
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,27 +21,34 @@ KEEP = 2
 """Checkpoints that stay; older ones are removed once a newer one is whole."""
 
 
+class Checkpoints(NamedTuple):
+    """Where the checkpoints of a run are."""
+
+    folder: Path
+    """Of all of them."""
+    of: str = ""
+    """Whose they are: the run's title; empty: a version that wrote no seals has begun the run."""
+
+
 def save(
-    folder: Path,
+    place: Checkpoints,
     step: int,
     modules: dict[str, nn.Module],
     optimizer: torch.optim.Optimizer,
     state: Any,
-    *,
-    of: str = "",
     beside: tuple[Path, ...] = (),
 ) -> None:
-    """Writes `folder/step_00000042`, every file of it sealed as that step's.
+    """Writes `step_00000042` in their folder, every file of it sealed as that step's.
 
     Args:
-        folder: Of all checkpoints of the run.
+        place: The run's.
         step: Steps that have been made.
         modules: What to keep the weights of, by name.
         optimizer: Its moments are kept; learning rates are functions of the step.
         state: Anything JSON can hold.
-        of: Whose checkpoint: the run's title.
         beside: Files that are copied into it.
     """
+    folder, of = place
     path = folder / f"step_{step:08d}"
     if path.exists():
         return
@@ -57,13 +64,12 @@ def save(
         files.remove_folder(folder / f"step_{old:08d}")
 
 
-def load_latest(
-    folder: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, *, of: str = ""
-) -> dict[str, Any]:
+def load_latest(place: Checkpoints, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Restores the newest checkpoint that is as it was written, in place; its state, {"step": 0} where there is none.
 
     One that is damaged is named and removed: the steps since the one before it are made again.
     """
+    folder, of = place
     for step in reversed(list_steps(folder)):
         path = folder / f"step_{step:08d}"
         try:
@@ -83,31 +89,32 @@ def load_latest(
     return {"step": 0}
 
 
-def load_part(folder: Path, name: str, module: nn.Module, *, of: str = "", step: int | None = None) -> None:
+def load_part(place: Checkpoints, name: str, module: nn.Module, step: int | None = None) -> None:
     """Restores one module from a finished run's last checkpoint in place; leaves it as it is where there is none.
 
     Args:
-        folder: Of all checkpoints of the run.
+        place: The run's.
         name: Of the module.
         module: Takes the weights.
-        of: The run's title.
         step: The run's last; None: not known.
 
     Raises:
         Damaged: the checkpoint is not as it was written, or the last one is gone and an earlier one is there.
     """
+    folder, of = place
     steps = list_steps(folder)
     if steps:
         path = _last(folder, steps, step)
         module.load_state_dict(_part(path, name, of, steps[-1], _state(path, of, steps[-1])))
 
 
-def check(folder: Path, of: str = "", step: int | None = None) -> None:
+def check(place: Checkpoints, step: int | None = None) -> None:
     """Compares all files of a finished run's last checkpoint with their seals, where it is still there.
 
     Raises:
         Damaged: see `load_part`.
     """
+    folder, of = place
     steps = list_steps(folder)
     if steps:
         path = _last(folder, steps, step)

@@ -1,4 +1,4 @@
-"""One run on disk: recipe, environment, metrics, results. The folder's name ends in the recipe's hash."""
+"""Keeps one run on disk: recipe, environment, metrics, results. The folder's name ends in the recipe's hash."""
 
 import glob
 import logging
@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import files, sealed
+from tutelage.edge import processor
 from tutelage.errors import Damaged, UserError
 from tutelage.models.delivered import STUDENT, check_student
 from tutelage.run import checkpoint, recipe
+from tutelage.run.checkpoint import Checkpoints
 from tutelage.run.engine import Engine
 from tutelage.run.recipe import Recipe
+from tutelage.run.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +42,9 @@ class Run:
     path: Path
 
     @staticmethod
-    def at(recipe: Recipe, runs: Path) -> "Run":
-        """Where the run of a recipe is, or would be: found by the recipe's hash, whatever else its folder's name says.
-
-        The data may have moved since, or have got another name.
-        """
-        path = Path(runs) / recipe.name
-        if not path.exists():
-            found = sorted(Path(runs).glob(f"*-{recipe.hash}/recipe.json"))
-            path = found[0].parent if found else path
-        return Run(path)
-
-    @staticmethod
     def of(recipe: Recipe, runs: Path) -> "Run":
         """The run of a recipe: made where it does not exist yet; its recipe.json says where the files were last."""
-        run = Run.at(recipe, runs)
+        run = Run(Workspace(Path(runs)).folder(recipe))
         file, told, seen = run.path / "recipe.json", recipe.to_dict(), {"folder": str(Path.cwd())}
         try:
             if file.exists() and (not run.title or (sealed.read_json(file) == told and run.result("seen") == seen)):
@@ -140,7 +131,7 @@ class Run:
 
     def forget_after(self, step: int) -> None:
         """Drops metrics of steps that will be made again: what is left is what the checkpoint of that step has."""
-        of_then = self.checkpoints / f"step_{step:08d}" / "metrics.jsonl"
+        of_then = self.checkpoints.folder / f"step_{step:08d}" / "metrics.jsonl"
         if of_then.exists():
             with files.appearing(self.path / "metrics.jsonl") as beside:
                 beside.write_bytes(of_then.read_bytes())
@@ -168,9 +159,9 @@ class Run:
         sealed.write_json(self.path / f"{name}.json", value, self.what(f"{name}.json"))
 
     @property
-    def checkpoints(self) -> Path:
-        """The folder of its checkpoints."""
-        return self.path / "checkpoints"
+    def checkpoints(self) -> Checkpoints:
+        """The folder of its checkpoints, which are sealed as its own."""
+        return Checkpoints(self.path / "checkpoints", self.title)
 
     def finish(self, steps: int) -> None:
         """Says that all of so many steps are made and everything that training writes is written."""
@@ -190,7 +181,7 @@ class Run:
             for name in WRITTEN_BY_TRAINING:
                 self.result(name)
             self.metrics()
-            checkpoint.check(self.checkpoints, self.title, self.last_step)
+            checkpoint.check(self.checkpoints, self.last_step)
         except Damaged as damaged:
             return damaged
         return None
@@ -255,17 +246,13 @@ def environment(engine: Engine) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """The processor's name, its cores, torch's threads and the GPU."""
+    """The processor's name, its instruction sets for 8-bit products, its cores, torch's threads and the GPU."""
     import torch
 
-    processor = platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = names[0] if names else processor
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": processor,
+        "processor": processor.name(),
+        "int8_instructions": processor.instruction_sets(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

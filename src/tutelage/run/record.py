@@ -1,4 +1,4 @@
-"""The JSON files of a study's folder, sealed as those of "study-HASH"."""
+"""Keeps the JSON files of a study's folder, sealed as those of "study-HASH"."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def keep(folder: Path, name: str, value: dict[str, Any]) -> None:
     sealed.write_json(Path(folder) / f"{name}.json", value, f"{study_title(folder)}/{name}.json")
 
 
-def kept(folder: Path, name: str) -> dict[str, Any]:
+def kept(folder: Path, name: str) -> Any:
     """What FOLDER/NAME.json holds.
 
     Raises:

@@ -1,30 +1,26 @@
-"""Any finished runs or studies side by side, where they can be: on val, paired by seed, and in what they differ."""
+"""Compares finished runs or studies where they can be compared: on val, paired by seed, and in what they differ."""
 
 import dataclasses
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from tutelage import data
 from tutelage.errors import UserError
 from tutelage.measure import fidelity
-from tutelage.measure.statistics import image_interval, judged, mcnemar, paired_gain
+from tutelage.measure.classifier import measure
+from tutelage.measure.measures import MEASURES, taken
+from tutelage.measure.statistics import Gain, Judged, McNemar, image_interval, judged, mcnemar, paired_gain
 from tutelage.methods.baseline import Baseline
-from tutelage.report import text
+from tutelage.report import results
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
-from tutelage.run.record import kept
 from tutelage.study.study import Study
 from tutelage.training import predictions
+from tutelage.training.predictions import Predictions
 
 ALIKE = ("data.", "augment.", "views", "fit.epochs")
 """What must be the same, or a difference would be of the images and of the budget: the data and their split, what is
 made of them, and how often each is seen."""
-WIDTH = 200
-"""Of a table that is piped."""
 
 
 class Group(NamedTuple):
@@ -57,17 +53,55 @@ def groups(paths: list[Path]) -> list[Group]:
     for group in found[1:]:
         apart = [d for d in differences([found[0].recipe, group.recipe]) if d["field"].startswith(ALIKE)]
         if apart:
-            told = "; ".join(f"{d['field']} is {d['values'][0]} and {d['values'][1]}" for d in apart)
+            reasons = "; ".join(f"{d['field']} is {d['values'][0]} and {d['values'][1]}" for d in apart)
             one, other = (next(iter(g.runs.values())).path.name for g in (found[0], group))
             raise UserError(
-                f"{one} and {other} cannot be compared: {told}",
+                f"{one} and {other} cannot be compared: {reasons}",
                 "the difference would be of the images or of the budget; train one of them as the other was",
             )
     return sorted(found, key=lambda group: not isinstance(group.recipe.method, Baseline))
 
 
-def differences(recipes: list[Recipe]) -> list[dict[str, Any]]:
-    """The fields in which recipes differ: `field`, dotted as on the command line, and `values`, one a recipe.
+class Difference(TypedDict):
+    """A field in which recipes differ."""
+
+    field: str
+    """Dotted, as on the command line."""
+    values: list[Any]
+    """One a recipe; None where it has no such field."""
+
+
+class Compared(TypedDict):
+    """A group on val, one number a seed, and its paired difference to the first group."""
+
+    label: str
+    seeds: list[int]
+    runs: list[str]
+    top1: list[float]
+    measures: dict[str, list[float | None]]
+    """By the names of `MEASURES`; None where a measure was not taken."""
+    interval: list[float] | None
+    """Of top-1 over the images, where there is one seed alone."""
+    shared: NotRequired[list[int]]
+    """The seeds that the first group has too; this and what follows is not in the first group."""
+    difference: NotRequired[Judged | None]
+    """None without a shared seed."""
+    mcnemar: NotRequired[list[McNemar]]
+    """One a shared seed."""
+
+
+class Comparison(TypedDict):
+    """Several recipes on the same images."""
+
+    data: str
+    images: int
+    epochs: int
+    groups: list[Compared]
+    differences: list[Difference]
+
+
+def differences(recipes: list[Recipe]) -> list[Difference]:
+    """The fields in which recipes differ.
 
     >>> from tutelage.methods import DIST, KD
     >>> from tutelage.run.recipe import TeacherSpec
@@ -75,119 +109,61 @@ def differences(recipes: list[Recipe]) -> list[dict[str, Any]]:
     [{'field': 'method.temperature', 'values': [4.0, 2.0]}]
     """
     flat = [_flat(dataclasses.replace(recipe, seed=0).to_dict()) for recipe in recipes]
-    fields = dict.fromkeys(field for one in flat for field in one)
-    told = [{"field": field, "values": [one.get(field) for one in flat]} for field in fields]
-    return [d for d in told if any(value != d["values"][0] for value in d["values"])]
+    fields = dict.fromkeys(field for recipe in flat for field in recipe)
+    every: list[Difference] = [{"field": field, "values": [recipe.get(field) for recipe in flat]} for field in fields]
+    return [row for row in every if any(value != row["values"][0] for value in row["values"])]
 
 
-def comparison(found: list[Group], data_root: Path | None = None) -> dict[str, Any]:
-    """The numbers: every group on val, and its paired difference to the first.
-
-    Returns:
-        `data`, `images`, `epochs`; `groups`, each with its `label`, `seeds`, `runs`, `top1` (one a seed) and, of one
-        seed alone, `interval` over the images; of all but the first `shared` seeds, `difference` (see `judged`; None
-        without a shared seed) and `mcnemar`, one a shared seed; `differences` of the recipes.
-    """
+def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
+    """The numbers: every group on val, and its paired difference to the first."""
     dataset = data.load(found[0].recipe.data, data_root)
     kept = [{seed: predictions.on_val(run, dataset) for seed, run in sorted(g.runs.items())} for g in found]
-    right = [{seed: fidelity.right(*one) for seed, one in group.items()} for group in kept]
-    told: list[dict[str, Any]] = []
-    for label, group, of_group in zip(_labels(found), found, right, strict=True):
-        top1 = [float(one.mean()) for one in of_group.values()]
-        one: dict[str, Any] = {"label": label, "seeds": list(of_group), "top1": top1}
-        one["runs"] = [group.runs[seed].path.name for seed in of_group]
-        one["interval"] = image_interval(next(iter(of_group.values()))) if len(top1) == 1 else None
-        told.append(one)
-    paired = []
-    for one, of_group in zip(told[1:], right[1:], strict=True):
-        one["shared"] = [seed for seed in of_group if seed in right[0]]
-        one["mcnemar"] = [mcnemar(of_group[seed], right[0][seed]) for seed in one["shared"]]
-        one["difference"] = None
-        if one["shared"]:
-            mine, first = ([float(side[seed].mean()) for seed in one["shared"]] for side in (of_group, right[0]))
-            one["difference"] = paired_gain(mine, first)
-            paired.append(one)
-    for one, difference in zip(paired, judged([one["difference"] for one in paired]), strict=True):
-        one["difference"] = difference
+    right = [{seed: fidelity.right(*answers) for seed, answers in group.items()} for group in kept]
+    compared: list[Compared] = []
+    for label, group, answers, hits in zip(_labels(found), found, kept, right, strict=True):
+        top1 = [float(of_seed.mean()) for of_seed in hits.values()]
+        measured = [_measured(group.runs[seed], of_seed) for seed, of_seed in answers.items()]
+        compared.append(
+            {
+                "label": label,
+                "seeds": list(hits),
+                "runs": [group.runs[seed].path.name for seed in hits],
+                "top1": top1,
+                "measures": {name: [of_seed.get(name) for of_seed in measured] for name in MEASURES},
+                "interval": list(image_interval(next(iter(hits.values())))) if len(top1) == 1 else None,
+            }
+        )
+    paired: list[tuple[Compared, Gain]] = []
+    for row, hits in zip(compared[1:], right[1:], strict=True):
+        shared = [seed for seed in hits if seed in right[0]]
+        row["shared"], row["difference"] = shared, None
+        row["mcnemar"] = [mcnemar(hits[seed], right[0][seed]) for seed in shared]
+        if shared:
+            mine, first = ([float(side[seed].mean()) for seed in shared] for side in (hits, right[0]))
+            paired.append((row, paired_gain(mine, first)))
+    for (row, _), difference in zip(paired, judged([gain for _, gain in paired]), strict=True):
+        row["difference"] = difference
     return {
         "data": found[0].recipe.data.name,
         "images": len(dataset.val),
         "epochs": found[0].recipe.fit.epochs,
-        "groups": told,
+        "groups": compared,
         "differences": differences([group.recipe for group in found]),
     }
 
 
-def print_comparison(told: dict[str, Any], console: Console) -> None:
-    """The table, what may be said of each difference, and the fields in which the recipes differ."""
-    if not console.is_terminal:
-        console = Console(file=console.file, width=WIDTH, color_system=None)
-    places = text.decimals(told["images"])
-    first = told["groups"][0]["label"]
-    console.print(f"on val of {told['data']} ({told['images']:,} images), epochs: {told['epochs']}", highlight=False)
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
-    for number, name in enumerate(("", "seeds", "val top-1", f"against {first} (95 % interval, n)", "")):
-        table.add_column(name, justify="right" if 1 <= number <= 3 else "left")
-    for one in told["groups"]:
-        seeds = " ".join(map(str, one["seeds"]))
-        cells = [one["label"], seeds, text.spread(one["top1"], places), *_said(one, first, places)]
-        table.add_row(*map(Text, cells))
-    console.print(table)
-    for one in told["groups"]:
-        for line in _notes(one, first, places):
-            console.print(Text(line), soft_wrap=not console.is_terminal)
-    console.print("they differ in", highlight=False)
-    fields = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for name in ("", *(one["label"] for one in told["groups"])):
-        fields.add_column(Text(name))
-    for difference in told["differences"]:
-        present = [value for value in difference["values"] if value is not None]
-        # Of a method or a teacher that one recipe alone has, the name says enough.
-        if all(value == present[0] for value in present) and not difference["field"].endswith("name"):
-            continue
-        cells = ["-" if value is None else str(value) for value in difference["values"]]
-        fields.add_row(*map(Text, (difference["field"], *cells)))
-    console.print(fields)
-
-
-def _said(one: dict[str, Any], first: str, places: int) -> tuple[str, str]:
-    """The paired difference, and the verdict in words."""
-    if "difference" not in one:
-        return "", ""
-    gain = one["difference"]
-    if gain is None:
-        return "", f"no seed is shared with {first}: not paired"
-    within = ", ".join(filter(None, [text.interval(gain, places), f"n = {gain['n']}"]))
-    number = f"{text.points(gain['mean'], places)} ({within})"
-    words = {"gain": "better", "loss": "worse", "none": "no difference shown", "few": "too few seeds for an interval"}
-    margin = f"{100 * gain['margin']:g} points"
-    also = {True: f"; none larger than {margin}", False: "", None: ""}[gain["equivalent"]]
-    few = "; very few seeds" if gain["pairs"] == "few" else ""
-    return number, f"{words[gain['verdict']]}{also}{few}"
-
-
-def _notes(one: dict[str, Any], first: str, places: int) -> list[str]:
-    """What the images alone say of single runs, where there are too few seeds for more."""
-    lines = []
-    if one["interval"] is not None:
-        low, high = (text.percent(end, places) for end in one["interval"])
-        lines.append(f"{one['label']}: one run, {low} to {high} over the images (bootstrap); other seeds are not in it")
-    if one.get("difference") and one["difference"]["pairs"] == "too few":
-        for seed, test in zip(one["shared"], one["mcnemar"], strict=True):
-            lines.append(
-                f"seed {seed}: {one['label']} alone is right on {test['only_one']:,} images, {first} alone on "
-                f"{test['only_other']:,} (McNemar p = {test['p']:.2g}: of these two networks, not of the recipes)"
-            )
-    return lines
+def _measured(run: Run, answers: Predictions) -> dict[str, float]:
+    """A run's measures on val. What compares it with its teacher is there where the run was evaluated."""
+    evaluation = run.result("evaluation")
+    measured = measure(*answers)
+    return taken({**measured, **evaluation["val"]} if evaluation else measured)
 
 
 def _runs(path: Path) -> list[Run]:
     if not (path / "study.json").is_file():
         return [Run.open(path)]
     Study.open(path)
-    if not (path / "results.json").is_file():
-        raise UserError(f"{path} has no results yet", "tutelage distill with the same recipe goes on")
-    names = [seed["run"] for row in kept(path, "results")["rows"] for seed in row["seeds"]]
+    names = [seed["run"] for row in results.read(path)["rows"] for seed in row["seeds"]]
     gone = [name for name in names if not (path.parent / name / "recipe.json").is_file()]
     if gone:
         raise UserError(
@@ -204,13 +180,13 @@ def _labels(found: list[Group]) -> list[str]:
     for group in found:
         student = f" {Path(group.recipe.student.name).name}" if len(students) > 1 else ""
         names.append(method_words(group.recipe.method) + student)
-    told = []
+    labels = []
     for name, group in zip(names, found, strict=True):
         alike = [g.recipe for n, g in zip(names, found, strict=True) if n == name]
         place = alike.index(group.recipe)
         own = [f"{d['field'].removeprefix('method.')} {d['values'][place]}" for d in differences(alike)]
-        told.append(f"{name} ({', '.join(own)})" if own else name)
-    return told
+        labels.append(f"{name} ({', '.join(own)})" if own else name)
+    return labels
 
 
 def _flat(value: Any, where: str = "") -> dict[str, Any]:

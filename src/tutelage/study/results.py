@@ -1,101 +1,71 @@
-"""What results.json holds: everything that the report of a study shows, gathered from its runs, as JSON values."""
+"""Gathers results.json, whose form is in report/results.py, from the runs of a finished study."""
 
 import dataclasses
 from pathlib import Path
 from typing import Any
 
 from tutelage import data
-from tutelage.data.splits import DataSet, openings
+from tutelage.data.test_split import openings
 from tutelage.measure import fidelity
-from tutelage.measure.classifier import latencies, measure
-from tutelage.measure.statistics import image_interval, judged, mcnemar, paired_gain
+from tutelage.measure.classifier import latencies
+from tutelage.measure.fidelity import Fidelity
+from tutelage.measure.measures import Measured
+from tutelage.measure.statistics import Gain, image_interval, judged, mcnemar, paired_gain
 from tutelage.methods.base import Method
 from tutelage.models.count import macs, parameters
+from tutelage.report.results import SCHEMA, Cost, DataFacts, Latency, Results, Row, Seed, Split, Teacher, Tuning
 from tutelage.run.folder import Run, machine
 from tutelage.run.recipe import Recipe, method_words
 from tutelage.run.record import kept
+from tutelage.study.finished import Finished
 from tutelage.study.gallery import gallery
 from tutelage.teacher import lessons
+from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.training import predictions
-from tutelage.training.predictions import Predictions
+from tutelage.training.predictions import Predictions, evaluate_run
 from tutelage.training.student import load_student
 
-Trained = dict[tuple[int, int], Run]
-"""The finished runs of a study, by row and seed."""
+SPLITS: tuple[Split, Split] = ("val", "test")
 
 
-def gathered(
-    rows: tuple[Recipe, ...], seeds: tuple[int, ...], trained: Trained, folder: Path, dataset: DataSet, runs: Path
-) -> dict[str, Any]:
-    """The results of a study.
-
-    Args:
-        rows: Its recipes, baseline first.
-        seeds: Its seeds.
-        trained: Its runs, evaluated.
-        folder: Its folder, where the numbers on test are.
-        dataset: Its images.
-        runs: The folder of all runs.
-    """
-    test = kept(folder, "test")
-    told: list[dict[str, Any]] = []
-    for number, (row, label) in enumerate(zip(rows, labels(rows), strict=True)):
-        of_row = [trained[number, seed] for seed in seeds]
-        told.append(
-            {
-                "label": label,
-                "method": row.to_dict()["method"],
-                **{size: of_row[0].result("card")[size] for size in ("parameters", "macs")},
-                "seeds": [_seed_result(run, test["runs"][run.path.name]) for run in of_row],
-            }
-        )
-    for split in ("val", "test"):
-        gains = judged([_paired(row, told[0], split) for row in told[1:]])
-        for row, gain in zip(told[1:], gains, strict=True):
-            row.setdefault("gain", {})[split] = gain
-    taught = teaches(rows)
-    members = [lessons.load_member(taught, spec, dataset, runs) for spec in taught.taught_by]
-    teacher = _teacher(taught, members, trained[rows.index(taught), seeds[0]], dataset, test["teacher"])
-    _time(told, teacher, [trained[number, seeds[0]] for number in range(len(rows))], members, dataset)
-    on_val = _on_val(taught, trained, dataset, runs)
-    _by_image(told, teacher, "val", on_val)
-    _by_image(told, teacher, "test", predictions.on_test(folder))
-    shown = best(trained, rows, seeds)
-    ledger = openings(runs / "test_openings.jsonl")
+def gathered(study: Finished) -> Results:
+    """The results of a study."""
+    logits: dict[Split, dict[str, Predictions]] = {"val": _on_val(study), "test": predictions.on_test(study.folder)}
+    measured: dict[Split, dict[str, Measured]] = {"val": _measured_on_val(study), "test": _measured_on_test(study)}
+    for split in SPLITS:
+        measured[split] = {name: _whole(name, found, logits[split]) for name, found in measured[split].items()}
+    members = [load_member(study.taught, spec, study.dataset, study.workspace) for spec in study.taught.taught_by]
+    times = _latencies(study, members)
+    rows = _rows(study, measured, times)
+    teacher = _teacher(study, members, measured, times[-1]) if members else None
+    for split in SPLITS:
+        if logits[split]:
+            _by_image(rows, teacher, split, logits[split])
+    shown, ledger = study.shown[1], openings(study.workspace.test_openings)
     return {
-        "study": folder.name,
-        "data": {"name": dataset.name, "classes": list(dataset.classes), "train": len(dataset.train)}
-        | {"val": len(dataset.val), "unlabeled": data.unlabeled_images(taught.data)},
-        "student": {key: told[0][key] for key in ("parameters", "macs")} | {"name": taught.student.name},
+        "schema": SCHEMA,
+        "study": study.folder.name,
+        "data": _data_facts(study),
+        "student": {
+            "name": study.taught.student.name,
+            "parameters": rows[0]["parameters"],
+            "macs": rows[0]["macs"],
+        },
         "teacher": teacher,
-        "rows": told,
-        "gallery": _gallery(rows, told, seeds, shown, dataset, on_val),
-        "tuning": _tuning(folder, told),
-        "cost": _cost(folder, trained, taught),
+        "rows": rows,
+        "gallery": _gallery(study, rows, logits["val"]),
+        "tuning": _tuning(study.folder, rows),
+        "cost": _cost(study),
         "export": {"run": shown.path.name, "onnx": shown.result("export")["onnx"]},
         "test_openings": {
-            "study": [opening for opening in ledger if opening["run"] == folder.name],
+            "study": [opening for opening in ledger if opening["run"] == study.folder.name],
             "all": len(ledger),
         },
         "machine": machine(),
-        "environment": kept(folder, "environment"),
-        "recipes": [row.to_dict() for row in rows],
-        "seeds": list(seeds),
+        "environment": kept(study.folder, "environment"),
+        "recipes": [row.to_dict() for row in study.rows],
+        "seeds": list(study.seeds),
     }
-
-
-def teaches(rows: tuple[Recipe, ...]) -> Recipe:
-    """The row that says who teaches: the last with a teacher, else the last."""
-    return next((row for row in reversed(rows) if row.taught_by), rows[-1])
-
-
-def best(trained: Trained, rows: tuple[Recipe, ...], seeds: tuple[int, ...]) -> Run:
-    """The run to hand over: the first seed of the method that is best on val; test chooses nothing."""
-
-    def on_val(number: int) -> float:
-        return sum(trained[number, seed].result("evaluation")["val"]["top1"] for seed in seeds)
-
-    return trained[max(range(min(1, len(rows) - 1), len(rows)), key=on_val), seeds[0]]
 
 
 def labels(rows: tuple[Recipe, ...]) -> list[str]:
@@ -108,135 +78,91 @@ def labels(rows: tuple[Recipe, ...]) -> list[str]:
 
 
 def _changed(method: Method, where: str = "") -> list[str]:
-    told = []
+    words = []
     for f in dataclasses.fields(method):
         value = getattr(method, f.name)
         if isinstance(value, Method):
-            told += _changed(value, f"{method_words(value)}.")
+            words += _changed(value, f"{method_words(value)}.")
         elif value != f.default:
-            told.append(f"{where}{f.name} {value:.3g}" if isinstance(value, float) else f"{where}{f.name} {value}")
-    return told
+            words.append(f"{where}{f.name} {value:.3g}" if isinstance(value, float) else f"{where}{f.name} {value}")
+    return words
 
 
-def _on_val(taught: Recipe, trained: Trained, dataset: DataSet, runs: Path) -> dict[str, Predictions]:
+def _data_facts(study: Finished) -> DataFacts:
+    dataset = study.dataset
+    return {
+        "name": dataset.name,
+        "classes": list(dataset.classes),
+        "train": len(dataset.train),
+        "val": len(dataset.val),
+        "unlabeled": data.unlabeled_images(study.taught.data),
+    }
+
+
+def _on_val(study: Finished) -> dict[str, Predictions]:
     """Every network's logits on val, by its run's name, and "teacher"."""
-    kept = {run.path.name: predictions.on_val(run, dataset) for run in trained.values()}
-    teacher = lessons.all_on_val(taught, dataset, runs)
-    return kept if teacher is None else kept | {"teacher": Predictions(teacher, dataset.val.labels)}
+    kept = {run.path.name: predictions.on_val(run, study.dataset) for run in study.trained.values()}
+    teacher = lessons.all_on_val(study.taught, study.dataset, study.workspace)
+    return kept if teacher is None else kept | {"teacher": Predictions(teacher, study.dataset.val.labels)}
 
 
-def _by_image(rows: list[dict[str, Any]], teacher: Any, split: str, kept: dict[str, Predictions]) -> None:
-    """Adds what only the logits of a split can say; nothing where they were not kept.
+def _measured_on_val(study: Finished) -> dict[str, Measured]:
+    """What the runs' evaluations hold, by run, and "teacher"."""
+    evaluations = {run: evaluate_run(run, study.dataset) for run in study.trained.values()}
+    teacher = evaluations[study.trained[study.rows.index(study.taught), study.seeds[0]]]["teacher"]
+    found = {run.path.name: evaluation["val"] for run, evaluation in evaluations.items()}
+    return found if teacher is None else found | {"teacher": teacher}
 
-    To every seed `interval` (over the images), `mcnemar` (against its baseline) and, where the run has no teacher, its
-    agreement with the study's; to every row `fidelity`; to the teacher `reliability`.
+
+def _measured_on_test(study: Finished) -> dict[str, Measured]:
+    """What was measured when the test split was opened, by run, and "teacher"."""
+    test = kept(study.folder, "test")
+    return test["runs"] if test["teacher"] is None else test["runs"] | {"teacher": test["teacher"]}
+
+
+def _whole(name: str, measured: Measured, logits: dict[str, Predictions]) -> Measured:
+    """The measures of a network with those that its file does not hold, where its logits are kept: agreement with the
+    teacher of a run that had none, and measures that are newer than the file.
     """
-    if not kept:
-        return
-    by_row = [[kept[seed["run"]].logits for seed in row["seeds"]] for row in rows]
-    labels = kept[rows[0]["seeds"][0]["run"]].labels
-    alone, told = by_row[0], kept["teacher"].logits if "teacher" in kept else None
-    for row, of_row in zip(rows, by_row, strict=True):
-        said: dict[str, Any] = {"reliability": fidelity.reliability(of_row, labels)}
-        if row is not rows[0]:
-            said |= fidelity.changes(of_row, alone, labels)
-            if told is not None:
-                said["inherited"] = fidelity.inherited(of_row, alone, told, labels)
-        row.setdefault("fidelity", {})[split] = said
-        for seed, mine, base in zip(row["seeds"], of_row, alone, strict=True):
-            right = fidelity.right(mine, labels)
-            seed.setdefault("interval", {})[split] = image_interval(right)
-            if row is not rows[0]:
-                seed.setdefault("mcnemar", {})[split] = mcnemar(right, fidelity.right(base, labels))
-            if told is not None:
-                seed[split] = measure(mine, labels, told) | seed[split]
-    if told is not None:
-        teacher.setdefault("reliability", {})[split] = fidelity.reliability([told], labels)
+    if name not in logits:
+        return measured
+    compared = logits["teacher"].logits if "teacher" in logits and name != "teacher" else None
+    return predictions.completed(measured, logits[name], compared)
 
 
-def _gallery(
-    rows: tuple[Recipe, ...],
-    told: list[dict[str, Any]],
-    seeds: tuple[int, ...],
-    shown: Run,
-    dataset: DataSet,
-    on_val: dict[str, Predictions],
-) -> dict[str, Any] | None:
-    """A dozen validation images and what teacher, baseline and the student that is handed over say of them."""
-    number = next(n for n, row in enumerate(told) if any(seed["run"] == shown.path.name for seed in row["seeds"]))
-    if number == 0 or not rows[number].taught_by:
-        return None
-    learnt = [image["position"] for image in told[number]["fidelity"]["val"]["inherited"]["images"]]
-    baseline, student = told[0]["seeds"][0]["run"], shown.path.name
-    softened = lessons.temperature(rows[number])
-    chosen = gallery(dataset.val, on_val, baseline=baseline, student=student, temperature=softened, learnt=learnt)
-    return chosen | {"seed": seeds[0]}
+def _rows(study: Finished, measured: dict[Split, dict[str, Measured]], times: list[Latency]) -> list[Row]:
+    """Every row with its gain, and without what only the logits can say."""
+    rows: list[Row] = []
+    for number, (recipe, label) in enumerate(zip(study.rows, labels(study.rows), strict=True)):
+        card = study.of_row(number)[0].result("card")
+        rows.append(
+            {
+                "label": label,
+                "method": recipe.to_dict()["method"],
+                "parameters": card["parameters"],
+                "macs": card["macs"],
+                "latency_ms": times[number],
+                "seeds": [_seed(run, measured) for run in study.of_row(number)],
+            }
+        )
+    for split in SPLITS:
+        gains = judged([_paired(row, rows[0], split) for row in rows[1:]])
+        for row, gain in zip(rows[1:], gains, strict=True):
+            row.setdefault("gain", {})[split] = gain
+    return rows
 
 
-def _teacher(
-    taught: Recipe, members: list[lessons.Member], run: Run, dataset: DataSet, test: Any
-) -> dict[str, Any] | None:
-    if not members:
-        return None
-    return {
-        "name": " + ".join(member.model.name for member in members),
-        "parameters": sum(parameters(member.network) for member in members),
-        "macs": sum(macs(member.network, (1, *dataset.train.shape)) for member in members),
-        "val": run.result("evaluation")["teacher"],
-        "val_held_out": all(lessons.held_out(taught, spec) for spec in taught.taught_by),
-        "test": test,
-    }
-
-
-def _time(
-    rows: list[dict[str, Any]], teacher: Any, of_rows: list[Run], members: list[lessons.Member], dataset: DataSet
-) -> None:
-    """Adds `latency_ms` to every row and to the teacher; students of one size are one network, and timed once."""
-    sizes = [(row["parameters"], row["macs"]) for row in rows]
-    students = {size: load_student(run, dataset) for size, run in reversed([*zip(sizes, of_rows, strict=True)])}
-    measured = latencies([*students.values(), *(member.network for member in members)], dataset.train.shape)
-    by_size = dict(zip(students, measured, strict=False))
-    for row, size in zip(rows, sizes, strict=True):
-        row["latency_ms"] = by_size[size]
-    if teacher:
-        of_members = measured[len(students) :]
-        teacher["latency_ms"] = {name: sum(one[name] for one in of_members) for name in ("p50", "p90")}
-
-
-def _tuning(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The search that the study closes, and what fresh seeds left of its winner's gain over the defaults."""
-    if not (folder / "tuning.json").exists():
-        return None
-    tuning = kept(folder, "tuning")
-    by_label = {row["label"]: row for row in rows}
-    tuned, defaults = by_label[tuning["tuned_row"]], by_label[tuning["defaults_row"]]
-    return tuning | {"fresh": {split: _paired(tuned, defaults, split) for split in ("val", "test")}}
-
-
-def _cost(folder: Path, trained: Trained, taught: Recipe) -> dict[str, Any]:
-    costs = [run.result("cost") for run in trained.values()]
-    of_teachers = [Run.at(own, folder.parent).result("cost") for own in taught.of_teachers]
-    return {
-        "wall_seconds": kept(folder, "cost")["seconds"],
-        "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
-        "teacher_training_seconds": sum(cost["seconds"] for cost in of_teachers),
-        # A head-tuned teacher's own training pays for the embeddings that it then answers from.
-        "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in (*costs, *of_teachers)),
-        "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
-    }
-
-
-def _seed_result(run: Run, test: dict[str, Any]) -> dict[str, Any]:
-    recipe = run.recipe
+def _seed(run: Run, measured: dict[Split, dict[str, Measured]]) -> Seed:
+    recipe, cost, name = run.recipe, run.result("cost"), run.path.name
     steps_per_epoch = max(1, run.curve("val", "top1")[-1][0] // recipe.fit.epochs)
     return {
-        "run": run.path.name,
+        "run": name,
         "seed": recipe.seed,
-        "val": run.result("evaluation")["val"],
-        "test": test,
-        "best_val": run.result("cost")["best_val"],
-        "seconds": run.result("cost")["seconds"],
-        "images_per_second": run.result("cost")["images_per_second"],
+        "val": measured["val"][name],
+        "test": measured["test"][name],
+        "best_val": cost["best_val"],
+        "seconds": cost["seconds"],
+        "images_per_second": cost["images_per_second"],
         "curves": {
             "val_top1": [[step / steps_per_epoch, value] for step, value in run.curve("val", "top1")],
             "train_loss": [[step / steps_per_epoch, value] for step, value in run.curve("train", "loss")],
@@ -244,6 +170,100 @@ def _seed_result(run: Run, test: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _paired(row: dict[str, Any], baseline: dict[str, Any], split: str) -> dict[str, Any]:
+def _paired(row: Row, baseline: Row, split: Split) -> Gain:
     mine, alone = ([seed[split]["top1"] for seed in of_row["seeds"]] for of_row in (row, baseline))
     return paired_gain(mine, alone)
+
+
+def _by_image(rows: list[Row], teacher: Teacher | None, split: Split, kept: dict[str, Predictions]) -> None:
+    """Adds what only the logits of a split can say.
+
+    To every seed `interval` (over the images) and `mcnemar` (against its baseline), to every row `fidelity`, to the
+    teacher `reliability`.
+    """
+    by_row = [[kept[seed["run"]].logits for seed in row["seeds"]] for row in rows]
+    labels = kept[rows[0]["seeds"][0]["run"]].labels
+    alone, taught = by_row[0], kept["teacher"].logits if "teacher" in kept else None
+    for row, of_row in zip(rows, by_row, strict=True):
+        found: Fidelity = {"reliability": fidelity.reliability(of_row, labels)}
+        if row is not rows[0]:
+            found = {**found, **fidelity.changes(of_row, alone, labels)}
+            if taught is not None:
+                found["inherited"] = fidelity.inherited(of_row, alone, taught, labels)
+        row.setdefault("fidelity", {})[split] = found
+        for seed, mine, base in zip(row["seeds"], of_row, alone, strict=True):
+            right = fidelity.right(mine, labels)
+            seed.setdefault("interval", {})[split] = list(image_interval(right))
+            if row is not rows[0]:
+                seed.setdefault("mcnemar", {})[split] = mcnemar(right, fidelity.right(base, labels))
+    if teacher and taught is not None:
+        teacher.setdefault("reliability", {})[split] = fidelity.reliability([taught], labels)
+
+
+def _gallery(study: Finished, rows: list[Row], on_val: dict[str, Predictions]) -> dict[str, Any] | None:
+    """A dozen validation images and what teacher, baseline and the student that is handed over say of them."""
+    number, shown = study.shown
+    taught_on = rows[number].get("fidelity", {}).get("val", {}).get("inherited")
+    if number == 0 or not study.rows[number].taught_by or taught_on is None:
+        return None
+    chosen = gallery(
+        study.dataset.val,
+        on_val,
+        baseline=rows[0]["seeds"][0]["run"],
+        student=shown.path.name,
+        temperature=lessons.temperature(study.rows[number]),
+        learnt=[image["position"] for image in taught_on["images"]],
+    )
+    return chosen | {"seed": study.seeds[0]}
+
+
+def _teacher(
+    study: Finished, members: list[Member], measured: dict[Split, dict[str, Measured]], latency: Latency
+) -> Teacher:
+    shape = (1, *study.dataset.train.shape)
+    return {
+        "name": " + ".join(member.model.name for member in members),
+        "parameters": sum(parameters(member.network) for member in members),
+        "macs": sum(macs(member.network, shape) for member in members),
+        "latency_ms": latency,
+        "val": measured["val"]["teacher"],
+        "val_held_out": all(held_out(study.taught, spec) for spec in study.taught.taught_by),
+        "test": measured["test"].get("teacher"),
+    }
+
+
+def _latencies(study: Finished, members: list[Member]) -> list[Latency]:
+    """Of every row, and last of the teacher, where there is one; students of one size are one network, timed once."""
+    firsts = [study.of_row(number)[0] for number in range(len(study.rows))]
+    cards = [run.result("card") for run in firsts]
+    sizes = [(card["parameters"], card["macs"]) for card in cards]
+    students = {size: load_student(run, study.dataset) for size, run in reversed([*zip(sizes, firsts, strict=True)])}
+    networks = [*students.values(), *(member.network for member in members)]
+    times = latencies(networks, study.dataset.train.shape)
+    by_size = dict(zip(students, times, strict=False))
+    of_members = times[len(students) :]
+    together = {name: sum(time[name] for time in of_members) for name in ("p50", "p90")}
+    return [by_size[size] for size in sizes] + ([together] if members else [])
+
+
+def _tuning(folder: Path, rows: list[Row]) -> Tuning | None:
+    """The search that the study closes, and what fresh seeds left of its winner's gain over the defaults."""
+    if not (folder / "tuning.json").exists():
+        return None
+    tuning = kept(folder, "tuning")
+    by_label = {row["label"]: row for row in rows}
+    tuned, defaults = by_label[tuning["tuned_row"]], by_label[tuning["defaults_row"]]
+    return {**tuning, "fresh": {split: _paired(tuned, defaults, split) for split in SPLITS}}
+
+
+def _cost(study: Finished) -> Cost:
+    costs = [run.result("cost") for run in study.trained.values()]
+    of_teachers = [Run.of(own, study.workspace.runs).result("cost") for own in study.taught.of_teachers]
+    return {
+        "wall_seconds": kept(study.folder, "cost")["seconds"],
+        "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
+        "teacher_training_seconds": sum(cost["seconds"] for cost in of_teachers),
+        # A head-tuned teacher's own training pays for the embeddings that it then answers from.
+        "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in (*costs, *of_teachers)),
+        "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
+    }

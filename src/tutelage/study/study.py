@@ -1,4 +1,4 @@
-"""Many runs, one claim: the same student with and without the teacher, on paired seeds, and the test split opened once.
+"""Runs a study: the same student with and without the teacher, on paired seeds, and the test split opened once.
 
 `Study.run` does everything from images to report; each step finds what is already there, so that the same call goes on
 after any interruption.
@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import data, files
-from tutelage.data.splits import DataSet, open_test
+from tutelage.data.splits import DataSet
+from tutelage.data.test_split import open_test
 from tutelage.errors import Damaged, UserError
 from tutelage.export import export, exported
 from tutelage.export.modelcard import write_model_card
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
-from tutelage.run.engine import Engine
 from tutelage.run.folder import environment
-from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import keep, kept
-from tutelage.study.results import Trained, best, gathered, teaches
-from tutelage.teacher import lessons
+from tutelage.run.workspace import Workspace
+from tutelage.study.finished import Finished, Trained, teaches
+from tutelage.study.results import gathered
 from tutelage.teacher.answer import mean_logits
+from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
 from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, keep_test, on_test
 from tutelage.training.student import load_student
@@ -78,8 +80,8 @@ class Study:
         """Readable, and ending in a hash of all recipes and seeds."""
         identity = [recipe.identity | {"seed": 0} for recipe in self.rows] + [list(self.seeds)]
         first = self.rows[-1]
-        readable = self.name or f"{first.data.name}-{method_words(first.method)}-{Path(first.student.name).name}"
-        return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+        named = one_name(self.name) or readable(first.data.name, method_words(first.method), first.student.name)
+        return f"study-{named}-{files.digest(identity)[:8]}"
 
     def folder(self, runs: Path) -> Path:
         """Where the study is, or would be: found by its hash, whatever else its folder's name says."""
@@ -87,38 +89,41 @@ class Study:
         found = sorted(Path(runs).glob(f"study-*-{self.folder_name[-8:]}/study.json"))
         return path if path.exists() or not found else found[0].parent
 
-    def run(
-        self, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
-    ) -> Path:
+    def run(self, workspace: Workspace | None = None) -> Path:
         """Trains, evaluates, exports and reports; the study's folder.
+
+        Args:
+            workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
 
         Raises:
             UserError: anything a user can mend.
         """
-        runs, engine = Path(runs), engine or Engine()
-        folder = self.folder(runs)
+        workspace = workspace or Workspace()
+        folder = self.folder(workspace.runs)
         with files.locked(folder / "lock") as alone:
             if not alone:
                 raise UserError(f"another process works on {folder}", "wait for it: what is done is found again")
-            self._run(folder, engine, runs, data_root)
+            self._run(folder, workspace)
         return folder
 
-    def _run(self, folder: Path, engine: Engine, runs: Path, data_root: Path | str | None) -> None:
+    def _run(self, folder: Path, workspace: Workspace) -> None:
         files.sweep(folder)
         keep(folder, "study", self.to_dict())
-        keep(folder, "environment", environment(engine))
+        keep(folder, "environment", environment(workspace.engine))
         begun = time.monotonic()
-        trained = self._train(engine, runs, data_root)
-        dataset = data.load(self.rows[0].data, data_root)
+        trained = self._train(workspace)
+        dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
-            evaluate_run(run, dataset, runs)
-        test = self._on_test(folder, trained, dataset, runs)
-        shown = best(trained, self.rows, self.seeds)
+            evaluate_run(run, dataset)
+        self._see_to_test(folder, trained, dataset, workspace)
+        study = Finished(self.rows, self.seeds, trained, folder, dataset)
+        number, shown = study.shown
         if "onnx" not in exported(shown):
             export(shown, dataset)
-        write_model_card(shown, test=test["runs"][shown.path.name])
-        keep(folder, "cost", {"seconds": round(self._seconds(folder) + time.monotonic() - begun, 1)})
-        keep(folder, "results", gathered(self.rows, self.seeds, trained, folder, dataset, runs))
+        keep(folder, "cost", {"seconds": round(_seconds(folder) + time.monotonic() - begun, 1)})
+        results = gathered(study)
+        keep(folder, "results", {**results})
+        write_model_card(shown, test=results["rows"][number]["seeds"][0]["test"])
         write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,53 +148,55 @@ class Study:
             )
         return Study(recipes, tuple(plain["seeds"]), plain["name"])
 
-    def _train(self, engine: Engine, runs: Path, data_root: Path | str | None) -> Trained:
+    def _train(self, workspace: Workspace) -> Trained:
         trained = {}
         # Seed by seed, so that the first pairs are complete early.
         for seed in self.seeds:
             for number, row in enumerate(self.rows):
                 recipe = dataclasses.replace(row, seed=seed)
-                trained[number, seed] = train(recipe, engine=engine, runs=runs, data_root=data_root)
+                trained[number, seed] = train(recipe, workspace)
         return trained
 
-    def _seconds(self, folder: Path) -> float:
-        """What earlier calls took; what a damaged file said is lost, and named."""
-        try:
-            return kept(folder, "cost")["seconds"] if (folder / "cost.json").exists() else 0.0
-        except Damaged as damaged:
-            log.warning("%s; the time before this call is not counted", damaged.message)
-            return 0.0
-
-    def _on_test(self, folder: Path, trained: Trained, dataset: DataSet, runs: Path) -> dict[str, Any]:
-        """What is known of the study on test: read, or computed from the answers that were kept, or of one opening."""
+    def _see_to_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
+        """Has test.json there: as it was written, computed from the answers that were kept, or of one opening."""
         path = folder / "test.json"
         try:
             if path.exists():
-                return kept(folder, "test")
+                kept(folder, "test")
+                return
         except Damaged as damaged:
             log.warning("%s; it is computed again from %s", damaged.message, TEST_FILE)
-            return self._measured(folder, on_test(folder), bool(teaches(self.rows).taught_by))
+            _measure(folder, on_test(folder))
+            return
         if (folder / TEST_FILE).exists():  # test.json is gone
-            return self._measured(folder, on_test(folder), bool(teaches(self.rows).taught_by))
-        return self._open_test(folder, trained, dataset, runs)
+            _measure(folder, on_test(folder))
+        else:
+            self._open_test(folder, trained, dataset, workspace)
 
-    def _measured(self, folder: Path, answers: dict[str, Predictions], taught: bool) -> dict[str, Any]:
-        """Writes test.json."""
-        labels = next(iter(answers.values())).labels
-        teacher = answers["teacher"].logits if taught else None
-        runs = {name: measure(of.logits, labels, teacher) for name, of in answers.items() if name != "teacher"}
-        told = {"teacher": None if teacher is None else measure(teacher, labels), "runs": runs}
-        keep(folder, "test", told)
-        return told
-
-    def _open_test(self, folder: Path, trained: Trained, dataset: DataSet, runs: Path) -> dict[str, Any]:
+    def _open_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
         """All test numbers of the study in one opening."""
-        test = open_test(dataset, runs / "test_openings.jsonl", run=folder.name, reason="final evaluation of a study")
+        test = open_test(dataset, workspace.test_openings, run=folder.name, reason="final evaluation of a study")
         taught = teaches(self.rows)
         logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
         if taught.taught_by:
-            members = (lessons.load_member(taught, spec, dataset, runs) for spec in taught.taught_by)
+            members = (load_member(taught, spec, dataset, workspace) for spec in taught.taught_by)
             logits["teacher"] = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
         keep_test(folder, test.labels, logits)
-        answers = {name: Predictions(of, test.labels) for name, of in logits.items()}
-        return self._measured(folder, answers, bool(taught.taught_by))
+        _measure(folder, {name: Predictions(of, test.labels) for name, of in logits.items()})
+
+
+def _measure(folder: Path, answers: dict[str, Predictions]) -> None:
+    """Writes test.json from the answers on test, by run, and "teacher"."""
+    teacher = answers.get("teacher")
+    logits = None if teacher is None else teacher.logits
+    runs = {name: measure(*of, logits) for name, of in answers.items() if name != "teacher"}
+    keep(folder, "test", {"teacher": None if teacher is None else measure(*teacher), "runs": runs})
+
+
+def _seconds(folder: Path) -> float:
+    """What earlier calls took; what a damaged file said is lost, and named."""
+    try:
+        return kept(folder, "cost")["seconds"] if (folder / "cost.json").exists() else 0.0
+    except Damaged as damaged:
+        log.warning("%s; the time before this call is not counted", damaged.message)
+        return 0.0

@@ -1,4 +1,4 @@
-"""A method's numbers for this student and these images: searched on val, and the winner's luck made visible.
+"""Searches a method's numbers for this student and these images on val, and shows how much of the winner was luck.
 
 Optuna proposes; every trial is an ordinary run of an ordinary recipe, found again by its hash, and all read the same
 teacher's answers. A trial first trains a run of a third of its epochs, with a schedule of its own, and goes on to the
@@ -7,27 +7,27 @@ the loop knows nothing of pruning. The best setting is then trained on fresh see
 """
 
 import dataclasses
-import logging
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from tutelage import files, progress, sealed
-from tutelage.errors import Damaged, Diverged, UserError
+from tutelage import files, progress
+from tutelage.data.turnstile import no_test_split
+from tutelage.errors import Diverged, UserError
 from tutelage.methods.base import Method
-from tutelage.run.engine import Engine
+from tutelage.report.results import TriedOut
 from tutelage.run.folder import Run
-from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import keep
 from tutelage.run.space import space, values_of, with_values
+from tutelage.run.workspace import Workspace
 from tutelage.study.results import labels
+from tutelage.study.search import Search, at_work, opened, trial_lock
 from tutelage.study.study import SEEDS, Study
 from tutelage.training.loop import train
-
-log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from optuna import Study as Optuna
@@ -35,33 +35,15 @@ if TYPE_CHECKING:
 
 EARLY = 3
 """A trial's first run has so many times fewer epochs than its second."""
-UNPRUNED = 4
-"""Trials that go on whatever their first run says: there is no median yet."""
 
 
-@dataclass(frozen=True)
-class Search:
-    """How much is tried, and on what."""
+class Outcome(TypedDict):
+    """What the trials of a search gave."""
 
-    trials: int = 20
-    """Settings in all, over all processes and calls; the methods' defaults come first."""
-    minutes: float = 0.0
-    """No trial begins after so many minutes of this process; 0: no limit."""
-    epochs: int = 0
-    """Of a trial; 0: the recipe's."""
-    part: int = 0
-    """Training images of a trial; 0: the recipe's."""
-    seed: int = 1000
-    """Of every trial and of the proposals; none of the closing study's."""
-    prune: bool = True
-    """End a trial after a run of a third of its epochs where that is worse than the median."""
-
-    def __post_init__(self) -> None:
-        if self.trials < 1 or self.minutes < 0:
-            raise UserError(
-                f"search.trials = {self.trials}, search.minutes = {self.minutes:g}",
-                "at least one trial, and 0 minutes or more (0: no limit)",
-            )
+    search: dict[str, Any]
+    trials: list[TriedOut]
+    best: int | None
+    """The number of the best complete one; None where there is none yet."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +82,15 @@ class Tuning:
         """Readable, and ending in a hash of what is searched; not of how many trials, so that more can be added."""
         settings = dataclasses.asdict(self.search) | {"trials": 0, "minutes": 0}
         identity = [recipe.identity | {"seed": 0} for recipe in self.recipes] + [settings]
-        return f"tune-{self._readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+        return f"tune-{self._readable}-{files.digest(identity)[:8]}"
 
     @property
     def _readable(self) -> str:
         first = self.recipes[0]
         words = [first.data.name, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
-        return self.name or "-".join(Path(word).name for word in words)
+        return one_name(self.name) or readable(*words)
 
-    def run(
-        self, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
-    ) -> Path | None:
+    def run(self, workspace: Workspace | None = None) -> Path | None:
         """Makes the trials that are left, then the closing study; the study's folder.
 
         Several processes may run the same tuning: they share the trials, and the last of them makes the study. The
@@ -119,32 +99,33 @@ class Tuning:
         Raises:
             UserError: anything a user can mend.
         """
-        runs, engine = Path(runs), engine or Engine()
-        self.search_trials(engine=engine, runs=runs, data_root=data_root)
-        folder = runs / self.folder_name
-        told = self.outcome(folder)
-        if any(_at_work(folder, trial["number"]) for trial in told["trials"]):
+        workspace = workspace or Workspace()
+        self.search_trials(workspace)
+        folder = workspace.runs / self.folder_name
+        outcome = self.outcome(folder)
+        if any(at_work(folder, trial["number"]) for trial in outcome["trials"]):
             progress.say(f"other processes still work on trials of {folder}: the last of them makes the study")
             return None
-        if told["best"] is None:
+        if outcome["best"] is None:
             raise UserError(f"no trial of {folder} came to its end", "give it more --search.minutes or --search.trials")
-        study = self.closing(told)
-        keep(study.folder(runs), "tuning", told | self._rows(study, told))
-        return study.run(engine=engine, runs=runs, data_root=data_root)
+        study = self.closing(outcome)
+        keep(study.folder(workspace.runs), "tuning", {**outcome, **self._rows(study, outcome)})
+        return study.run(workspace)
 
-    def search_trials(self, *, engine: Engine, runs: Path, data_root: Path | str | None = None) -> None:
+    @no_test_split("a search")
+    def search_trials(self, workspace: Workspace) -> None:
         """Makes trials until the budget is spent."""
         for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():
-            train(own, engine=engine, runs=runs, data_root=data_root)
-        begun, folder = time.monotonic(), runs / self.folder_name
+            train(own, workspace)
+        begun, folder = time.monotonic(), workspace.runs / self.folder_name
         keep(folder, "tuning", {"search": dataclasses.asdict(self.search), "study": folder.name})
         while not self.search.minutes or time.monotonic() - begun < 60 * self.search.minutes:
             with self._next(folder) as proposed:
                 if proposed is None:
                     return
-                self._try(*proposed, engine, runs, data_root)
+                self._try(*proposed, workspace)
 
-    def trial_of(self, recipe: Recipe, runs: Path) -> Recipe:
+    def trial_of(self, recipe: Recipe, workspace: Workspace) -> Recipe:
         """The recipe on a trial's budget and seed; the teacher is that of the whole data, also where a part is used."""
         fit = dataclasses.replace(recipe.fit, epochs=self.search.epochs or recipe.fit.epochs)
         data, teachers = recipe.data, list(recipe.taught_by)
@@ -153,28 +134,21 @@ class Tuning:
             for number, teacher in enumerate(teachers):
                 own = recipe.training_of(teacher)
                 if own is not None:
-                    model = dataclasses.replace(teacher.model, weights=str(runs / own.name))
+                    model = dataclasses.replace(teacher.model, weights=str(workspace.folder(own)))
                     teachers[number] = dataclasses.replace(teacher, model=model, tune="none")
         return dataclasses.replace(recipe.with_teachers(*teachers), data=data, fit=fit, seed=self.search.seed)
 
-    def outcome(self, folder: Path) -> dict[str, Any]:
-        """What the trials gave, as JSON values.
-
-        Returns:
-            `search`; `trials`, each with its `number`, `state` (complete, pruned, running, diverged), `method`,
-            `defaults` (whether it is one), `values` by field, `early` and `val` (top-1 on val at the end of its first
-            and of its whole run; None where there was none) and `run`; `best`, the number of the best complete one,
-            or None.
-        """
+    def outcome(self, folder: Path) -> Outcome:
+        """What the trials gave."""
         from optuna.trial import TrialState
 
-        told: list[dict[str, Any]] = []
-        for trial in _optuna(folder, self.search).trials:
+        trials: list[TriedOut] = []
+        for trial in opened(folder, self.search).trials:
             if trial.state in (TrialState.WAITING, TrialState.FAIL) or "run" not in trial.user_attrs:
                 continue
             attributes = trial.user_attrs
             state = "diverged" if attributes.get("diverged") else trial.state.name.lower()
-            told.append(
+            trials.append(
                 {
                     "number": trial.number,
                     "state": state,
@@ -187,25 +161,22 @@ class Tuning:
                 }
             )
         # Of equals the first: the defaults, where they are as good.
-        best = max((trial for trial in told if trial["val"] is not None), key=lambda trial: trial["val"], default=None)
-        return {
-            "search": dataclasses.asdict(self.search),
-            "trials": told,
-            "best": None if best is None else best["number"],
-        }
+        complete = {trial["number"]: trial["val"] for trial in trials if trial["val"] is not None}
+        best = max(complete, key=complete.__getitem__, default=None)
+        return {"search": dataclasses.asdict(self.search), "trials": trials, "best": best}
 
-    def closing(self, told: dict[str, Any]) -> Study:
+    def closing(self, outcome: Outcome) -> Study:
         """The best setting on fresh seeds, beside the defaults it came from, the baseline, and what else is wanted."""
-        best = next(trial for trial in told["trials"] if trial["number"] == told["best"])
+        best = next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])
         start = self._start(best["method"])
         tuned = dataclasses.replace(start, method=with_values(start.method, best["values"]))
         return Study(
             (start, *([] if best["defaults"] else [tuned]), *self.beside), self.seeds, f"{self._readable}-tuned"
         )
 
-    def _rows(self, study: Study, told: dict[str, Any]) -> dict[str, Any]:
+    def _rows(self, study: Study, outcome: Outcome) -> dict[str, str]:
         """Which rows of the study are the defaults and the tuned: what the report compares."""
-        best = next(trial for trial in told["trials"] if trial["number"] == told["best"])
+        best = next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])
         names = labels(study.rows)
         return {"defaults_row": names[1], "tuned_row": names[1] if best["defaults"] else names[2]}
 
@@ -220,19 +191,19 @@ class Tuning:
         with ExitStack() as held:
             # One process at a time decides; what a dead one left is proposed again.
             with files.locked(folder / "lock", wait=True):
-                search = _optuna(folder, self.search)
+                search = opened(folder, self.search)
                 if not search.trials:
                     for recipe in self.recipes:
                         search.enqueue_trial(self._parameters(recipe.method), {"defaults": True})
                 for trial in search.get_trials(states=(TrialState.RUNNING,)):
-                    if not _at_work(folder, trial.number):
+                    if not at_work(folder, trial.number):
                         search.tell(trial.number, state=TrialState.FAIL)
                         search.enqueue_trial(trial.params, {"defaults": trial.user_attrs.get("defaults", False)})
                 counted = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
                 spent = len(search.get_trials(deepcopy=False, states=counted)) >= self.search.trials
                 trial = None if spent else search.ask()
                 if trial is not None:
-                    held.enter_context(files.locked(_lock(folder, trial.number)))
+                    held.enter_context(files.locked(trial_lock(folder, trial.number)))
             yield None if trial is None else (search, trial)
 
     def _parameters(self, method: Method) -> dict[str, Any]:
@@ -240,7 +211,7 @@ class Tuning:
         label = method_words(method)
         return {"method": label} | {f"{label}.{name}": value for name, value in values_of(method).items()}
 
-    def _propose(self, trial: "Trial", runs: Path) -> Recipe:
+    def _propose(self, trial: "Trial", workspace: Workspace) -> Recipe:
         """The recipe that a trial's parameters say."""
         label = trial.suggest_categorical("method", [method_words(recipe.method) for recipe in self.recipes])
         start = self._start(label)
@@ -252,27 +223,27 @@ class Tuning:
             values[name] = value if trial.user_attrs.get("defaults") else float(f"{value:.3g}")
         trial.set_user_attr("method", label)
         trial.set_user_attr("values", values)
-        recipe = dataclasses.replace(self.trial_of(start, runs), method=with_values(start.method, values))
+        recipe = dataclasses.replace(self.trial_of(start, workspace), method=with_values(start.method, values))
         trial.set_user_attr("run", recipe.name)
         return recipe
 
-    def _try(self, search: "Optuna", trial: "Trial", engine: Engine, runs: Path, data_root: Path | str | None) -> None:
+    def _try(self, search: "Optuna", trial: "Trial", workspace: Workspace) -> None:
         """One trial: a short run, and where that promises something the whole one."""
         from optuna.trial import TrialState
 
-        recipe = self._propose(trial, runs)
+        recipe = self._propose(trial, workspace)
         named = ", ".join(f"{name} {value:.3g}" for name, value in trial.user_attrs["values"].items())
         what = f"trial {trial.number + 1}: {trial.user_attrs['method']}, {named}"
         early = recipe.fit.epochs // EARLY
         try:
             if self.search.prune and early:
                 short = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, epochs=early))
-                trial.report(_val(train(short, engine=engine, runs=runs, data_root=data_root)), early)
+                trial.report(_val(train(short, workspace)), early)
                 if trial.should_prune() and not trial.user_attrs.get("defaults"):
                     search.tell(trial, state=TrialState.PRUNED)
                     progress.say(f"{what}: below the median of the short runs, {early} of {recipe.fit.epochs} epochs")
                     return
-            val = _val(train(recipe, engine=engine, runs=runs, data_root=data_root))
+            val = _val(train(recipe, workspace))
         except Diverged as error:
             trial.set_user_attr("diverged", error.message)
             search.tell(trial, 0.0)
@@ -282,79 +253,6 @@ class Tuning:
         progress.say(f"{what}: val {val:.2%}, best so far {search.best_value:.2%}")
 
 
-def _optuna(folder: Path, search: Search) -> "Optuna":
-    """The search on disk, with proposals that depend on the trials so far and on nothing else.
-
-    Raises:
-        UserError: Optuna is not installed.
-    """
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError:
-        raise UserError("tuning needs Optuna, which is not installed", "pip install 'tutelage[tune]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal = folder / "journal.jsonl"
-    try:
-        sealed.check_beginning(journal, f"{folder.name}/{journal.name}")
-    except Damaged as damaged:
-        log.warning("%s; the search begins anew, and finds the runs of its trials done", damaged.message)
-        if journal.exists():
-            journal.replace(folder / "journal.damaged")
-        sealed.remove([journal])
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    found = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
-    sealed.seal_beginning(journal, f"{folder.name}/{journal.name}")
-    lived = [state for state in optuna.trial.TrialState if state is not optuna.trial.TrialState.FAIL]
-    count = len(found.get_trials(deepcopy=False, states=lived))
-    found.sampler = optuna.samplers.TPESampler(seed=search.seed + count, n_startup_trials=max(3, search.trials // 3))
-    found.pruner = (
-        optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED) if search.prune else optuna.pruners.NopPruner()
-    )
-    return found
-
-
-def _lock(folder: Path, number: int) -> Path:
-    return folder / f"trial-{number}.lock"
-
-
-def _at_work(folder: Path, number: int) -> bool:
-    """Whether a process is working on a trial; one that died holds no lock."""
-    with files.locked(_lock(folder, number)) as alone:
-        return not alone
-
-
 def _val(run: Run) -> float:
     """Accuracy on val after the last epoch."""
     return run.curve("val", "top1")[-1][1]
-
-
-def in_words(results: dict[str, Any]) -> list[str]:
-    """What a search promised and what of it fresh seeds kept, from the results of the closing study."""
-    tuning = results["tuning"]
-    by_number = {trial["number"]: trial for trial in tuning["trials"]}
-    best = by_number[tuning["best"]]
-    states = [trial["state"] for trial in tuning["trials"]]
-    said = ", ".join(f"{name} {value:.3g}" for name, value in best["values"].items())
-    lines = [
-        f"{len(states)} trials at seed {tuning['search']['seed']}, {states.count('pruned')} ended early, "
-        f"{states.count('diverged')} diverged; best on val: {best['method']}, {said} (trial {best['number'] + 1})"
-    ]
-    if best["defaults"]:
-        return [*lines, "no trial was better than the method's defaults: there is nothing to adopt"]
-    defaults = next(t for t in tuning["trials"] if t["defaults"] and t["method"] == best["method"])
-    kept = tuning["fresh"]["val"]
-    if defaults["val"] is not None:
-        promised = best["val"] - defaults["val"]
-        lines.append(f"over the defaults on val: {100 * promised:+.2f} points in the search, whose winner it is; ")
-        lines[-1] += f"{100 * kept['mean']:+.2f} on {kept['n']} fresh seeds"
-        if kept["low"] is not None:
-            lines[-1] += f" (95 % interval {100 * kept['low']:.2f} to {100 * kept['high']:.2f})"
-    rows = {row["label"]: row for row in results["rows"]}
-    fresh = [seed["val"]["top1"] for seed in rows[tuning["tuned_row"]]["seeds"]]
-    mean = sum(fresh) / len(fresh)
-    lines.append(f"val of the best trial {best['val']:.2%}, mean of the same setting on fresh seeds {mean:.2%}")
-    if tuning["search"]["epochs"] or tuning["search"]["part"]:
-        lines[-1] += " (trials had a smaller budget: the two are not the same training)"
-    return lines

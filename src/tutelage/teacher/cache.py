@@ -1,4 +1,4 @@
-"""The teacher paid once: its answers on disk under (sample, view).
+"""Pays the teacher once: keeps its answers on disk under (sample, view).
 
 `<root>/v1-<digest>/manifest.json` holds the identity in full, `view_0003/logits_00008192.npy` the rows of samples
 8192..16383 in view 3, in sample order, beside a line with the checksum. Rows are addressed, never counted, so order,
@@ -20,22 +20,21 @@ from torch import Tensor, nn
 
 from tutelage import files, sealed
 from tutelage.data.augment import Augment
-from tutelage.data.images import Images, workers_beside
+from tutelage.data.images import Images
 from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped
 from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing
-from tutelage.teacher import shards
-from tutelage.teacher.answer import Teacher, ask, frozen
+from tutelage.run.process import ALONE, Process
+from tutelage.teacher import asking, headfile, shards
+from tutelage.teacher.answer import frozen
+from tutelage.teacher.identity import folder_name, manifest_in, tampered
 from tutelage.teacher.shards import Shard
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
 SHARD = 8192
 """Samples a file."""
-FILL_BATCH = 64
-"""Images a pass on a CPU: the maps of more leave its caches (benchmarks/fill.py). Eight times as many on a GPU."""
 ASIDE = "set_aside.json"
 """In the folder of a cache whose answers are not to be used again: why."""
 ROWS = 64
@@ -55,11 +54,11 @@ class TeacherCache:
     def __init__(self, root: Path, manifest: dict[str, Any]):
         self.manifest = manifest
         self.samples: int = manifest["images"]["samples"]
-        self.folder = Path(root) / _folder_name(manifest)
+        self.folder = Path(root) / folder_name(manifest)
         self._views: dict[tuple[str, int], list[np.ndarray]] = {}
-        if _manifest_in(self.folder) != manifest:
+        if manifest_in(self.folder) != manifest:
             if (self.folder / "manifest.json").exists():
-                log.warning("%s; it is written again", _tampered(self.folder).message)
+                log.warning("%s; it is written again", tampered(self.folder).message)
             files.write_json(self.folder / "manifest.json", manifest)
 
     @staticmethod
@@ -72,9 +71,9 @@ class TeacherCache:
         folder = Path(folder)
         if not (folder / "manifest.json").is_file():
             raise UserError(f"{folder} holds no teacher cache", "tutelage cache list shows those that exist")
-        manifest = _manifest_in(folder)
-        if manifest is None or _folder_name(manifest) != folder.name:
-            raise _tampered(folder)
+        manifest = manifest_in(folder)
+        if manifest is None or folder_name(manifest) != folder.name:
+            raise tampered(folder)
         return TeacherCache(folder.parent, manifest)
 
     def missing(self, views: Iterable[int], fields: Collection[str]) -> list[Shard]:
@@ -99,9 +98,7 @@ class TeacherCache:
         augment: Augment,
         views: Iterable[int],
         fields: Iterable[str] = ("logits",),
-        *,
-        rank: int = 0,
-        world: int = 1,
+        process: Process = ALONE,
     ) -> int:
         """Asks the teacher for what is missing; what is there is never asked again.
 
@@ -117,14 +114,15 @@ class TeacherCache:
         self._discard_damaged(views, fields)
         absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
         every = [(view, start) for view in views for start in self._starts]
-        blocks = [block for block in every[rank::world] if block in absent]
+        blocks = [block for block in every[process.rank :: process.world] if block in absent]
         if "logits" in fields:
-            self._write_head(network)
+            headfile.write(self.folder, network)
         paid = 0
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
             for view, start in blocks:
-                answers = _ask_range(network, images, augment, view, range(start, self._end(start)), fields, advance)
+                shown = asking.shown(network, images, augment, view, range(start, self._end(start)))
+                answers = asking.answers(network, shown, fields, advance)
                 for field in fields:
                     self._write(Shard(field, view, start), answers[field])
                 paid += self._end(start) - start
@@ -142,7 +140,7 @@ class TeacherCache:
         parts = []
         for group in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
             of_view, shard = divmod(int(number[group[0]]), len(self._starts))
-            parts.append(self._mapped(field, of_view)[shard][within[group]])
+            parts.append(self.mapped(field, of_view)[shard][within[group]])
         rows = np.concatenate(parts)[np.argsort(order)]
         return torch.from_numpy(rows).float().to(sample.device)  # torch widens float16 several times faster than numpy
 
@@ -182,7 +180,7 @@ class TeacherCache:
         for view, count in of_view.items():
             sample = torch.tensor(drawn.sample(range(self.samples), min(count, self.samples)))
             stored = self.answers(sample, torch.full_like(sample, view)).logits
-            fresh = ask(frozen(network), images, augment, sample, view).logits.float().cpu()
+            fresh = asking.ask(frozen(network), images, augment, sample, view).logits.float().cpu()
             difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
             worst = max(worst, difference if math.isfinite(difference) else math.inf)
         if worst > TOLERANCE:
@@ -218,11 +216,8 @@ class TeacherCache:
 
     @property
     def head(self) -> Head | None:
-        """The teacher's last linear layer, where it has one."""
-        if not self._head_path.exists():
-            return None
-        tensors = sealed.read_tensors(self._head_path, self._what_head)
-        return Head(tensors["weight"], tensors["bias"]) if tensors else None
+        """The teacher's last linear layer, where it has one; raises Damaged where its file is."""
+        return headfile.read(self.folder)
 
     def set_aside(self, reason: str) -> None:
         """Says that its answers are not to be used again, and why; the next who asks begins another cache."""
@@ -243,26 +238,6 @@ class TeacherCache:
     def uses(self) -> list[dict[str, Any]]:
         """The runs that read it; raises Damaged where the file of them is."""
         return sealed.read_lines(self.folder / "uses.jsonl", f"{self.folder.name}/uses.jsonl")
-
-    @property
-    def _head_path(self) -> Path:
-        return self.folder / "head.safetensors"
-
-    @property
-    def _what_head(self) -> str:
-        return f"{self.folder.name}/{self._head_path.name}"
-
-    def _write_head(self, network: Any) -> None:
-        """Once; and again where it is damaged."""
-        try:
-            if self._head_path.exists():
-                sealed.read_tensors(self._head_path, self._what_head)
-                return
-        except Damaged as damaged:
-            log.warning("%s; it is written again", damaged.message)
-        head = network.sizes().head
-        tensors = {} if head is None else {"weight": head.weight.cpu().contiguous(), "bias": head.bias.cpu()}
-        sealed.write_tensors(self._head_path, tensors, self._what_head)
 
     def _discard_damaged(self, views: list[int], fields: tuple[str, ...]) -> None:
         """Looks at every shard of these that is there and was not mapped yet, and removes the damaged ones."""
@@ -286,16 +261,21 @@ class TeacherCache:
         return self._end(shard.start) - shard.start
 
     def _write(self, shard: Shard, rows: Tensor) -> None:
-        rows = rows.to(getattr(torch, self.manifest["storage"]))
-        if not rows.isfinite().all():
+        stored = rows.to(getattr(torch, self.manifest["storage"]))
+        if not stored.isfinite().all():
+            wider = ', or set teacher.storage = "float32"' if rows.isfinite().all() else ""
             raise UserError(
                 f"the teacher's {shard.field} are not finite in {self.manifest['storage']} (view {shard.view})",
-                'look at its weights and normalisation, or set teacher.storage = "float32"',
+                f"look at its weights and normalisation{wider}",
             )
-        shards.write(self.folder, shard, rows.numpy())
+        shards.write(self.folder, shard, stored.numpy())
 
-    def _mapped(self, field: str, view: int) -> list[np.ndarray]:
-        """The memory-mapped shards of a view, checked when first mapped."""
+    def mapped(self, field: str, view: int) -> list[np.ndarray]:
+        """The memory-mapped shards of a view, checked when first mapped.
+
+        Raises:
+            UserError: one was never filled, or its checksum does not fit.
+        """
         if (field, view) not in self._views:
             absent = self.missing([view], [field])
             if absent:
@@ -305,54 +285,3 @@ class TeacherCache:
             paths = [self.folder / Shard(field, view, start).path for start in self._starts]
             self._views[field, view] = [shards.load(path) for path in paths]
         return self._views[field, view]
-
-
-class CachedTeacher(Teacher):
-    """Answers from a cache; the pixels are not looked at.
-
-    Args:
-        cache: Filled for every view that will be asked.
-        fields: What to answer: "logits", "embedding".
-    """
-
-    def __init__(self, cache: TeacherCache, fields: Iterable[str]):
-        self.cache = cache
-        self.fields = tuple(dict.fromkeys(("logits", *fields)))
-
-    def answer(self, pixels, sample, view):
-        logits, embedding, _ = self.cache.answers(sample, view, self.fields)
-        return Outputs(logits.to(pixels.device), None if embedding is None else embedding.to(pixels.device))
-
-
-@torch.inference_mode()
-def _ask_range(network, images, augment, view, samples, fields, advance) -> dict[str, Tensor]:
-    """The teacher's answers about one view of a range, on the CPU; always the same batches, since kernels may round."""
-    parts: dict[str, list[Tensor]] = {field: [] for field in fields}
-    device = next(network.parameters()).device
-    batches = torch.arange(samples.start, samples.stop).split(FILL_BATCH if device.type == "cpu" else 8 * FILL_BATCH)
-    for views in images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers_beside(device)):
-        answer = network(views.pixels.to(device, memory_format=torch.channels_last), frozenset(fields))
-        for field in fields:
-            parts[field].append(getattr(answer, field).float().cpu())
-        advance(len(views.pixels))
-    return {field: torch.cat(rows) for field, rows in parts.items()}
-
-
-def _folder_name(manifest: Any) -> str:
-    return f"v{FORMAT}-{files.digest(manifest)[:16]}"
-
-
-def _manifest_in(folder: Path) -> Any:
-    """None where there is none, or it is no JSON."""
-    try:
-        return files.read_json(folder / "manifest.json")
-    except (ValueError, FileNotFoundError):
-        return None
-
-
-def _tampered(folder: Path) -> Damaged:
-    return Damaged(
-        folder / "manifest.json",
-        "it does not hold what the folder's name says",
-        "the next run that reads these answers writes it again",
-    )

@@ -1,4 +1,4 @@
-"""Head-only training pays the backbone once: its embeddings are cached by address, and the head learns from them.
+"""Trains a head alone from cached embeddings, so that the backbone is computed once for every address.
 
 A frozen backbone says the same about the same view, whatever the head has learnt; so ten epochs over views that exist
 cost one backbone pass over each view, forward only. What such a network then says as a teacher of the same views costs
@@ -19,8 +19,10 @@ from tutelage.data.images import Addresses, Images, Views
 from tutelage.models.tap import LOGITS, Tapped, evaluating, head_of
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs, Sizes
+from tutelage.run.process import Process
 from tutelage.teacher.cache import TeacherCache
-from tutelage.teacher.opening import identity, open_for
+from tutelage.teacher.identity import identity
+from tutelage.teacher.opening import open_for
 
 PLAIN = Augment(crop_padding=0, flip="none")
 """Views that are the images themselves."""
@@ -81,63 +83,55 @@ class EmbeddedImages(Images):
         return moved
 
 
+def backbones(root: Path, network: Tapped, name: str, images: Images, augment: Augment) -> TeacherCache:
+    """The cache of a network's embeddings; its final layer is not part of the identity.
+
+    Args:
+        root: The folder of all caches.
+        network: A network with a final linear layer.
+        name: Its name, for people.
+        images: A split.
+        augment: Which views exist.
+    """
+    manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
+    manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
+    manifest |= {"data": "embeddings"}
+    return open_for(root, manifest, network, images.shape, "embedding")
+
+
 def embed(
-    network: Tapped,
-    name: str,
-    images: Images,
-    augment: Augment,
-    views: tuple[int, ...],
-    runs: Path,
-    *,
-    rank: int = 0,
-    world: int = 1,
+    cache: TeacherCache, network: Tapped, images: Images, augment: Augment, views: tuple[int, ...], process: Process
 ) -> tuple[EmbeddedImages, int]:
     """The images through the backbone, every view once; and the passes that were paid for it now.
 
     Args:
-        network: Its final layer does not matter, and is not part of the cache's identity.
-        name: For people.
+        cache: From `backbones`.
+        network: Its final layer does not matter.
         images: A split.
         augment: Which views exist.
         views: Those that will be asked for.
-        runs: The folder of all runs; the cache is in `teacher-cache` there.
-        rank: This process ...
-        world: ... of so many, which share the filling.
+        process: Several share the filling.
     """
-    cache = _backbones(network, name, images, augment, runs)
     wanted = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     with evaluating(network):
-        paid = cache.fill(network, images, augment, views, ("embedding",), rank=rank, world=world)
+        paid = cache.fill(network, images, augment, views, ("embedding",), process)
     for parameter, wants in wanted:
         parameter.requires_grad = wants
     return EmbeddedImages(cache, images), paid
 
 
-def answering(
-    network: Tapped, name: str, images: Images, augment: Augment, views: Iterable[int], runs: Path
-) -> tuple[nn.Module, Images]:
+def answering(cache: TeacherCache, network: Tapped, images: Images, views: Iterable[int]) -> tuple[nn.Module, Images]:
     """What answers as a head-tuned network does to these views: its head, where its backbone has seen them all.
 
     Args:
+        cache: From `backbones`.
         network: Its final layer was trained by way of `embed`.
-        name: As then.
         images: The training split.
-        augment: Which views exist.
         views: Those that will be asked for.
-        runs: The folder of all runs.
 
     Returns:
         A network and its images: the head and embeddings, or the two that were given.
     """
-    cache = _backbones(network, name, images, augment, runs)
     if cache.missing(views, ("embedding",)):
         return network, images
     return HeadOnly(network), EmbeddedImages(cache, images)
-
-
-def _backbones(network: Tapped, name: str, images: Images, augment: Augment, runs: Path) -> TeacherCache:
-    """The cache of a network's embeddings; its final layer is not part of the identity."""
-    manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
-    manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
-    manifest |= {"data": "embeddings"}
-    return open_for(Path(runs) / "teacher-cache", manifest, network, images.shape, "embedding")

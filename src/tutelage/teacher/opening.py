@@ -1,4 +1,4 @@
-"""Which cache holds a network's answers: that of its identity, if the network still answers as it did.
+"""Finds or begins the cache of a network's answers: that of its identity, if the network still answers as it did.
 
 Names, options, code, versions and weights make the identity; what none of them tells shows in the answers to a few
 fixed pictures, which are kept when a cache is begun and compared whenever it is opened. What has changed gets another
@@ -8,7 +8,7 @@ cache, and a sentence; the old answers stay where they are.
 import itertools
 import logging
 import math
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,13 +16,10 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from tutelage import files, sealed
-from tutelage.data.augment import Augment
-from tutelage.data.images import Images
 from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped, evaluating
-from tutelage.models.weights import weights_digest
-from tutelage.rng import RNG_VERSION
-from tutelage.teacher.cache import ASIDE, FORMAT, TOLERANCE, TeacherCache
+from tutelage.teacher.cache import ASIDE, TOLERANCE, TeacherCache
+from tutelage.teacher.identity import FORMAT
 
 log = logging.getLogger(__name__)
 
@@ -30,38 +27,6 @@ PICTURES = 4
 """How many fixed pictures a network is asked about."""
 PROBE = "probe.safetensors"
 """In a cache's folder: the network's `answers` to them."""
-
-
-def identity(
-    network: Tapped, name: str, images: Images, augment: Augment, precision: str, storage: str
-) -> dict[str, Any]:
-    """Everything an answer depends on, and nothing else: not the number of views, student, method, batch or order.
-
-    Args:
-        network: The teacher.
-        name: Its name, for people.
-        images: The training split.
-        augment: Which views exist.
-        precision: Of the teacher's forward pass.
-        storage: Of the files, "float16" or "float32".
-    """
-    return {
-        "format": FORMAT,
-        "rng": RNG_VERSION,
-        "teacher": {
-            "name": PurePath(name).name if ".py:" in name else name,
-            "weights": weights_digest(network),
-            "size": network.size,
-            "mean": list(network.mean),
-            "std": list(network.std),
-            "interpolation": network.interpolation,
-        }
-        | ({"made_by": network.made_by} if network.made_by else {}),
-        "images": {"digest": images.digest, "samples": len(images)},
-        "augment": augment.identity,
-        "precision": precision,
-        "storage": storage,
-    }
 
 
 def open_for(

@@ -1,10 +1,12 @@
-"""What finished networks answer, kept on disk: a run's logits on val, a study's on test. Everything said of them is
-computed from these files, and two networks are compared image by image without asking them again.
+"""Keeps what finished networks answer on disk: the logits of a run on val, those of a study on test.
+
+Everything said of them is computed from these files, and two networks are compared image by image without asking them
+again.
 """
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from jaxtyping import Float32, Int64
 from torch import Tensor
@@ -13,8 +15,10 @@ from tutelage import sealed
 from tutelage.data.splits import DataSet
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure, predict
+from tutelage.measure.measures import MEASURES, Measured, missing
 from tutelage.run.folder import Run
 from tutelage.run.record import study_title
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.training.student import load_student
 
@@ -24,6 +28,14 @@ VAL_FILE = "val_logits.safetensors"
 """In a run's folder: `logits` and `labels`."""
 TEST_FILE = "test_logits.safetensors"
 """In a study's folder: `labels`, and a tensor under the name of each run and under `teacher`."""
+
+
+class Evaluation(TypedDict):
+    """What a run's evaluation.json holds."""
+
+    teacher: Measured | None
+    """On val, as the student is; None where nobody taught."""
+    val: Measured
 
 
 class Predictions(NamedTuple):
@@ -85,21 +97,56 @@ def keep_test(study: Path, labels: Int64[Tensor, " N"], logits: dict[str, Tensor
     _keep(Path(study) / TEST_FILE, {"labels": labels} | logits, f"{study_title(study)}/{TEST_FILE}")
 
 
-def evaluate_run(run: Run, dataset: DataSet, runs: Path) -> dict[str, Any]:
-    """A finished run on val, with its teacher beside it; written to evaluation.json once."""
+def evaluate_run(run: Run, dataset: DataSet) -> Evaluation:
+    """A finished run on val, with its teacher beside it: evaluation.json, written anew where measures are new."""
+    done = _evaluation(run)
+    if done is None:
+        logits, labels = on_val(run, dataset)
+        teacher_logits = lessons.all_on_val(run.recipe, dataset, Workspace(run.path.parent))
+        evaluation: Evaluation = {
+            "teacher": None if teacher_logits is None else measure(teacher_logits, labels),
+            "val": measure(logits, labels, teacher_logits),
+        }
+    else:
+        evaluation = _completed(done, run, dataset)
+    if evaluation != done:
+        run.keep("evaluation", {**evaluation})
+    return evaluation
+
+
+def _evaluation(run: Run) -> Evaluation | None:
+    """What was measured before; None where nothing was, or its file is damaged."""
     try:
-        if (done := run.result("evaluation")) is not None:
-            return done
+        return run.result("evaluation")
     except Damaged as damaged:
         log.warning("%s; it is computed again", damaged.message)
-    logits, labels = on_val(run, dataset)
-    teacher_logits = lessons.all_on_val(run.recipe, dataset, runs)
-    told = {
-        "teacher": None if teacher_logits is None else measure(teacher_logits, labels),
-        "val": measure(logits, labels, teacher_logits),
-    }
-    run.keep("evaluation", told)
-    return told
+        return None
+
+
+def completed(measured: Measured, answers: Predictions, teacher_logits: Float32[Tensor, "N C"] | None) -> Measured:
+    """Measures of a file, and those that its version did not know, from the logits that it was made from."""
+    return {**measure(*answers, teacher_logits), **measured}
+
+
+def _completed(done: Evaluation, run: Run, dataset: DataSet) -> Evaluation:
+    """An evaluation with every measure that can still be taken: of val where its logits are kept, of a teacher that is
+    still there.
+    """
+    val, teacher = done["val"], done["teacher"]
+    new = missing(val, taught=teacher is not None)
+    new_of_teacher = teacher is not None and missing(teacher, taught=False)
+    if not (run.path / VAL_FILE).exists() or not (new or new_of_teacher):
+        return done
+    answers = on_val(run, dataset)
+    logits = None
+    if new_of_teacher or any(MEASURES[name].of_teacher for name in new):
+        try:
+            logits = lessons.all_on_val(run.recipe, dataset, Workspace(run.path.parent))
+        except UserError as gone:
+            log.warning("%s: not every measure of its teacher is known: %s", run.path, gone.message)
+    if teacher is not None and logits is not None:
+        teacher = completed(teacher, Predictions(logits, answers.labels), None)
+    return {"teacher": teacher, "val": completed(val, answers, logits)}
 
 
 def _keep(path: Path, tensors: dict[str, Tensor], what: str) -> None:

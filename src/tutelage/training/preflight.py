@@ -1,5 +1,6 @@
-"""Before any lesson: is the teacher the one that was meant, and is it worth its lessons?"""
+"""Looks at a teacher before any lesson: is it the one that was meant, and is it worth its lessons?"""
 
+import glob
 import time
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,24 @@ from torch import Tensor
 
 from tutelage import data, progress, rng
 from tutelage.data.splits import DataSet
+from tutelage.data.turnstile import no_test_split
 from tutelage.measure.classifier import measure
+from tutelage.measure.measures import sentence
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import made_for, twins
 from tutelage.outputs import Sizes
 from tutelage.run import recipe
-from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
-from tutelage.run.plan import Plan
-from tutelage.run.recipe import Recipe
+from tutelage.run.network import build_for, known_classes
+from tutelage.run.plan import Plan, check_batch
+from tutelage.run.recipe import Recipe, readable
+from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
-from tutelage.teacher.answer import ask, mean_logits
+from tutelage.teacher.answer import mean_logits
+from tutelage.teacher.asking import ask
 from tutelage.teacher.cache import SHARD
-from tutelage.teacher.lessons import Member
+from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.training.concerns import concerns
 from tutelage.training.loop import train
 
@@ -34,41 +39,43 @@ SOFTER = (1, 2, 4, 8)
 """Multiples of the method's temperature at which the answers are looked at."""
 
 
-def trial(*recipes: Recipe, engine: Engine, runs: Path, data_root: Path | None = None) -> None:
+@no_test_split("the check before a training run")
+def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
     """Tries what a mistake in a recipe can break before the first file is written: images, views, networks, weights.
 
     Args:
         recipes: Of the same images.
-        engine: Where they would run.
-        runs: The folder of all runs.
-        data_root: Where the data sets are.
+        workspace: Where they would run.
 
     Raises:
         UserError: one of them cannot be trained.
     """
-    engine.fabric()
-    dataset = data.load(recipes[0].data, data_root)
+    workspace.engine.fabric()
+    dataset = data.load(recipes[0].data, workspace.data_root)
     for tried in recipes:
+        check_batch(tried.fit.batch_size, len(dataset.train), devices=workspace.engine.devices)
+        for number, spec in enumerate(tried.taught_by):
+            if tried.training_of(spec) is not None:
+                field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
+                check_batch(spec.fit.batch_size, len(dataset.train), field, workspace.engine.devices)
         for run in (tried, *tried.of_teachers):
-            plan = Plan(len(dataset.train), run.views, run.seed, run.fit)
-            dataset.train.view(*plan.addresses(0), run.augment)
-        student = lessons.build_for(tried.student, dataset, tried.seed, learns=True)
-        sizes = [_try_teacher(tried, spec, dataset, runs) for spec in tried.taught_by]
+            dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
+        student = build_for(tried.student, dataset, tried.seed, learns=True)
+        sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
         whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
         if sizes:
             tried.method.adapters(student.sizes(), whole, len(dataset.train))
 
 
-def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, runs: Path) -> Sizes:
+def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, workspace: Workspace) -> Sizes:
     own = tried.training_of(spec)
     if own is not None:
-        return lessons.build_for(own.student, dataset, spec.seed, learns=True).sizes()
-    return lessons.load_member(tried, spec, dataset, runs).network.sizes()
+        return build_for(own.student, dataset, spec.seed, learns=True).sizes()
+    return load_member(tried, spec, dataset, workspace).network.sizes()
 
 
-def before_training(
-    recipe: Recipe, *, engine: Engine | None = None, runs: Path | str = "runs", data_root: Path | str | None = None
-) -> dict[str, Any] | None:
+@no_test_split("the check before a training run")
+def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | None:
     """Trains the teachers that have to be trained, looks at them, says what it sees; None without a teacher.
 
     Raises:
@@ -77,43 +84,43 @@ def before_training(
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
-    runs, engine = Path(runs), engine or Engine()
     for own in recipe.of_teachers:
-        train(own, engine=engine, runs=runs, data_root=data_root)
-    dataset = data.load(recipe.data, data_root)
-    seen = look(recipe, dataset, runs, engine.fabric().device)
+        train(own, workspace)
+    dataset = data.load(recipe.data, workspace.data_root)
+    seen = look(recipe, dataset, workspace)
     for line in in_words(seen):
         progress.say(line)
     return seen
 
 
-def look(recipe: Recipe, dataset: DataSet, runs: Path, device: Any = "cpu") -> dict[str, Any]:
+@no_test_split("the check before a training run")
+def look(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> dict[str, Any]:
     """The facts: every network, the teachers' accuracy and calibration on val, how soft their answers are, the cost.
 
     Returns:
-        `teachers`: one dict each; `student`; `val`: measures of them all together, and whether it was held out;
-        `temperature` T; `softness` by split at the multiples of T in `SOFTER`; `cost`; `baseline`: what finished
-        runs of the same recipe without a teacher reached, or None.
+        `teachers`: one dict each (`form`: what it answers with, where that is no logits); `student`; `val`: measures
+        of them all together, and whether it was held out; `temperature` T; `softness` by split at the multiples of T
+        in `SOFTER`; `cost`; `baseline`: what finished runs of the same recipe without a teacher reached, or None.
     """
-    plan = Plan(len(dataset.train), recipe.views, recipe.seed, recipe.fit)
+    plan, device = Plan.of(recipe, len(dataset.train)), workspace.engine.fabric().device
     temperature = lessons.temperature(recipe)
     sample = rng.permutation(0, 0, len(dataset.train))[:SAMPLE]
     teachers, on_val, on_train = [], [], []
     for spec in recipe.taught_by:
-        member = lessons.load_member(recipe, spec, dataset, runs)
+        member = load_member(recipe, spec, dataset, workspace)
         member.network.to(device)
-        on_val.append(lessons.on_val(recipe, member, dataset, runs))
+        on_val.append(lessons.on_val(recipe, member, dataset, workspace))
         logits, per_second = _answers(member.network, dataset, recipe, sample)
         on_train.append(logits)
         facts = _facts(member.network, dataset) | _identity(recipe, member, dataset)
-        cost = _cost(recipe, member, dataset, plan, runs)
+        cost = _cost(recipe, member, dataset, workspace)
         cost["seconds"] = cost["passes"] / per_second
         teachers.append(
             facts
-            | {"val": measure(on_val[-1], dataset.val.labels), "cost": cost}
-            | {"images_per_second": per_second, "val_held_out": lessons.held_out(recipe, spec)}
+            | {"val": measure(on_val[-1], dataset.val.labels), "form": form(on_val[-1]), "cost": cost}
+            | {"images_per_second": per_second, "val_held_out": held_out(recipe, spec)}
         )
-    student = lessons.build_for(recipe.student, dataset, recipe.seed, learns=True)
+    student = build_for(recipe.student, dataset, recipe.seed, learns=True)
     return {
         "teachers": teachers,
         "student": {"name": recipe.student.name} | _facts(student, dataset),
@@ -126,7 +133,7 @@ def look(recipe: Recipe, dataset: DataSet, runs: Path, device: Any = "cpu") -> d
             for split, logits in (("train", on_train), ("val", on_val))
         },
         "views": len(plan.views_used),
-        "baseline": _baseline(recipe, runs),
+        "baseline": _baseline(recipe, workspace.runs),
     }
 
 
@@ -137,6 +144,19 @@ def softness(logits: Float[Tensor, "N C"], temperature: float) -> dict[str, floa
         "largest_probability": log_p.exp().amax(dim=1).mean().item(),
         "entropy": -(log_p.exp() * log_p).sum(dim=1).mean().item(),
     }
+
+
+def form(logits: Float[Tensor, "N C"]) -> str:
+    """What a network answers with where that is no logits: "probabilities", "log-probabilities" or "sigmoids".
+
+    Empty: it may be logits. Probabilities are positive and sum to 1 for every image; logits of two images never do.
+    """
+    near = 2e-3
+    if (logits >= 0).all() and (logits <= 1 + near).all() and logits.std(dim=1).max() > near:
+        return "probabilities" if ((logits.sum(dim=1) - 1).abs() < near).all() else "sigmoids"
+    if (logits <= near).all() and (logits.double().logsumexp(dim=1).abs() < near).all():
+        return "log-probabilities"
+    return ""
 
 
 def in_words(seen: dict[str, Any]) -> list[str]:
@@ -176,8 +196,9 @@ def _size(network: dict[str, Any]) -> str:
 
 
 def _measures(seen: dict[str, Any]) -> str:
-    told = "top-1 {top1:.2%}, NLL {nll:.3f}, ECE {ece:.3f}, confidence {confidence:.3f}".format(**seen["val"])
-    return told + ("" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)")
+    return sentence(seen["val"]) + (
+        "" if seen["val_held_out"] else " (held out only if its weights were not trained on these images)"
+    )
 
 
 def _answers(network: Tapped, dataset: DataSet, recipe: Recipe, sample: Tensor) -> tuple[Tensor, float]:
@@ -206,9 +227,9 @@ def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any
     """What the weights say of themselves: for which network they were made, for which classes, how good they were."""
     own = recipe.training_of(member.spec)
     began_with = member.spec.model if own is not None else member.model
-    said = member.network.metadata
-    known = lessons.known_classes(member.model, member.network)
-    recorded = said.get("val_top1") if said.get("data") == recipe.data.name else None
+    metadata = member.network.metadata
+    known = known_classes(member.model, member.network)
+    recorded = metadata.get("val_top1") if metadata.get("data") == recipe.data.name else None
     return {
         "name": member.model.name,
         "seed": member.spec.seed,
@@ -223,14 +244,15 @@ def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any
     }
 
 
-def _cost(recipe: Recipe, member: Member, dataset: DataSet, plan: Plan, runs: Path) -> dict[str, Any]:
+def _cost(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace) -> dict[str, Any]:
     """Teacher passes that are still to be paid, and the bytes they add."""
+    plan = Plan.of(recipe, len(dataset.train))
     if not lessons.cached(recipe, member.spec):
         return {"cached": False, "passes": plan.steps * recipe.fit.batch_size, "bytes": 0}
-    cache = lessons.open_cache(recipe, member, dataset, runs)
+    cache = lessons.open_cache(recipe, member, dataset, workspace)
     fields = lessons.widths(recipe, member.network.sizes())
     blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
-    if lessons.answering(recipe, member, dataset, plan, runs)[0] is not member.network:
+    if lessons.answering(recipe, member, dataset, workspace)[0] is not member.network:
         blocks = set()
     return {
         "cached": True,
@@ -243,7 +265,7 @@ def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:
     """What finished runs of the same student, images and budget reached on val without a teacher, of any seed."""
     wanted = taught.as_baseline.identity | {"seed": 0}
     found = []
-    for path in sorted(runs.glob(f"{taught.data.name}-baseline-*/DONE")):
+    for path in sorted(runs.glob(f"{glob.escape(readable(taught.data.title, 'baseline'))}-*/DONE")):
         run = Run.open(path.parent)
         if run.recipe.identity | {"seed": 0} == wanted:
             found.append(run.curve("val", "top1")[-1][1])

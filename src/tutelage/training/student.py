@@ -1,4 +1,4 @@
-"""A finished student on disk: its weights, and a card that says how to load and feed it."""
+"""Keeps a finished student on disk: its weights, and a card that says how to load and feed it."""
 
 import dataclasses
 import json
@@ -10,14 +10,14 @@ from torch import nn
 
 from tutelage import files
 from tutelage.data.splits import DataSet
+from tutelage.models.checkpoints import METADATA
 from tutelage.models.count import macs, parameters
 from tutelage.models.delivered import check_student
 from tutelage.models.twins import bare
-from tutelage.models.weights import METADATA
 from tutelage.outputs import Head, Sizes
 from tutelage.run import checkpoint
 from tutelage.run.folder import Run
-from tutelage.teacher import lessons
+from tutelage.run.network import build_for
 
 
 def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> None:
@@ -97,7 +97,7 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
     recipe, card = run.recipe, run.result("card")
     mean, std = tuple(card["input"]["mean"]), tuple(card["input"]["std"])
     model = dataclasses.replace(recipe.student, weights="", mean=mean, std=std)
-    student = lessons.build_for(model, dataset, recipe.seed)
+    student = build_for(model, dataset, recipe.seed)
     # Cards of earlier versions knew one way of resizing only.
     student.interpolation = card.get("resizes_inside_by", card["input"].get("interpolation", student.interpolation))
     told = card["teacher_sizes"]
@@ -108,7 +108,7 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
     )
     adapters = recipe.method.adapters(student.sizes(), teacher, len(dataset.train))
     if to_learn:
-        checkpoint.load_part(run.checkpoints, "adapters", adapters, of=run.title, step=run.last_step)
+        checkpoint.load_part(run.checkpoints, "adapters", adapters, run.last_step)
     network = recipe.method.deployed(student, adapters)
     _plain(network).load_state_dict(load_file(run.weights))
     return student, adapters, network

@@ -57,7 +57,7 @@ def test_stages_by_commas_or_by_spaces():
 
 def test_a_run_brings_its_own_network(tmp_path):
     alone = replace(small.taught(tmp_path), teacher=None, method=Baseline(), fit=small.Fit(epochs=1, batch_size=128))
-    run = train(alone, engine=small.CPU, runs=tmp_path / "runs")
+    run = train(alone, small.workspace(tmp_path / "runs"))
     spec = recipe("--teacher", str(run.path)).teacher
     assert spec.model == replace(small.STUDENT, weights=str(run.path))
     assert spec.tune == "none"

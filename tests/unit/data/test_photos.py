@@ -13,10 +13,12 @@ import small
 from tutelage import data
 from tutelage.data import Data, index, photos
 from tutelage.data.augment import Augment
-from tutelage.data.splits import open_test, openings
+from tutelage.data.test_split import open_test, openings, positions
 from tutelage.errors import UserError
+from tutelage.run.network import build_for
 from tutelage.run.recipe import Recipe
-from tutelage.teacher import cache, lessons, opening
+from tutelage.teacher import asking, cache
+from tutelage.teacher.identity import identity
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +30,17 @@ def shas(told, positions):
     return {told.sound[i].facts.sha for i in positions.tolist()}
 
 
+def parts(told, asked) -> dict[str, torch.Tensor]:
+    """All three, by name."""
+    return photos.pieces(told, asked)._asdict() | {"test": positions(told, asked)}
+
+
 def test_without_splits_both_are_carved_by_class(folder):
     told = index.read(str(folder))
-    cut = photos.pieces(told, Data(str(folder)))
-    assert [len(part) for part in cut] == [43, 5, 12]
-    assert len(set().union(*(part.tolist() for part in cut))) == 60
-    for part in cut:
+    cut = parts(told, Data(str(folder)))
+    assert {name: len(part) for name, part in cut.items()} == {"train": 43, "val": 5, "test": 12}
+    assert len(set().union(*(part.tolist() for part in cut.values()))) == 60
+    for part in cut.values():
         counts = Counter(told.sound[i].place.label for i in part.tolist())
         assert max(counts.values()) - min(counts.values()) <= 1
 
@@ -41,7 +48,7 @@ def test_without_splits_both_are_carved_by_class(folder):
 def test_splits_that_are_there_are_kept(tmp_path):
     made = small.photos(tmp_path, images=6, splits=("train", "val", "test"))
     told = index.read(str(made))
-    for name, part in photos.pieces(told, Data(str(made)))._asdict().items():
+    for name, part in parts(told, Data(str(made))).items():
         assert {told.sound[i].place.split for i in part.tolist()} == {name}
         assert len(part) == 18
     loaded = data.load(Data(str(made)))
@@ -52,7 +59,8 @@ def test_a_split_that_is_absent_is_carved_from_train(tmp_path):
     made = small.photos(tmp_path, images=20, splits=("train", "test"))
     told = index.read(str(made))
     cut = photos.pieces(told, Data(str(made)))
-    assert [len(part) for part in cut] == [54, 6, 60]
+    assert [len(part) for part in cut] == [54, 6]
+    assert len(positions(told, Data(str(made)))) == 60
     assert {told.sound[i].place.split for i in torch.cat([cut.train, cut.val]).tolist()} == {"train"}
 
 
@@ -82,9 +90,11 @@ def test_the_test_split_opens_on_the_record(folder, tmp_path):
     assert len(test) == 12
     assert len(openings(tmp_path / "ledger.jsonl")) == 1
     told = index.read(str(folder))
-    cut = photos.pieces(told, Data(str(folder)))
-    assert not shas(told, cut.test) & shas(told, torch.cat([cut.train, cut.val]))
-    assert torch.equal(test.labels, photos.labels_of([told.sound[i] for i in cut.test.tolist()], told.classes))
+    cut, aside = photos.pieces(told, Data(str(folder))), positions(told, Data(str(folder)))
+    assert not shas(told, aside) & shas(told, torch.cat([cut.train, cut.val]))
+    assert torch.equal(test.labels, photos.labels_of([told.sound[i] for i in aside.tolist()], told.classes))
+    with pytest.raises(UserError, match=r"photos.set_aside was asked for test images"):
+        photos.set_aside(told, Data(str(folder)))
 
 
 def test_a_broken_file_stops_or_is_left_out(tmp_path):
@@ -108,12 +118,12 @@ def test_a_recipe_is_named_by_content(folder, tmp_path):
 
 def test_a_teacher_says_the_same_of_photos_that_workers_made(folder, tmp_path, monkeypatch):
     dataset = data.load(Data(str(folder), size=8))
-    teacher = lessons.build_for(small.STUDENT, dataset, 0)
+    teacher = build_for(small.STUDENT, dataset, 0)
     kept = []
     for workers in (0, 2):
-        monkeypatch.setattr(cache, "workers_beside", lambda device, workers=workers: workers)
-        monkeypatch.setattr(cache, "FILL_BATCH", 16)
-        manifest = opening.identity(teacher, "t", dataset.train, Augment(crop_padding=0), "fp32", "float32")
+        monkeypatch.setattr(asking, "workers_beside", lambda device, workers=workers: workers)
+        monkeypatch.setattr(asking, "FILL_BATCH", 16)
+        manifest = identity(teacher, "t", dataset.train, Augment(crop_padding=0), "fp32", "float32")
         filled = cache.TeacherCache(tmp_path / str(workers), manifest)
         assert filled.fill(teacher, dataset.train, Augment(crop_padding=0), [0, 1]) == 2 * 43
         kept.append({path.name + path.parent.name: path.read_bytes() for path in filled.folder.rglob("*.npy")})

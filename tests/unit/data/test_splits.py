@@ -1,55 +1,28 @@
-"""Which image belongs where, for ever; and the test split's turnstile."""
+"""Which image belongs where, for ever."""
 
 import dataclasses
-import json
 import os
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from tutelage.data import DATASETS, Data, load, sources, splits
-from tutelage.data.stratify import stratified_order
+from tutelage.data import DATASETS, Data, load, sources
+from tutelage.data.test_split import open_test
 from tutelage.errors import UserError
 
 CIFAR = Path(os.environ.get("TUTELAGE_DATA", "/nonexistent")) / "cifar-10-batches-py"
 needs_cifar = pytest.mark.skipif(not CIFAR.is_dir(), reason="set TUTELAGE_DATA to a folder with cifar-10-batches-py/")
 
 
-@settings(deadline=None, max_examples=100)
-@given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=200), share=st.floats(0, 1))
-@example(labels=[0] * 50 + [1], share=0.04)  # a rare class comes in the middle, not first
-def test_every_beginning_holds_the_classes_in_proportion(labels, share):
-    labels = torch.tensor(labels)
-    order = stratified_order(labels, "test")
-    assert torch.equal(order.sort().values, torch.arange(len(labels)))
-    size = round(share * len(labels))
-    counts, whole = labels[order[:size]].bincount(minlength=5), labels.bincount(minlength=5)
-    classes = len(labels.unique())
-    allowed = 0.5 + 0.5 * classes * whole / len(labels) + 1e-6
-    assert ((counts - size * whole / len(labels)).abs() <= allowed).all()
-
-
-def test_the_order_within_a_class_is_shuffled_by_purpose():
-    labels = torch.zeros(200, dtype=torch.long)
-    first, second = stratified_order(labels, "val"), stratified_order(labels, "other")
-    assert not torch.equal(first, second)
-    for order in (first, second):
-        correlation = torch.corrcoef(torch.stack([order.double(), torch.arange(200).double()]))[0, 1]
-        assert abs(correlation) < 0.25
-
-
-def test_train_val_and_test_are_disjoint_and_complete():
+def test_train_val_and_test_are_disjoint_and_complete(tmp_path):
     from sklearn.datasets import load_digits
 
     data = load(Data("digits"))
-    test = sources.read("digits", None, train=False)[0]
+    test = open_test(data, tmp_path / "ledger.jsonl", run="a", reason="b").images
     assert not set(data.train_positions.tolist()) & set(data.val_positions.tolist())
     assert len(data.train) + len(data.val) + len(test) == 1797
     images = torch.cat([data.train.images, data.val.images, test])
@@ -59,7 +32,7 @@ def test_train_val_and_test_are_disjoint_and_complete():
 
 def test_images_and_labels_are_those_of_the_positions():
     data = load(Data("digits"))
-    images, labels, _ = sources.read("digits", None, train=True)
+    images, labels, _ = sources.read("digits", None)
     for split, positions in ((data.train, data.train_positions), (data.val, data.val_positions)):
         assert torch.equal(split.images, images[positions])
         assert torch.equal(split.labels, labels[positions])
@@ -68,7 +41,7 @@ def test_images_and_labels_are_those_of_the_positions():
 
 def test_every_class_has_its_share_of_every_split():
     data = load(Data("digits", part=500))
-    whole = sources.read("digits", None, train=True)[1].bincount()
+    whole = sources.read("digits", None)[1].bincount()
     for split in (data.train, data.val):
         expected = whole * (len(split) / 1438)
         assert ((split.labels.bincount(minlength=10) - expected).abs() <= 1.5).all()
@@ -102,7 +75,7 @@ def test_the_digest_sees_what_is_trained_on():
 
 
 def test_constants_are_those_of_the_training_images():
-    images = sources.read("digits", None, train=True)[0].double() / 255
+    images = sources.read("digits", None)[0].double() / 255
     row = DATASETS["digits"]
     assert row.mean == pytest.approx([images.mean().item()], abs=5e-5)
     assert row.std == pytest.approx([images.std(correction=0).item()], abs=5e-5)
@@ -113,7 +86,7 @@ def test_constants_are_those_of_the_training_images():
 @needs_cifar
 def test_cifar10_as_published():
     row = DATASETS["cifar10"]
-    images, labels, classes = sources.read("cifar10", CIFAR.parent, train=True)
+    images, labels, classes = sources.read("cifar10", CIFAR.parent)
     assert (len(images), len(classes), tuple(images.shape[1:])) == (row.train, row.classes, (3, row.size, row.size))
     value = np.arange(256) / 255
     for channel in range(3):
@@ -159,84 +132,9 @@ def test_values_out_of_range_are_refused(field, value, message):
     assert caught.value.message == message
 
 
-# --- the turnstile
-
-
-def test_an_opening_is_on_record_before_the_images_are_read(tmp_path, monkeypatch):
-    ledger = tmp_path / "study" / "test_openings.jsonl"
+def test_a_data_set_holds_no_test_images(tmp_path):
     data = load(Data("digits"))
-    read, seen = sources.read, []
-
-    def spy(name, root, *, train):
-        seen.append(splits.openings(ledger))
-        return read(name, root, train=train)
-
-    monkeypatch.setattr(sources, "read", spy)
-    test = splits.open_test(data, ledger, run="digits-kd-s1", reason="the study's report")
-    assert len(test) == DATASETS["digits"].test
-    assert [(o["run"], o["reason"]) for o in seen[0]] == [("digits-kd-s1", "the study's report")]
-    assert datetime.fromisoformat(seen[0][0]["time"]).utcoffset().total_seconds() == 0
-
-
-def test_an_opening_that_fails_is_on_record_too(tmp_path, monkeypatch):
-    ledger = tmp_path / "test_openings.jsonl"
-    data = load(Data("digits"))
-
-    def broken(*args, **kwargs):
-        raise UserError("the file is gone")
-
-    monkeypatch.setattr(sources, "read", broken)
-    with pytest.raises(UserError, match="gone"):
-        splits.open_test(data, ledger, run="a", reason="b")
-    assert len(splits.openings(ledger)) == 1
-
-
-def test_openings_are_kept_in_order(tmp_path):
-    ledger = tmp_path / "test_openings.jsonl"
-    assert splits.openings(ledger) == []
-    data = load(Data("digits"))
-    for i in range(3):
-        splits.open_test(data, ledger, run=f"run {i}", reason="report")
-    assert [o["run"] for o in splits.openings(ledger)] == ["run 0", "run 1", "run 2"]
-
-
-def test_no_reason_no_images(tmp_path):
-    ledger = tmp_path / "test_openings.jsonl"
-    with pytest.raises(UserError, match="reason is empty"):
-        splits.open_test(load(Data("digits")), ledger, run="a", reason=" ")
-    assert not ledger.exists()
-
-
-def test_no_record_no_images(tmp_path, monkeypatch):
-    data = load(Data("digits"))
-    monkeypatch.setattr(sources, "read", lambda *args, **kwargs: pytest.fail("read without a record"))
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot record the opening"):
-        splits.open_test(data, tmp_path / "file" / "test_openings.jsonl", run="a", reason="b")
-
-
-def test_two_processes_open_at_once(tmp_path):
-    ledger = tmp_path / "test_openings.jsonl"
-    data = load(Data("digits"))
-    script = (
-        "import sys; from pathlib import Path; from tutelage.data import Data, load, splits\n"
-        "data = load(Data('digits')); print('ready', flush=True)\n"
-        "for i in range(40): splits.open_test(data, Path(sys.argv[1]), run=f'child {i}', reason='r' * 5000)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", script, str(ledger)], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout.readline() == "ready\n"
-        for i in range(40):
-            splits.open_test(data, ledger, run=f"parent {i}", reason="r" * 5000)
-    assert child.returncode == 0
-    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
-    for process in ("child", "parent"):
-        assert [line["run"] for line in lines if process in line["run"]] == [f"{process} {i}" for i in range(40)]
-    assert len(splits.openings(ledger)) == 80
-
-
-def test_a_data_set_holds_no_test_images():
-    data = load(Data("digits"))
-    test = sources.read("digits", None, train=False)[0]
+    test = open_test(data, tmp_path / "ledger.jsonl", run="a", reason="b")
     assert not any("test" in field.name for field in dataclasses.fields(data))
     for value in vars(data).values():
         assert not (hasattr(value, "images") and len(value) == len(test))

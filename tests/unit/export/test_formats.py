@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 import small
-from tutelage.data.augment import Augment
 from tutelage.edge import card
-from tutelage.edge.runtimes import RUNTIMES
+from tutelage.edge.runtimes import kind_of
 from tutelage.errors import UserError
 from tutelage.export import export_file
 from tutelage.export.formats import FORMATS, chosen
@@ -21,13 +20,13 @@ OTHERS = [name for name in FORMATS if not name.startswith("onnx")]
 def task():
     dataset, network = small.digits(), small.network(small.STUDENT)
     said = {"classes": list(dataset.classes), "input": card.for_input(1, 8, 8, "bilinear")}
-    return Task(network, dataset, Augment(crop_padding=1), said, predict(network, dataset.val))
+    return Task(network, dataset, said, predict(network, dataset.val))
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_says_what_pytorch_says(name, task, tmp_path):
     row = FORMATS[name]
-    for package in (*row.packages, RUNTIMES[Path(row.file).suffix].module.partition(".")[0]):
+    for package in (*row.packages, kind_of(Path(row.file)).module.partition(".")[0]):
         pytest.importorskip(package, reason=f"pip install 'tutelage[{row.extra}]'")
     told = export_file(task, name, row, tmp_path)
     assert told["same_predictions"] == 1

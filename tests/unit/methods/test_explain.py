@@ -34,7 +34,7 @@ def test_every_file_says_source_departures_and_when(name):
     assert all(text.endswith(".") for text in said.values()), said
     if name != "baseline":
         assert str(METHODS[name].year) in said["Source"], "the year in METHODS"
-        assert re.search(r"arXiv:\d{4}\.\d{4,5}|ICLR|CVPR", said["Source"])
+        assert re.search(r"arXiv:\d{4}\.\d{4,5}|doi:10\.|ICLR|CVPR", said["Source"])
         for author in re.findall(r"[A-Z][a-z]+", METHODS[name].paper):
             assert author in said["Source"], "the authors in METHODS"
 

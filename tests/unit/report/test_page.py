@@ -56,8 +56,8 @@ def test_it_is_small(html):
 
 def test_every_chart_is_a_described_svg_in_the_page_itself(html, read):
     described = [a for tag, a in read.tags if tag == "svg" and a.get("role") == "img"]
-    # gains, learning and classes for two widths; two losses; two costs; calibration
-    assert len(described) == 3 * 2 + 2 + 2 + 1
+    # gains, learning and classes for two widths; two losses; three costs; calibration
+    assert len(described) == 3 * 2 + 2 + 3 + 1
     assert all(attributes["aria-label"] for attributes in described)
     for part in html.split("<svg")[1:]:
         ElementTree.fromstring("<svg" + part.split("</svg>")[0] + "</svg>")
@@ -141,7 +141,7 @@ def test_a_teacher_without_test_numbers():
     assert "not measured" in html
     assert "trained on these images" not in html
     assert "None" not in Reader(html).text
-    assert html.count("teacher_point_marks") == 2  # of accuracy and cost, on val
+    assert html.count("teacher_point_marks") == 3  # of accuracy and cost, on val
     results["teacher"]["val_held_out"] = False
     html = page(results)
     assert "trained on these images" in html
@@ -157,10 +157,9 @@ def test_what_a_teacher_reaches_on_its_own_training_images_is_no_mark_to_reach()
     assert "teacher_point_marks" in html
 
 
-def test_without_teacher_environment_and_export():
+def test_without_teacher_and_export():
     results = study(gains={"label_smoothing": NEITHER})
     results["teacher"] = results["export"]["onnx"] = None
-    del results["environment"]
     told = Reader(page(results)).text
     assert "No gain of label_smoothing could be shown" in told
     assert "teacher passes" not in told.split("What it cost")[1].split("Recipes")[0]

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from small import NORMED, network
+from small import NORMED, network, same_tensors
 from tutelage.errors import UserError
 from tutelage.run import optim
 from tutelage.run.optim import Fit
@@ -24,6 +25,8 @@ from tutelage.run.optim import Fit
         ("warm_up", -1.0, "at least 0 epochs"),
         ("clip_norm", -1.0, "at least 0"),
         ("ema", 1.0, "[0, 1)"),
+        ("average", 1.1, "[0, 1]"),
+        ("companion", 0.0, "above 0"),
     ],
 )
 def test_a_number_out_of_range_is_an_error(field, bad, expected):
@@ -71,21 +74,60 @@ def test_a_module_of_norms_alone_has_one_group():
 
 
 def test_the_average_is_exponential_over_weights_and_buffers():
-    """By hand: a' = d a + (1 - d) w from the second update on; the first copies."""
-    module = nn.BatchNorm1d(1)
-    average = optim.averaged(module, 0.75)
-    expected_weight, expected_mean = None, None
-    for value in (2.0, 4.0, 8.0):
+    """To the bits of torch's own."""
+    module = nn.BatchNorm1d(3)
+    average, theirs = (
+        AveragedModel(module),
+        AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.75), use_buffers=True),
+    )
+    generator = torch.Generator().manual_seed(0)
+    for step in range(4):
         with torch.no_grad():
-            module.weight.fill_(value)
-            module.running_mean.fill_(-value)  # ty: ignore[call-non-callable]
-            module.num_batches_tracked.fill_(int(value))  # ty: ignore[call-non-callable]
-        average.update_parameters(module)
-        expected_weight = value if expected_weight is None else 0.75 * expected_weight + 0.25 * value
-        expected_mean = -value if expected_mean is None else 0.75 * expected_mean - 0.25 * value
-    assert average.module.weight.item() == pytest.approx(expected_weight)
-    assert average.module.running_mean.item() == pytest.approx(expected_mean)
-    assert module.weight.item() == 8
+            for number in (module.weight, module.running_mean):
+                number.copy_(torch.randn(3, generator=generator))
+            module.num_batches_tracked.fill_(2**step)  # ty: ignore[call-non-callable]
+        optim.update_average(average.module, module, optim.average_decay(Fit(ema=0.75), step, 4))
+        theirs.update_parameters(module)
+        assert same_tensors(average.module.state_dict(), theirs.module.state_dict())
+
+
+def test_the_average_of_the_last_steps_is_their_plain_mean():
+    module, seen = nn.Linear(2, 1), []
+    average = AveragedModel(module)
+    for step in range(10):
+        with torch.no_grad():
+            module.weight.fill_(step**2)
+        seen.append(module.weight.clone())
+        optim.update_average(average.module, module, optim.average_decay(Fit(average=0.3), step, 10))
+        last = seen[max(0, min(step, 7)) :][-3:] if step >= 7 else seen[-1:]
+        assert torch.allclose(average.module.weight, torch.stack(last).mean(0))
+
+
+def test_two_kinds_of_average_are_one_too_many():
+    with pytest.raises(UserError, match="two ways"):
+        Fit(ema=0.9, average=0.1)
+
+
+def test_muon_moves_convolutions_by_itself_and_the_rest_by_its_companion():
+    net = network(NORMED)
+    fit = Fit(optimizer="muon", learning_rate=0.02, companion=0.1, weight_decay=0.01)
+    groups = optim.optimizer(fit, net).param_groups
+    named = {id(p): name for name, p in net.network.named_parameters()}
+    matrices, head, rest = ({named[id(p)] for p in group["params"]} for group in groups)
+    assert head == {"linear.weight", "conv1.weight"}  # conv1 reads one channel
+    assert matrices == {f"layer{layer}.0.conv{number}.weight" for layer in (1, 2, 3) for number in (1, 2)}
+    assert rest == set(named.values()) - matrices - head
+    assert [group["weight_decay"] for group in groups] == [0.01, 0.01, 0.0]
+    assert [group.get("lr_scale", 1.0) for group in groups] == [1.0, 5.0, 5.0]
+
+
+def test_the_schedules_end():
+    rates = {
+        schedule: [optim.learning_rate(Fit(epochs=10, learning_rate=1.0, warm_up=0.0, schedule=schedule), s, 4)
+                   for s in range(4)]
+        for schedule in ("linear", "constant")
+    }  # fmt: skip
+    assert rates == {"linear": [1.0, 0.75, 0.5, 0.25], "constant": [1.0] * 4}
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])

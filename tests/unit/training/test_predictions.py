@@ -18,11 +18,11 @@ from tutelage.training.student import load_student
 def trained(tmp_path_factory):
     """A run of one epoch."""
     folder = tmp_path_factory.mktemp("run")
-    return train(small.taught(folder, fit=Fit(epochs=1, batch_size=128)), engine=small.CPU, runs=folder / "runs")
+    return train(small.taught(folder, fit=Fit(epochs=1, batch_size=128)), small.workspace(folder / "runs"))
 
 
 def test_an_evaluation_keeps_the_logits_it_was_made_from(trained):
-    told = predictions.evaluate_run(trained, small.digits(), trained.path.parent)
+    told = predictions.evaluate_run(trained, small.digits())
     kept = load_file(trained.path / "val_logits.safetensors")
     asked = predict(load_student(trained, small.digits()), small.digits().val)
     assert torch.equal(kept["logits"], asked)
@@ -61,9 +61,9 @@ def test_a_study_keeps_every_networks_answers_to_the_test_images(tmp_path):
 def test_the_validation_after_the_last_epoch_is_not_made_again(tmp_path, monkeypatch):
     """Its logits are those of the weights that are kept, averaged ones here."""
     recipe = small.taught(tmp_path, fit=Fit(epochs=1, batch_size=128, ema=0.9))
-    run = train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    run = train(recipe, small.workspace(tmp_path / "runs"))
     expected = predict(load_student(run, small.digits()), small.digits().val)
     monkeypatch.setattr(predictions, "predict", None)
-    told = predictions.evaluate_run(run, small.digits(), run.path.parent)
+    told = predictions.evaluate_run(run, small.digits())
     torch.testing.assert_close(predictions.on_val(run, small.digits()).logits, expected)
     assert told["val"]["top1"] == run.curve("val", "top1")[-1][1]

@@ -15,7 +15,7 @@ import small
 from tutelage.errors import UserError
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.kd import KD
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.twins import made_for, twins
 from tutelage.run.recipe import Recipe, TeacherSpec
@@ -27,7 +27,7 @@ LITE = Path(os.environ.get("TUTELAGE_WEIGHTS", "/nonexistent")) / "imagenet_tf_e
 
 
 def look(recipe, folder):
-    return preflight.look(recipe, small.digits(), folder / "runs")
+    return preflight.look(recipe, small.digits(), small.workspace(folder / "runs"))
 
 
 def with_weights(recipe: Recipe, change, metadata=None) -> Recipe:
@@ -58,7 +58,7 @@ def test_the_facts(tmp_path):
     assert teacher["cost"]["bytes"] == 2 * 1294 * 10 * 2
     assert teacher["cost"]["seconds"] == pytest.approx(2 * 1294 / teacher["images_per_second"])
     assert not seen["val_held_out"]
-    train(recipe, engine=small.CPU, runs=tmp_path / "runs")
+    train(recipe, small.workspace(tmp_path / "runs"))
     assert look(recipe, tmp_path)["teachers"][0]["cost"] == {"cached": True, "passes": 0, "bytes": 0, "seconds": 0.0}
     live = replace(recipe, teacher=replace(recipe.teacher, live=True))
     assert look(live, tmp_path)["teachers"][0]["cost"]["passes"] == 30 * 128, "every image of every step"
@@ -119,19 +119,19 @@ def test_other_names_warn_and_another_order_is_an_error(tmp_path):
     with pytest.raises(UserError, match='in another order: class 2 is "3" to it and "2" in the data'):
         look(turned, tmp_path)
     with pytest.raises(UserError, match="in another order"):
-        train(turned, engine=small.CPU, runs=tmp_path / "runs")
+        train(turned, small.workspace(tmp_path / "runs"))
 
 
 def test_a_head_that_is_trained_anew_may_have_had_any_order(tmp_path):
     recipe = with_weights(small.taught(tmp_path), dict, named(["1", "0", *map(str, range(2, 10))]))
     tuned = replace(recipe, teacher=replace(recipe.teacher, tune="head"))
-    preflight.trial(tuned, engine=small.CPU, runs=tmp_path / "runs")
+    preflight.rehearse(tuned, workspace=small.workspace(tmp_path / "runs"))
 
 
 def test_a_run_says_how_good_it_was_and_its_classes(tmp_path):
     """A teacher that was trained here, then looked at through another normalisation."""
     alone = replace(small.taught(tmp_path), student=small.TEACHER, teacher=None, method=Baseline())
-    run = train(alone, engine=small.CPU, runs=tmp_path / "runs")
+    run = train(alone, small.workspace(tmp_path / "runs"))
     by_run = replace(small.taught(tmp_path), teacher=TeacherSpec(Model(weights=str(run.path))))
     seen = look(by_run, tmp_path)
     reached = run.curve("val", "top1")[-1][1]
@@ -152,9 +152,9 @@ def test_a_teacher_no_better_than_the_baseline(tmp_path):
     assert look(recipe, tmp_path)["baseline"] is None
     tops = []
     for seed in (0, 3):
-        run = train(replace(recipe.as_baseline, seed=seed), engine=small.CPU, runs=tmp_path / "runs")
+        run = train(replace(recipe.as_baseline, seed=seed), small.workspace(tmp_path / "runs"))
         tops.append(run.curve("val", "top1")[-1][1])
-    train(replace(recipe.as_baseline, views=3), engine=small.CPU, runs=tmp_path / "runs")
+    train(replace(recipe.as_baseline, views=3), small.workspace(tmp_path / "runs"))
     seen = look(recipe, tmp_path)
     assert seen["baseline"] == {"top1": pytest.approx(sum(tops) / 2), "runs": 2}, "not the run with other views"
     (told,) = [text for text in concerns(seen) if "not clearly better" in text]
@@ -165,12 +165,12 @@ def test_a_teacher_no_better_than_the_baseline(tmp_path):
 
 @pytest.mark.parametrize(("size", "warned"), [(32, True), (64, True), (128, False)])
 def test_a_stem_for_large_images_meets_small_ones(tmp_path, size, warned):
-    shape = {"classes": 10, "channels": 3, "size": size, "mean": (0.5,) * 3, "std": (0.2,) * 3}
+    data = DataSpec(10, 3, size, (0.5,) * 3, (0.2,) * 3)
     seen = look(small.taught(tmp_path), tmp_path)
     sides = {}
     for name in ("timm:resnet18", "resnet50_cifar"):
         with torch.device("meta"):
-            sides[name] = build(Model(name), **shape).sizes().features[-1][1]
+            sides[name] = build(Model(name), data).sizes().features[-1][1]
     facts = {"name": "timm:resnet18", "size": size, "deepest": sides["timm:resnet18"]}
     told = [t for t in concerns(seen | {"student": seen["student"] | facts}) if "a stem for large images" in t]
     assert bool(told) == warned

@@ -1,0 +1,345 @@
+"""ResNet-8 above ninety: what trains MLPerf Tiny's network best, looked for on val; the test split stays shut.
+
+Stages, in order: `speed` (launched kernel by kernel and as CUDA graphs, alone and several at once), `short` (one change
+at a time, a few epochs), `middle` (the best of them, and all that helped together, for twice as long), `full` (the best
+few at full length; the best one also without a teacher). Every finished trial is a line of OUT/trials.jsonl; what is
+there is not made again, and what was interrupted goes on where it was.
+
+    python benchmarks/ninety.py STAGE --weights DIR [--data-root DIR] [--jobs 8] [--minutes 8] [--out DIR] [--runs DIR]
+
+DIR of --weights holds the published cifar10_resnet20_akamaster (.safetensors). Float32; on a GPU that has it, TF32 in
+convolutions, as PyTorch has it by default: each line says what was on.
+"""
+
+import argparse
+import multiprocessing
+import os
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tutelage import Engine, data, files, train
+from tutelage.methods.kd import KD
+from tutelage.models import Model
+from tutelage.run import builtin
+from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.workspace import Workspace
+
+Change = Callable[[Recipe], Recipe]
+TEACHER = "cifar10_resnet20_akamaster.safetensors"
+SGD, MUON = "sgd (the recipe mlperf_tiny)", "muon"
+START = {"optimizer": "muon", "learning_rate": 0.05, "weight_decay": 0.01, "schedule": "linear"}
+HELPS = 0.0015
+"""Mean gain on val over `MUON` from which a change is taken into the one of all that helped."""
+TIME_IS_OVER = 3
+"""The exit code where trials of the stage are left."""
+BEST = {"middle": 5, "full": 3}
+"""How many go on to a stage."""
+
+
+def headline(weights: str, seed: int) -> Recipe:
+    """The recipe mlperf_tiny, taught by the published ResNet-20."""
+    teacher = TeacherSpec(Model("resnet20", weights=os.path.join(weights, TEACHER)))
+    return replace(builtin.built_in("mlperf_tiny"), teacher=teacher, seed=seed)
+
+
+def fit(**values: Any) -> Change:
+    """Another way of training."""
+    return lambda recipe: replace(recipe, fit=replace(recipe.fit, **values))
+
+
+def augment(**values: Any) -> Change:
+    """Other views."""
+    return lambda recipe: replace(recipe, augment=replace(recipe.augment, **values))
+
+
+def teaching(**values: float) -> Change:
+    """Another kd."""
+    return lambda recipe: replace(recipe, method=replace(KD(temperature=4.0, alpha=0.9), **values))
+
+
+def student(**values: Any) -> Change:
+    """Another way to begin."""
+    return lambda recipe: replace(recipe, student=replace(recipe.student, **values))
+
+
+CHANGES: dict[str, dict[str, Change]] = {
+    "rate": {"rate 0.02": fit(learning_rate=0.02), "rate 0.1": fit(learning_rate=0.1)},
+    "decay": {
+        "no decay": fit(weight_decay=0.0),
+        "decay 0.003": fit(weight_decay=0.003),
+        "decay 0.03": fit(weight_decay=0.03),
+    },
+    "companion": {"companion 0.03": fit(companion=0.03), "companion 0.3": fit(companion=0.3)},
+    "momentum": {"momentum 0.8": fit(momentum=0.8), "momentum 0.95": fit(momentum=0.95)},
+    "batch": {"batch 64": fit(batch_size=64), "batch 256": fit(batch_size=256)},
+    "schedule": {"cosine": fit(schedule="cosine"), "no warm-up": fit(warm_up=0.0)},
+    "flip": {"alternating flips": augment(flip="alternate")},
+    "crop": {"crops from a border of 2 pixels": augment(crop_padding=2)},
+    "init": {"whitened": student(init="whiten")},
+    "average": {"average of the last fifth": fit(average=0.2), "average of the last half": fit(average=0.5)},
+    "mix": {
+        "mixup": augment(mix="mixup"),
+        "mixup, alpha 0.2": augment(mix="mixup", mix_alpha=0.2),
+        "CutMix": augment(mix="cutmix"),
+    },
+    "T": {
+        "T = 2": teaching(temperature=2.0),
+        "T = 8": teaching(temperature=8.0),
+        "alpha = 0.7": teaching(alpha=0.7),
+        "alpha = 1": teaching(alpha=1.0),
+    },
+}
+"""By what they change: of one kind, at most one is taken."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run and what is said of it."""
+
+    stage: str
+    name: str
+    recipe: Recipe
+
+    @property
+    def key(self) -> str:
+        """Of its line."""
+        return self.recipe.name
+
+
+def alone(recipe: Recipe) -> Recipe:
+    """The same without a teacher."""
+    return recipe.as_baseline
+
+
+def candidates(lines: list[dict[str, Any]]) -> dict[str, Change]:
+    """All that can be tried by what is said of it; with the lines of `short`, also all that helped together."""
+    muon = fit(**START)
+    found: dict[str, Change] = {SGD: lambda recipe: recipe, MUON: muon}
+    for kind in CHANGES.values():
+        for name, change in kind.items():
+            found[name] = lambda recipe, change=change: change(muon(recipe))
+    means = mean_val(line for line in lines if line["stage"] == "short" and line["taught"])
+    better: list[str] = []
+    for kind in CHANGES.values():
+        best = max(kind, key=lambda name: means.get(name, 0.0))
+        if means.get(best, 0.0) > means.get(MUON, 1.0) + HELPS:
+            better.append(best)
+    if len(better) > 1:
+        changes = [change for kind in CHANGES.values() for name, change in kind.items() if name in better]
+
+        def together(recipe: Recipe) -> Recipe:
+            recipe = muon(recipe)
+            for change in changes:
+                recipe = change(recipe)
+            return recipe
+
+        found[" + ".join(better)] = together
+    return found
+
+
+def trials(stage: str, chosen: argparse.Namespace, lines: list[dict[str, Any]]) -> list[Trial]:
+    """What a stage makes, seed by seed, so that whatever was reached can be compared."""
+    epochs, views = {
+        "short": (chosen.short, 8),
+        "middle": (2 * chosen.short, 8),
+        "full": (chosen.epochs, chosen.views),
+    }[stage]
+    known = candidates(lines)
+    names = chosen.only or names_of(stage, known, lines)
+    made: list[Trial] = []
+    for seed in range(chosen.seeds or {"short": 2, "middle": 2, "full": 3}[stage]):
+        base = headline(chosen.weights, seed)
+        base = replace(base, method=KD(temperature=4.0, alpha=0.9), fit=replace(base.fit, epochs=epochs), views=views)
+        base = replace(base, data=replace(base.data, part=chosen.part))
+        made += [Trial(stage, name, known[name](base)) for name in names]
+        without = [SGD, MUON] if stage == "short" else names[:1]
+        made += [Trial(stage, name, alone(known[name](base))) for name in without if name in names]
+    return made
+
+
+def names_of(stage: str, known: dict[str, Change], lines: list[dict[str, Any]]) -> list[str]:
+    """Who takes part: everybody in `short`; then the best of the stage before, all that helped, and the two starts.
+
+    The best is the first.
+    """
+    if stage == "short":
+        return list(known)
+    before = {"middle": "short", "full": "middle"}[stage]
+    means = mean_val(line for line in lines if line["stage"] == before and line["taught"])
+    ranked = sorted((name for name in means if name in known), key=lambda name: -means[name])
+    if not ranked:
+        raise SystemExit(f"no trial of the stage {before} is in trials.jsonl: make it first, or name some with --only")
+    best = ranked[: BEST[stage]]
+    if stage == "middle":
+        best += [name for name in (*[n for n in known if " + " in n], MUON, SGD) if name not in best]
+    return best
+
+
+def mean_val(lines: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """Mean val top-1 by name."""
+    values: dict[str, list[float]] = {}
+    for line in lines:
+        values.setdefault(line["name"], []).append(line["val"])
+    return {name: statistics.mean(of) for name, of in values.items()}
+
+
+def make(trial: Trial, engine: Engine, runs: Path, data_root: Path | None, until: float) -> dict[str, Any] | None:
+    """Trains one to its end and says what came of it; None where the time was over first. In a process of its own."""
+    import torch
+
+    left = until - time.time()
+    if left <= 0:
+        return None
+    # What Ctrl-C does: the state is saved, and the same command goes on from there.
+    alarm = threading.Timer(left, os.kill, (os.getpid(), signal.SIGINT))
+    alarm.daemon = True
+    alarm.start()
+    try:
+        run = train(trial.recipe, Workspace(runs, data_root, engine))
+    except KeyboardInterrupt:
+        return None
+    except Exception as error:  # one trial that fails does not end the others; its line says why
+        return {"stage": trial.stage, "name": trial.name, "run": trial.key, "error": repr(error)}
+    finally:
+        alarm.cancel()
+    curve, cost = run.curve("val", "top1"), run.result("cost")
+    cuda = torch.cuda.is_available() and engine.device != "cpu"
+    return {
+        "stage": trial.stage,
+        "name": trial.name,
+        "taught": trial.recipe.teacher is not None,
+        "seed": trial.recipe.seed,
+        "epochs": trial.recipe.fit.epochs,
+        "views": trial.recipe.views,
+        "val": round(curve[-1][1], 6),
+        "curve": [round(value, 4) for _, value in curve],
+        "seconds": cost["seconds"],
+        "images_per_second": cost["images_per_second"],
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "precision": engine.precision,
+        "tf32": cuda and torch.backends.cudnn.allow_tf32,
+        "run": trial.key,
+        "recipe": files.digest(trial.recipe.identity),
+    }
+
+
+def pay(trial: Trial, runs: Path, data_root: Path | None, device: str) -> None:
+    """The teacher's answers, once, before several runs want them. In a process of its own."""
+    from tutelage.run.process import Process
+    from tutelage.teacher import lessons
+
+    dataset = data.load(trial.recipe.data, data_root)
+    fit = replace(trial.recipe.fit, epochs=max(trial.recipe.fit.epochs, trial.recipe.views))
+    every = replace(trial.recipe, fit=fit)
+    lessons.prepare(every, dataset, Workspace(runs, data_root), Process(device))
+
+
+def search(todo: list[Trial], chosen: argparse.Namespace, log: Path) -> int:
+    """Makes what is not in the log, several at once, until the time is over; how many are left."""
+    done = {line["run"] for line in files.read_lines(log) if "val" in line}
+    todo = [trial for trial in todo if trial.key not in done]
+    if not todo:
+        return 0
+    until = chosen.begun + 60 * chosen.minutes
+    device = "cpu" if chosen.engine.device == "cpu" else "cuda"
+    at_once = min(chosen.jobs, max(len(todo), 1))
+    with ProcessPoolExecutor(at_once, mp_context=multiprocessing.get_context("spawn")) as pool:
+        views = {str(t.recipe.augment): t for t in todo if t.recipe.teacher is not None}
+        for paid in [pool.submit(pay, trial, chosen.runs, chosen.data_root, device) for trial in views.values()]:
+            paid.result()
+        print(f"{time.time() - chosen.begun:.0f} s: the teacher is paid; {len(todo)} trials to make", flush=True)
+        jobs = [pool.submit(make, trial, chosen.engine, chosen.runs, chosen.data_root, until) for trial in todo]
+        for job in as_completed(jobs):
+            line = job.result()
+            if line is None:
+                continue
+            files.append_line(log, line)
+            told = line.get("error") or f"{100 * line['val']:.2f} % in {line['seconds']:.0f} s"
+            print(f"{time.time() - chosen.begun:.0f} s: {line['name']}: {told}", flush=True)
+    left = len(todo) - len({line["run"] for line in files.read_lines(log)} & {trial.key for trial in todo})
+    print(f"{left} of {len(todo)} trials are left" if left else "the stage is whole", flush=True)
+    return left
+
+
+def speed(chosen: argparse.Namespace, log: Path) -> None:
+    """Five epochs, launched one by one and as graphs, alone and `--jobs` at once; the first steps are slower."""
+    base = headline(chosen.weights, 0)
+    base = replace(base, data=replace(base.data, part=chosen.part), fit=replace(base.fit, epochs=5), views=5)
+    modes = {"launched": replace(chosen.engine, graphs=False), "graphs": chosen.engine}
+    for name, engine in modes.items():
+        for at_once in sorted({1, chosen.jobs}):
+            marked = argparse.Namespace(**vars(chosen) | {"engine": engine, "jobs": at_once})
+            marked.runs = chosen.runs / f"speed-{name}-{at_once}"
+            todo = [
+                Trial("speed", f"{name}, {at_once} at once", fit(**START)(replace(base, seed=s)))
+                for s in range(at_once)
+            ]
+            search(todo, marked, log.with_name(f"speed-{name}-{at_once}.jsonl"))
+            lines = files.read_lines(log.with_name(f"speed-{name}-{at_once}.jsonl"))
+            rates = [line.get("images_per_second", 0) for line in lines]
+            print(f"{name}, {at_once} at once: {sum(rates):,.0f} images/s together", flush=True)
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """Val top-1 in percent by stage, taught and name, the best first."""
+    rows: dict[tuple[str, bool, str], list[float]] = {}
+    for line in lines:
+        if "val" in line:
+            rows.setdefault((line["stage"], line["taught"], line["name"]), []).append(100 * line["val"])
+    text = ["| stage | teacher | tried | val, mean | of each seed |", "|---|---|---|---|---|"]
+    order = sorted(rows, key=lambda row: (row[0], not row[1], -statistics.mean(rows[row])))
+    for stage, taught, name in order:
+        of = rows[stage, taught, name]
+        each = " ".join(f"{value:.2f}" for value in of)
+        text.append(f"| {stage} | {'yes' if taught else 'no'} | {name} | {statistics.mean(of):.2f} | {each} |")
+    return "\n".join(text) + "\n"
+
+
+def main() -> None:
+    """Makes a stage, as far as the time allows, and writes OUT/trials.jsonl and OUT/trials.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=["speed", "short", "middle", "full", "table"])
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("ninety"))
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--jobs", type=int, default=1, help="trials at once")
+    parser.add_argument("--minutes", type=float, default=1e6, help="no step is made after so many")
+    parser.add_argument("--seeds", type=int, default=0, help="0: two, at full length three")
+    parser.add_argument("--short", type=int, default=12, help="epochs of the stage short; middle has twice as many")
+    parser.add_argument("--epochs", type=int, default=200, help="of the stage full")
+    parser.add_argument("--views", type=int, default=16, help="of the stage full")
+    parser.add_argument("--only", nargs="+", default=[], help="names of the trials to make; the first also alone")
+    parser.add_argument("--part", type=int, default=0, help="of the training images; 0: all")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--launched", action="store_true", help="no CUDA graphs")
+    chosen = parser.parse_args()
+    chosen.begun = time.time()
+    import torch
+
+    gpu = torch.cuda.is_available() and chosen.device != "cpu"
+    chosen.engine = Engine(device="cuda" if gpu else "cpu", threads=1, graphs=gpu and not chosen.launched)
+    log = chosen.out / "trials.jsonl"
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    files.write_json(chosen.out / f"{chosen.stage}.json", {"engine": asdict(chosen.engine), "torch": torch.__version__})
+    left = 0
+    if chosen.stage == "speed":
+        speed(chosen, log)
+    elif chosen.stage != "table":
+        lines = [line for line in files.read_lines(log) if "val" in line]
+        left = search(trials(chosen.stage, chosen, lines), chosen, log)
+    (chosen.out / "trials.md").write_text(table(files.read_lines(log)))
+    print((chosen.out / "trials.md").read_text())
+    if left:
+        raise SystemExit(TIME_IS_OVER)
+
+
+if __name__ == "__main__":
+    main()

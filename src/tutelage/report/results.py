@@ -1,0 +1,197 @@
+"""Types and reads results.json, which holds everything that the report of a study shows.
+
+The measures on a split are `Measured`: each under its name in `MEASURES`.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, NotRequired, TypedDict
+
+from tutelage import sealed
+from tutelage.errors import Damaged, UserError
+from tutelage.measure.fidelity import Bin, Fidelity
+from tutelage.measure.measures import Measured
+from tutelage.measure.statistics import Gain, Judged, McNemar
+from tutelage.run.record import kept
+
+RESULTS_FILE = "results.json"
+"""In a study's folder."""
+SCHEMA = 1
+"""The version of what is described here. It grows when a name changes or goes, not when a measure is added."""
+
+Split = Literal["val", "test"]
+Latency = dict[str, float]
+"""Milliseconds of one image: "p50" and "p90"."""
+
+
+class Seed(TypedDict):
+    """One run of a row."""
+
+    run: str
+    seed: int
+    val: Measured
+    test: Measured
+    best_val: dict[str, Any] | None
+    """`top1` and `epoch`; not the result."""
+    seconds: float
+    images_per_second: float
+    curves: dict[Literal["val_top1", "train_loss"], list[list[float]]]
+    """(epoch, value)."""
+    interval: NotRequired[dict[Split, list[float]]]
+    """Of top-1 over the images, on the splits whose logits were kept; so is `mcnemar`."""
+    mcnemar: NotRequired[dict[Split, McNemar]]
+    """Against the baseline of the same seed; not in the baseline's own row."""
+
+
+class Row(TypedDict):
+    """The runs of one recipe."""
+
+    label: str
+    method: dict[str, Any]
+    parameters: int
+    macs: int
+    latency_ms: Latency
+    seeds: list[Seed]
+    gain: NotRequired[dict[Split, Judged]]
+    """Over the baseline; not in the baseline's own row, which is the first."""
+    fidelity: NotRequired[dict[Split, Fidelity]]
+    """On the splits whose logits were kept."""
+
+
+class Teacher(TypedDict):
+    """Who taught; several are one, that answers with their mean."""
+
+    name: str
+    parameters: int
+    macs: int
+    latency_ms: Latency
+    val: Measured
+    val_held_out: bool
+    """Whether it was trained without the images of val."""
+    test: Measured | None
+    reliability: NotRequired[dict[Split, list[Bin]]]
+
+
+class DataFacts(TypedDict):
+    """The data set, and how many images each part of it has."""
+
+    name: str
+    classes: list[str]
+    train: int
+    val: int
+    unlabeled: int
+
+
+class Network(TypedDict):
+    """The student."""
+
+    name: str
+    parameters: int
+    macs: int
+
+
+class Cost(TypedDict):
+    """What a study took."""
+
+    wall_seconds: float
+    training_seconds: float
+    teacher_training_seconds: float
+    teacher_passes_paid: int
+    teacher_passes_saved: int
+
+
+class Exported(TypedDict):
+    """The run that is handed over, and its file as it was measured."""
+
+    run: str
+    onnx: dict[str, Any] | None
+
+
+class Openings(TypedDict):
+    """How often the test split was opened: by the study, each with `time`, `run` and `reason`, and in all."""
+
+    study: list[dict[str, str]]
+    all: int
+
+
+class TriedOut(TypedDict):
+    """One trial of a search."""
+
+    number: int
+    state: str
+    """complete, pruned, running or diverged."""
+    method: str
+    defaults: bool
+    """Whether its values are the method's defaults."""
+    values: dict[str, float]
+    """By field of the method."""
+    early: float | None
+    """Top-1 on val at the end of its first run; None where there was none."""
+    val: float | None
+    """Of its whole run, where it is complete."""
+    run: str
+
+
+class Tuning(TypedDict):
+    """The search that a study closes, and what fresh seeds left of its winner's gain over the defaults."""
+
+    search: dict[str, Any]
+    trials: list[TriedOut]
+    best: int
+    defaults_row: str
+    tuned_row: str
+    fresh: dict[Split, Gain]
+
+
+class Results(TypedDict):
+    """The whole file."""
+
+    schema: int
+    study: str
+    data: DataFacts
+    student: Network
+    teacher: Teacher | None
+    rows: list[Row]
+    gallery: dict[str, Any] | None
+    tuning: Tuning | None
+    cost: Cost
+    export: Exported
+    test_openings: Openings
+    machine: dict[str, Any]
+    environment: dict[str, Any]
+    recipes: list[dict[str, Any]]
+    """One a row, every field."""
+    seeds: list[int]
+
+
+def read(folder: Path) -> Results:
+    """The results of a study.
+
+    Args:
+        folder: Of the study.
+
+    Raises:
+        UserError: there are none yet, the file is damaged, or another version of tutelage wrote it otherwise.
+    """
+    path = Path(folder) / RESULTS_FILE
+    if not path.is_file():
+        raise UserError(f"{folder} has no results yet", "tutelage distill with the same recipe goes on")
+    try:
+        results: Any = kept(path.parent, path.stem)
+    except Damaged as damaged:
+        raise Damaged(path, damaged.reason, _again(path.parent)) from None
+    schema = results.get("schema")
+    if schema != SCHEMA:
+        holds = "results without a schema version" if schema is None else f"results of schema {schema!r}"
+        raise UserError(f"{path} holds {holds}; this version of tutelage reads schema {SCHEMA}", _again(path.parent))
+    return results
+
+
+def _again(folder: Path) -> str:
+    """How the file is written anew: nothing that is trained is trained again."""
+    command = "tutelage distill with the study's recipe and seeds"
+    try:
+        made_by = sealed.read_json(folder / "environment.json")["command"]
+        command = made_by if made_by.startswith("tutelage ") else command
+    except (Damaged, LookupError, AttributeError):
+        pass  # It says no command: the general one will do.
+    return f"this writes it anew and trains nothing again: {command}"

@@ -1,0 +1,191 @@
+"""Sets up one run in one process, follows each of its steps, and hands over its results at the end."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from tutelage import data, rng
+from tutelage.data.images import Images
+from tutelage.data.splits import DataSet
+from tutelage.measure.classifier import measure, predict
+from tutelage.methods.adapters import pairs_in_words, stages_read
+from tutelage.models.tap import Tapped
+from tutelage.models.tune import set_trained
+from tutelage.run import checkpoint, optim
+from tutelage.run.folder import Run, environment
+from tutelage.run.network import build_for
+from tutelage.run.plan import Plan
+from tutelage.run.process import Process
+from tutelage.run.recipe import Recipe
+from tutelage.run.workspace import Workspace
+from tutelage.teacher import embedded, lessons
+from tutelage.teacher.lessons import Lesson
+from tutelage.training import graphs
+from tutelage.training.averaging import measure_norms
+from tutelage.training.book import Book
+from tutelage.training.distiller import Distiller
+from tutelage.training.predictions import keep_val
+from tutelage.training.step import Step
+from tutelage.training.student import save_student
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Session:
+    """The parts of one run."""
+
+    run: Run
+    recipe: Recipe
+    dataset: DataSet
+    plan: Plan
+    lesson: Lesson
+    student: Tapped
+    """What is handed over; where the head alone learns from embeddings, `distiller.student` is that head."""
+    distiller: Distiller
+    average: Any
+    """The averaged copy of the distiller that becomes the result; None where nothing is averaged."""
+    images: Images
+    """What the training steps see, on the device."""
+    val: Images
+    """What validation sees, on the device."""
+    take_step: Step
+    kept: dict[str, nn.Module]
+    """What a checkpoint holds, by name."""
+    book: Book
+    val_logits: Tensor | None = None
+    """The answers on val after the last epoch, where this process has made them."""
+
+    def stepped(self, step: int, terms: dict[str, Tensor]) -> None:
+        """Follows a step: the average moves, the losses are noted."""
+        if self.average is not None:
+            decay = optim.average_decay(self.recipe.fit, step, self.plan.steps)
+            optim.update_average(self.average.module, self.distiller, decay)
+        self.book.note(step, terms)
+
+    def validate(self, step: int) -> None:
+        """Measures the result so far on val, after an epoch."""
+        self.book.write(step)
+        if self.recipe.fit.average and optim.average_decay(self.recipe.fit, step - 1, self.plan.steps):
+            epoch = round(self.plan.epoch(step)) - 1
+            measure_norms(self._result.student, self.images, self.plan, epoch, self.recipe.augment)
+        self.val_logits = predict(self._deployed, self.val, fabric=self.take_step.fabric, what="validation")
+        self.book.validated(step, measure(self.val_logits, self.dataset.val.labels))
+        set_trained(self.student, self.recipe.tune)
+
+    def save(self, step: int) -> None:
+        """Writes a checkpoint after so many steps."""
+        self.book.read()
+        if self.book.first:
+            metrics = tuple(self.run.path.glob("metrics.jsonl"))
+            checkpoint.save(self.run.checkpoints, step, self.kept, self.take_step.optimizer, self.book.state, metrics)
+
+    def hand_over(self) -> None:
+        """Writes the final weights, what they answer on val, and what the run cost; then the run is done."""
+        for teacher in self.lesson.live:
+            teacher.check_frozen()
+        process = self.take_step.process
+        process.wait()
+        if process.first:
+            self._write_results()
+        process.wait()
+
+    def _write_results(self) -> None:
+        run, result = self.run, self._result
+        last, best = self.book.val_top1
+        log.info("%s: done, val %.2f %%, best epoch %.2f %%", run.path.name, 100 * last, 100 * best)
+        sees_pixels = not isinstance(result.student, embedded.HeadOnly)
+        if not sees_pixels:
+            # The averaged head, or the very same parameters, goes back under the backbone.
+            self.distiller.student.load_state_dict(result.student.state_dict())
+            result.student = self.student
+        deployed = self._deployed
+        save_student(run, deployed, self.dataset, self.lesson.sizes)
+        if sees_pixels:
+            if self.val_logits is None:  # the last step was made by an earlier process
+                self.val_logits = predict(deployed, self.val, what="validation")
+            keep_val(run, self.val_logits, self.dataset.val.labels)
+        images_seen = self.plan.steps * self.recipe.fit.batch_size
+        run.keep("cost", self.book.cost(saved=images_seen * len(self.lesson.caches)))
+        for cache in self.lesson.caches:
+            cache.used(run.path.name, images_seen)
+        run.finish(self.plan.steps)
+
+    @property
+    def _result(self) -> Any:
+        """The distiller whose student is the result."""
+        return self.distiller if self.average is None else self.average.module
+
+    @property
+    def _deployed(self) -> Any:
+        result = self._result
+        return self.recipe.method.deployed(result.student, result.adapters)
+
+
+def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
+    """Everything that a run needs before its next step: images, teacher, student, optimiser, the last checkpoint."""
+    recipe, engine, process = run.recipe, workspace.engine, Process.of(fabric)
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
+    dataset = data.load(recipe.data, workspace.data_root)
+    plan = Plan.of(recipe, len(dataset.train))
+    lesson = lessons.prepare(recipe, dataset, workspace, process)
+    student = build_for(recipe.student, dataset, recipe.seed, learns=True)
+    adapters = _adapters(recipe, student, lesson, len(dataset.train), process)
+    learner, images, val, paid = _seen(recipe, student, dataset, workspace, process)
+    distiller = Distiller(learner, recipe.method, adapters).to(memory_format=torch.channels_last)
+    set_trained(student, recipe.tune)
+    average = AveragedModel(distiller).to(fabric.device) if recipe.fit.ema or recipe.fit.average else None
+    optimizer = optim.optimizer(recipe.fit, distiller)
+    compiled = cast(Any, torch.compile(distiller)) if engine.compile else distiller
+    module, optimizer = fabric.setup(compiled, optimizer)
+    kept: dict[str, Any] = {"student": student.network, "adapters": adapters}
+    if average is not None:
+        kept["average"] = average
+    state: dict[str, Any] = {"seconds": 0.0, "paid": 0}
+    state |= checkpoint.load_latest(run.checkpoints, kept, optimizer)
+    state["paid"] += lesson.paid + paid
+    if process.first:
+        log.info("%s: step %d of %d on %s", run.path.name, state["step"], plan.steps, fabric.device)
+        run.keep("environment", environment(engine))
+        run.forget_after(state["step"])
+    take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
+    take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
+    book = Book(run, plan, state, first=process.first)
+    return Session(run, recipe, dataset, plan, lesson, student, distiller, average, images, val, take_step, kept, book)
+
+
+def _adapters(recipe: Recipe, student: Tapped, lesson: Lesson, samples: int, process: Process) -> nn.Module:
+    """The method's adapters; live teachers learn how deep they are looked at."""
+    with rng.seeded(recipe.seed, "adapters"):
+        adapters = recipe.method.adapters(student.sizes(), lesson.sizes, samples)
+    for live in lesson.live:
+        live.stages = stages_read(recipe.method.needs, adapters, lesson.sizes)
+    if process.first:
+        for line in pairs_in_words(adapters, student.sizes(), lesson.sizes):
+            log.info(line)
+    return adapters
+
+
+def _seen(
+    recipe: Recipe, student: Tapped, dataset: DataSet, workspace: Workspace, process: Process
+) -> tuple[nn.Module, Images, Images, int]:
+    """What learns, what it sees in training (on the device) and on val, and the passes that were paid for that now.
+
+    Where the backbone is frozen its embeddings are looked up, and only the head is in the loop.
+    """
+    if not lessons.embeddings_will_do(recipe):
+        return student, dataset.train.to(process.device), dataset.val.to(process.device), 0
+    network, name, head = student.to(process.device), recipe.student.name, embedded.HeadOnly(student)
+    views = Plan.of(recipe, len(dataset.train)).views_used
+    of_train = embedded.backbones(workspace.caches, network, name, dataset.train, recipe.augment)
+    of_val = embedded.backbones(workspace.caches, network, name, dataset.val, embedded.PLAIN)
+    images, passes = embedded.embed(of_train, network, dataset.train, recipe.augment, views, process)
+    val, val_passes = embedded.embed(of_val, network, dataset.val, embedded.PLAIN, (0,), process)
+    process.wait()
+    return head, images.to(process.device), val.to(process.device), passes + val_passes

@@ -1,0 +1,67 @@
+"""Takes one training step: from addresses to new weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from tutelage import rng
+from tutelage.data.images import Views
+from tutelage.outputs import Context, Outputs
+from tutelage.run.plan import Plan
+from tutelage.run.process import Process
+from tutelage.run.recipe import Recipe
+from tutelage.teacher.answer import Teacher
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step, from addresses to new weights; no element of it depends on what happened before."""
+
+    fabric: Fabric
+    recipe: Recipe
+    plan: Plan
+    labels: Tensor
+    """The labels of the training split, on the device."""
+    teacher: Teacher
+    module: Any
+    """The distiller as Fabric has set it up."""
+    optimizer: torch.optim.Optimizer
+    workers: int = -1
+    """Processes that make views of photos ahead: see Engine."""
+    recorded: Callable[..., dict[str, Tensor]] | None = None
+    """`gradients` as a CUDA graph."""
+
+    @property
+    def process(self) -> Process:
+        """The process that takes the step."""
+        return Process.of(self.fabric)
+
+    def __call__(self, step: int, views: Views) -> dict[str, Tensor]:
+        """The method's terms on the step's views, before the weights moved."""
+        fabric, recipe, labels = self.fabric, self.recipe, self.labels
+        rank = fabric.global_rank
+        addresses = self.plan.addresses(step, rank, fabric.world_size)
+        sample = addresses[0].to(fabric.device, non_blocking=True)
+        pixels, partner, partner_share = views
+        partner_labels = None if partner is None else labels[partner]
+        context = Context(labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
+        answer = self.teacher.answer(pixels, *addresses)  # a cache reads on the host: nobody waits for the device
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate(step) * group.get("lr_scale", 1.0)
+        torch.default_generator.manual_seed(rng.integer(recipe.seed, "step", step, rank))
+        terms = (self.recorded or self.gradients)(pixels, answer, context)
+        if recipe.fit.clip_norm:
+            fabric.clip_gradients(self.module, self.optimizer, max_norm=recipe.fit.clip_norm)
+        self.optimizer.step()
+        return terms
+
+    def gradients(self, pixels: Tensor, answer: Outputs, context: Context) -> dict[str, Tensor]:
+        """The terms; their gradients are left with the parameters."""
+        self.optimizer.zero_grad()
+        terms = self.module(pixels, answer, context)
+        self.fabric.backward(sum(terms.values()))
+        return terms

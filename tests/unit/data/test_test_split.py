@@ -1,0 +1,279 @@
+"""The one door to the test split: nothing is read without a record, and nothing at all inside training."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+import peeking
+import small
+import tutelage
+from imports import Package
+from tutelage.data import DATASETS, Data, load, sources, test_split
+from tutelage.errors import UserError
+from tutelage.study.tune import Search, Tuning
+from tutelage.training import loop, preflight
+from tutelage.training.loop import train
+
+SOURCE = Path(tutelage.__file__).parent
+PACKAGE = Package(SOURCE, tutelage._PUBLIC)
+DOOR = "tutelage.data.test_split"
+
+
+def test_an_opening_is_on_record_before_the_images_are_read(tmp_path, monkeypatch):
+    ledger = tmp_path / "study" / "test_openings.jsonl"
+    data = load(Data("digits"))
+    read, seen = sources.read_test, []
+
+    def spy(name, root):
+        seen.append(test_split.openings(ledger))
+        return read(name, root)
+
+    monkeypatch.setattr(sources, "read_test", spy)
+    test = test_split.open_test(data, ledger, run="digits-kd-s1", reason="the study's report")
+    assert len(test) == DATASETS["digits"].test
+    assert [(o["run"], o["reason"]) for o in seen[0]] == [("digits-kd-s1", "the study's report")]
+    assert datetime.fromisoformat(seen[0][0]["time"]).utcoffset().total_seconds() == 0
+
+
+def test_an_opening_that_fails_is_on_record_too(tmp_path, monkeypatch):
+    ledger = tmp_path / "test_openings.jsonl"
+    data = load(Data("digits"))
+
+    def broken(*args, **kwargs):
+        raise UserError("the file is gone")
+
+    monkeypatch.setattr(sources, "read_test", broken)
+    with pytest.raises(UserError, match="gone"):
+        test_split.open_test(data, ledger, run="a", reason="b")
+    assert len(test_split.openings(ledger)) == 1
+
+
+def test_openings_are_kept_in_order(tmp_path):
+    ledger = tmp_path / "test_openings.jsonl"
+    assert test_split.openings(ledger) == []
+    data = load(Data("digits"))
+    for i in range(3):
+        test_split.open_test(data, ledger, run=f"run {i}", reason="report")
+    assert [o["run"] for o in test_split.openings(ledger)] == ["run 0", "run 1", "run 2"]
+
+
+def test_no_reason_no_images(tmp_path):
+    ledger = tmp_path / "test_openings.jsonl"
+    with pytest.raises(UserError, match="reason is empty"):
+        test_split.open_test(load(Data("digits")), ledger, run="a", reason=" ")
+    assert not ledger.exists()
+
+
+def test_no_record_no_images(tmp_path, monkeypatch):
+    data = load(Data("digits"))
+    monkeypatch.setattr(sources, "read_test", lambda *args, **kwargs: pytest.fail("read without a record"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot record the opening"):
+        test_split.open_test(data, tmp_path / "file" / "test_openings.jsonl", run="a", reason="b")
+
+
+def test_two_processes_open_at_once(tmp_path):
+    ledger = tmp_path / "test_openings.jsonl"
+    data = load(Data("digits"))
+    script = (
+        "import sys; from pathlib import Path; from tutelage.data import Data, load, test_split\n"
+        "data = load(Data('digits')); print('ready', flush=True)\n"
+        "for i in range(40): test_split.open_test(data, Path(sys.argv[1]), run=f'child {i}', reason='r' * 5000)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(ledger)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        for i in range(40):
+            test_split.open_test(data, ledger, run=f"parent {i}", reason="r" * 5000)
+    assert child.returncode == 0
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    for process in ("child", "parent"):
+        assert [line["run"] for line in lines if process in line["run"]] == [f"{process} {i}" for i in range(40)]
+    assert len(test_split.openings(ledger)) == 80
+
+
+# --- who may come to the door
+
+
+@pytest.mark.parametrize("module", [m for m in PACKAGE.modules if m.split(".")[1:2] and m != DOOR])
+def test_only_studies_and_commands_come_to_the_door(module):
+    if module.split(".")[1] not in ("study", "cli", "__main__"):
+        assert not PACKAGE.way(module, DOOR)
+
+
+def test_who_stands_at_the_door():
+    direct = {module for module, used in PACKAGE.uses.items() if DOOR in used} - {"tutelage"}
+    assert direct == {
+        "tutelage.cli.commands",
+        "tutelage.cli.datacheck",
+        "tutelage.study.results",
+        "tutelage.study.study",
+    }
+    at_start = [node for node in PACKAGE.tree("tutelage").body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not [node for node in at_start if "tutelage" in ast.unparse(node)], "whoever imports anything imports this"
+
+
+def test_no_import_is_hidden_in_a_string_that_nobody_can_read():
+    found = [found for module in PACKAGE.modules for found in PACKAGE.opaque(module)]
+    assert found == ["tutelage.edge.worker imports kind.module"], "the runtimes of other packages"
+
+
+def test_only_the_door_opens_the_turnstile():
+    for module in PACKAGE.modules.keys() - {DOOR, "tutelage.data.turnstile"}:
+        assert not PACKAGE.words(module) & {"passing", "_PASSING", "_SHUT"}, module
+
+
+def test_only_the_readers_read_the_files_of_data_sets():
+    known = re.compile(r"\b(torchvision|sklearn)(\.| import )datasets\b(?!\.utils)")
+    places = {
+        file.parent.relative_to(SOURCE).as_posix() for file in SOURCE.rglob("*.py") if known.search(file.read_text())
+    }
+    assert places == {"data/sets"}
+
+
+SNEAKY = {
+    "import": "import pkg.data.test_split",
+    "import as": "import pkg.data.test_split as c",
+    "from package": "from pkg.data import test_split as anything",
+    "from module": "from pkg.data.test_split import open_test as anything",
+    "relative": "from ..data import test_split",
+    "relative, the module": "from ..data.test_split import open_test",
+    "star": "from pkg.data import *",
+    "attribute": "from pkg import data\ndata.test_split.open_test()",
+    "attribute of an alias": "import pkg.data as d\nd.test_split.open_test()",
+    "attribute of the whole": "import pkg\npkg.data.test_split.open_test()",
+    "a lazy name": "from pkg import Study",
+    "a lazy attribute": "import pkg as p\np.Study",
+    "an unknown name": "from pkg import anything",
+    "inside a function": "def f():\n    from pkg.data import test_split",
+    "string": "import importlib\nimportlib.import_module('pkg.data.test_split')",
+    "string, relative": "import importlib\nimportlib.import_module('.test_split', 'pkg.data')",
+    "string, in two": "__import__('pkg.data.te' + 'st_split')",
+    "string, the beginning": "from importlib import import_module as i\ni('pkg.data.' + name)",
+    "string, formatted": "import importlib\nimportlib.import_module(f'pkg.{name}')",
+    "string, the end": "import importlib\nimportlib.import_module(f'pkg.data.{name}_split')",
+    "string, percent": "__import__('pkg.%s.test_split' % name)",
+    "getattr": "from pkg import data\ngetattr(data, 'test_split')",
+    "fromlist": "__import__('pkg.data', fromlist=['test_split'])",
+    "sys.modules": "import sys\nsys.modules['pkg.data.test_split']",
+    "a process": "import subprocess\nsubprocess.run(['python', '-m', 'pkg.study'])",
+    "through another": "from pkg.middle import anything",
+}
+PLAIN = {
+    "a sentence": "print('only pkg.data.test_split reads it')",
+    "a docstring": '"""pkg.data.test_split"""',
+    "a neighbour": "from pkg.data import splits\nsplits.test_split",
+    "a name of its own": "test_split = 3",
+}
+
+
+def invented(folder: Path, code: str) -> Package:
+    """A package whose loop has this code; only its study imports the door."""
+    for name, text in {
+        "__init__": "def __getattr__(name):\n    import importlib\n    return importlib.import_module(f'pkg.{name}')",
+        "data/__init__": "",
+        "data/splits": "",
+        "data/test_split": "def open_test(): ...",
+        "study/__init__": "from pkg.data.test_split import open_test",
+        "middle": "import pkg.study as quiet",
+        "training/__init__": "",
+        "training/loop": code,
+    }.items():
+        file = folder / "pkg" / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return Package(folder / "pkg", {"Study": "study"})
+
+
+@pytest.mark.parametrize("code", SNEAKY.values(), ids=SNEAKY)
+def test_the_graph_sees_every_way_to_name_a_module(code, tmp_path):
+    assert invented(tmp_path, code).way("pkg.training.loop", "pkg.data.test_split")
+
+
+@pytest.mark.parametrize("code", PLAIN.values(), ids=PLAIN)
+def test_the_graph_sees_no_ways_that_are_not_there(code, tmp_path):
+    assert not invented(tmp_path, code).way("pkg.training.loop", "pkg.data.test_split")
+
+
+@pytest.mark.parametrize("code", ["import importlib\nimportlib.import_module(name)", "__import__(f'{a}.b')", "eval(x)"])
+def test_an_import_of_nobody_knows_what_is_seen(code, tmp_path):
+    assert invented(tmp_path, code).opaque("pkg.training.loop")
+
+
+# --- when the door is shut
+
+
+@pytest.fixture(params=peeking.WAYS, ids=lambda way: way.__name__)
+def peeks(request, tmp_path):
+    """A function that is called in somebody's place, and tries to see the test split."""
+    return lambda *args, **kwargs: request.param(small.digits(), tmp_path / "ledger.jsonl")
+
+
+def recipe(folder):
+    return small.taught(folder, fit=small.Fit(epochs=1, batch_size=256))
+
+
+def test_inside_training_it_is_shut(peeks, tmp_path, monkeypatch):
+    monkeypatch.setattr("tutelage.training.session.measure", peeks)
+    with pytest.raises(UserError, match=r"tried to open the test split inside a training run\n"):
+        train(recipe(tmp_path), small.workspace(tmp_path))
+    assert not (tmp_path / "ledger.jsonl").exists()
+
+
+def test_inside_a_process_of_training_it_is_shut(peeks, tmp_path, monkeypatch):
+    """Where there are several devices, what `train` has shut does not reach the processes that it starts."""
+    monkeypatch.setattr("tutelage.training.loop.Run.open", peeks)
+    with pytest.raises(UserError, match=r"tried to open the test split inside a training run\n"):
+        loop._train_in_a_process(small.CPU.fabric(), tmp_path, None, {})
+
+
+@pytest.mark.parametrize(
+    ("place", "inside"),
+    [
+        ("tutelage.training.session.measure", "a training run, inside a search"),
+        ("tutelage.study.tune._val", "a search"),
+    ],
+    ids=["in the run of a trial", "in a trial"],
+)
+def test_inside_a_search_it_is_shut(place, inside, peeks, tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    monkeypatch.setattr(place, peeks)
+    with pytest.raises(UserError, match=rf"tried to open the test split inside {inside}\n"):
+        Tuning((recipe(tmp_path),), Search(trials=1), seeds=(0, 1)).search_trials(small.workspace(tmp_path))
+    assert not (tmp_path / "ledger.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "check"),
+    [
+        ("build_for", lambda r, runs: preflight.rehearse(r, workspace=small.workspace(runs))),
+        ("in_words", lambda r, runs: preflight.before_training(r, small.workspace(runs))),
+        ("measure", lambda r, runs: preflight.look(r, small.digits(), small.workspace(runs))),
+    ],
+    ids=["trial", "before_training", "look"],
+)
+def test_inside_the_check_before_training_it_is_shut(place, check, peeks, tmp_path, monkeypatch):
+    monkeypatch.setattr(f"tutelage.training.preflight.{place}", peeks)
+    with pytest.raises(UserError, match=r"tried to open the test split inside the check before a training run"):
+        check(recipe(tmp_path), tmp_path)
+    assert not (tmp_path / "ledger.jsonl").exists()
+
+
+def test_the_message_says_who_tried(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "tutelage.training.session.measure", lambda *_: peeking.by_an_alias(small.digits(), tmp_path / "l")
+    )
+    with pytest.raises(UserError, match=r"^peeking tried to open the test split inside a training run\n"):
+        train(recipe(tmp_path), small.workspace(tmp_path))
+
+
+def test_afterwards_the_door_opens_as_before(tmp_path):
+    train(recipe(tmp_path), small.workspace(tmp_path))
+    assert len(peeking.by_an_alias(small.digits(), tmp_path / "ledger.jsonl")) == DATASETS["digits"].test
+    with pytest.raises(UserError, match=r"only tutelage.data.test_split reads"):
+        peeking.by_its_reader(small.digits(), tmp_path / "ledger.jsonl")
