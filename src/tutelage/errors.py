@@ -27,18 +27,24 @@ class Diverged(UserError):
 
 
 class Damaged(UserError):
-    """A file of our own is not what was written.
+    """A file of our own is not what was written."""
 
-    Args:
-        path: The file.
-        reason: What is wrong with it: "it is gone".
-        hint: What makes it again; empty: who catches this knows, or the file's owner.
-    """
+    path: Path
+    reason: str
+    """What is wrong with it."""
 
-    def __init__(self, path: Path, reason: str, hint: str = ""):
-        super().__init__(f"{path} is damaged: {reason}", hint or "the command that wrote it writes it again")
-        self.path = path
-        self.reason = reason
+    @staticmethod
+    def of(path: Path, reason: str, hint: str = "") -> "Damaged":
+        """The error for a file.
+
+        Args:
+            path: The file.
+            reason: What is wrong with it: "it is gone".
+            hint: What makes it again; empty: who catches this knows, or the file's owner.
+        """
+        error = Damaged(f"{path} is damaged: {reason}", hint or "the command that wrote it writes it again")
+        error.path, error.reason = path, reason
+        return error
 
 
 def unknown(kind: str, name: str, known: Iterable[str], listing: str = "") -> UserError:

@@ -175,7 +175,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     except ValueError:
         found = [None]
     if not all(isinstance(value, dict) for value in found):
-        raise Damaged(path, "a line of it is no JSON object")
+        raise Damaged.of(path, "a line of it is no JSON object")
     return found
 
 

@@ -44,7 +44,7 @@ def read_json(path: Path, what: str | None = None, *, required: bool = False) ->
         required: A file without a seal is damaged, not old.
 
     Raises:
-        Damaged: it is gone, it is no JSON object, its seal does not fit.
+        Damaged: it is gone, it is not a JSON object, its seal does not fit.
     """
     return _opened(_plain(path), path, what, required)
 
@@ -78,7 +78,7 @@ def unsealed(plain: dict[str, Any], where: str) -> dict[str, Any]:
         return _opened(plain, Path(where), None, required=False)
     except Damaged as damaged:
         hint = f'if you have changed it yourself, remove its entry "{SEAL}": then it is a file of yours'
-        raise Damaged(damaged.path, damaged.reason, hint) from None
+        raise Damaged.of(damaged.path, damaged.reason, hint) from None
 
 
 def write_tensors(path: Path, tensors: "dict[str, Tensor]", what: str) -> None:
@@ -100,16 +100,16 @@ def read_tensors(path: Path, what: str, *, required: bool = False) -> "dict[str,
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise Damaged(path, "it is gone")
+        raise Damaged.of(path, "it is gone")
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             said = (file.metadata() or {}).get(SEAL)
         seal = None if said is None else json.loads(said)
     except (SafetensorError, ValueError, RuntimeError, TypeError) as error:
-        raise Damaged(path, f"it cannot be read ({str(error).splitlines()[0]})") from None
+        raise Damaged.of(path, f"it cannot be read ({str(error).splitlines()[0]})") from None
     if seal is None and required:
-        raise Damaged(path, "it has lost its seal")
+        raise Damaged.of(path, "it has lost its seal")
     if seal is not None:
         _compare(path, seal, what, tensors_digest(tensors, what))
     return tensors
@@ -142,7 +142,7 @@ def check(path: Path, what: str, *, required: bool = True) -> None:
         Damaged: one of the two is gone, or they do not fit, or fit as another file.
     """
     if not path.is_file():
-        raise Damaged(path, "it is gone")
+        raise Damaged.of(path, "it is gone")
     line = _line(path)
     if not (required or line.exists()):
         return
@@ -152,7 +152,7 @@ def check(path: Path, what: str, *, required: bool = True) -> None:
     digest.update(what.encode())
     written = line.read_bytes() if line.exists() else b""
     if written not in (f"{digest.hexdigest()}\n".encode(), f"{plain}\n".encode()):
-        raise Damaged(path, "its checksum is not the one written beside it")
+        raise Damaged.of(path, "its checksum is not the one written beside it")
 
 
 def append_lines(path: Path, values: list[Any], what: str) -> None:
@@ -193,10 +193,10 @@ def check_beginning(path: Path, what: str) -> None:
         return
     size, _, written = line.read_text(errors="replace").strip().partition(" ")
     if not path.exists():
-        raise Damaged(path, "it is gone")
+        raise Damaged.of(path, "it is gone")
     beginning = path.read_bytes()[: int(size)] if size.isdecimal() else b""
     if _of_bytes(beginning, what) != written:
-        raise Damaged(path, "its checksum is not the one written beside it")
+        raise Damaged.of(path, "its checksum is not the one written beside it")
 
 
 def remove(paths: Iterable[Path]) -> None:
@@ -208,13 +208,13 @@ def remove(paths: Iterable[Path]) -> None:
 
 def _plain(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise Damaged(path, "it is gone")
+        raise Damaged.of(path, "it is gone")
     try:
         plain = files.read_json(path)
     except ValueError:
-        raise Damaged(path, "it is no JSON") from None
+        raise Damaged.of(path, "it is not JSON") from None
     if not isinstance(plain, dict):
-        raise Damaged(path, "it is no JSON object")
+        raise Damaged.of(path, "it is not a JSON object")
     return plain
 
 
@@ -225,17 +225,17 @@ def _opened(plain: dict[str, Any], path: Path, what: str | None, required: bool)
         expected = seal.get("of") if what is None and isinstance(seal, dict) else what
         _compare(path, seal, str(expected), _of_json(value, str(expected)))
     elif required:
-        raise Damaged(path, "it has lost its seal")
+        raise Damaged.of(path, "it has lost its seal")
     return value
 
 
 def _compare(path: Path, seal: Any, what: str, digest: str) -> None:
     if not isinstance(seal, dict) or seal.keys() != {"of", "sha256"}:
-        raise Damaged(path, "its seal cannot be read")
+        raise Damaged.of(path, "its seal cannot be read")
     if seal["of"] != what:
-        raise Damaged(path, f'it says that it is "{seal["of"]}", not "{what}"')
+        raise Damaged.of(path, f'it says that it is "{seal["of"]}", not "{what}"')
     if seal["sha256"] != digest:
-        raise Damaged(path, "its content is not what its seal says")
+        raise Damaged.of(path, "its content is not what its seal says")
 
 
 def _of_json(value: Any, what: str) -> str:

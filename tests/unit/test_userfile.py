@@ -72,6 +72,13 @@ def test_imports_find_what_lies_beside_the_file_and_leave_nothing_behind(folder)
     assert (set(sys.modules), sys.path, sys.meta_path) == (modules, path, finders)
 
 
+def test_whose_code_it_is_is_known_for_the_files_that_ran(folder):
+    userfile.load(f"{folder}/net.py:make")()
+    ran = ("net.py", "helper.py", "late.py", "package/deep.py", "package/other.py")
+    assert {folder.resolve() / name for name in ran} <= userfile.loaded
+    assert folder.resolve() / "unrelated.py" not in userfile.loaded
+
+
 def test_two_files_have_helpers_of_their_own_and_a_loaded_module_of_that_name_stays(folder, tmp_path, monkeypatch):
     other = tmp_path / "other"
     other.mkdir()

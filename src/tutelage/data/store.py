@@ -190,10 +190,10 @@ def _opened(folder: Path, decoder: Decoder) -> Photos:
         photos = _laid_out(pixels, rows[:, :2])
         photos = replace(photos, decoder=decoder, sums=rows[:, 2] if rows.shape[1] > 2 else None)
     except (ValueError, OSError, EOFError, IndexError) as error:
-        raise Damaged(shapes, f"it cannot be read ({error})") from None
+        raise Damaged.of(shapes, f"it cannot be read ({error})") from None
     size = int(photos.shapes.prod(1).sum()) * 3
     if not pixels.is_file() or pixels.stat().st_size != size:
-        raise Damaged(pixels, f"it does not have the {size:,} bytes that its photos take")
+        raise Damaged.of(pixels, f"it does not have the {size:,} bytes that its photos take")
     return photos
 
 

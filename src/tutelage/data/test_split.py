@@ -76,7 +76,7 @@ def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:
 
 
 def _no_ledger(damaged: Damaged) -> Damaged:
-    return Damaged(
+    return Damaged.of(
         damaged.path,
         damaged.reason,
         "it counts how often test was opened: put back a copy; without one, remove it, and it counts from now on",

@@ -104,9 +104,9 @@ def check_exported(path: Path) -> None:
 def compare(path: Path, digest: str) -> None:
     """Raises Damaged where an exported file is gone, or has another SHA-256."""
     if not path.is_file():
-        raise Damaged(path, "it is gone", AGAIN)
+        raise Damaged.of(path, "it is gone", AGAIN)
     if files.file_digest(path) != digest:
-        raise Damaged(path, f"its checksum is not the one in {EXPORTED}", AGAIN)
+        raise Damaged.of(path, f"its checksum is not the one in {EXPORTED}", AGAIN)
 
 
 def parsed(text: str, where: str) -> Any:

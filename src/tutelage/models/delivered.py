@@ -25,8 +25,8 @@ def check_student(path: Path) -> None:
     try:
         written = sealed.read_json(card).get("weights_sha256")
     except Damaged as damaged:
-        raise Damaged(card, damaged.reason, hint) from None
+        raise Damaged.of(card, damaged.reason, hint) from None
     if written is not None and not path.is_file():
-        raise Damaged(path, "it is gone", hint)
+        raise Damaged.of(path, "it is gone", hint)
     if written is not None and files.file_digest(path) != written:
-        raise Damaged(path, "its checksum is not the one in card.json", hint)
+        raise Damaged.of(path, "its checksum is not the one in card.json", hint)

@@ -178,7 +178,7 @@ def read(folder: Path) -> Results:
     try:
         results: Any = kept(path.parent, path.stem)
     except Damaged as damaged:
-        raise Damaged(path, damaged.reason, _again(path.parent)) from None
+        raise Damaged.of(path, damaged.reason, _again(path.parent)) from None
     schema = results.get("schema")
     if schema != SCHEMA:
         holds = "results without a schema version" if schema is None else f"results of schema {schema!r}"

@@ -125,14 +125,14 @@ def check(place: Checkpoints, step: int | None = None) -> None:
 
 def _last(folder: Path, steps: list[int], step: int | None) -> Path:
     if step not in (None, steps[-1]):
-        raise Damaged(folder / f"step_{step:08d}", "it is gone, and the one before it is there")
+        raise Damaged.of(folder / f"step_{step:08d}", "it is gone, and the one before it is there")
     return folder / f"step_{steps[-1]:08d}"
 
 
 def _state(path: Path, of: str, step: int) -> dict[str, Any]:
     state = sealed.read_json(path / "state.json", _what(of, step, "state"), required=bool(of))
     if state.get("step") != step:
-        raise Damaged(path / "state.json", f"it is not that of step {step}")
+        raise Damaged.of(path / "state.json", f"it is not that of step {step}")
     return state
 
 

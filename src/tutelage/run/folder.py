@@ -87,10 +87,10 @@ class Run:
         try:
             title = sealed.owner(file)
         except Damaged as damaged:
-            raise Damaged(file, damaged.reason, hint) from None
+            raise Damaged.of(file, damaged.reason, hint) from None
         named = re.search(r"-([0-9a-f]{8})$", self.path.resolve().name)
         if title and named and title != f"run-{named[1]}":
-            raise Damaged(file, f"it is that of {title}", hint)
+            raise Damaged.of(file, f"it is that of {title}", hint)
         return title
 
     def what(self, name: str) -> str:
@@ -122,7 +122,7 @@ class Run:
         if written is not None:
             file = self.path / "metrics.jsonl"
             if not file.exists() or files.file_digest(file) != written:
-                raise Damaged(file, "its checksum is not the one in DONE", self._again)
+                raise Damaged.of(file, "its checksum is not the one in DONE", self._again)
         return files.read_lines(self.path / "metrics.jsonl")
 
     def curve(self, split: str, name: str) -> list[tuple[int, float]]:
@@ -149,9 +149,9 @@ class Run:
             try:
                 return sealed.read_json(path, self.what(path.name), required=bool(self.title))
             except Damaged as damaged:
-                raise Damaged(path, damaged.reason, self._again) from None
+                raise Damaged.of(path, damaged.reason, self._again) from None
         if self.done and name in WRITTEN_BY_TRAINING:
-            raise Damaged(path, "it is gone", self._again)
+            raise Damaged.of(path, "it is gone", self._again)
         return None
 
     def keep(self, name: str, value: dict[str, Any]) -> None:
@@ -194,7 +194,7 @@ class Run:
         try:
             return sealed.read_json(file, self.what("DONE"), required=True)
         except Damaged as damaged:
-            raise Damaged(file, damaged.reason, self._again) from None
+            raise Damaged.of(file, damaged.reason, self._again) from None
 
     @property
     def _again(self) -> str:

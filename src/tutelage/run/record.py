@@ -45,4 +45,4 @@ def kept(folder: Path, name: str) -> Any:
         title = study_title(folder)
         return sealed.read_json(path, f"{title}/{name}.json" if title else None)
     except Damaged as damaged:
-        raise Damaged(path, damaged.reason, AGAIN.get(name, "")) from None
+        raise Damaged.of(path, damaged.reason, AGAIN.get(name, "")) from None

@@ -53,7 +53,7 @@ def folder_name(manifest: Any) -> str:
 
 
 def manifest_in(folder: Path) -> Any:
-    """The manifest of the cache in a folder; None where there is none, or it is no JSON."""
+    """The manifest of the cache in a folder; None where there is none, or it is not JSON."""
     try:
         return files.read_json(folder / "manifest.json")
     except (ValueError, FileNotFoundError):
@@ -62,7 +62,7 @@ def manifest_in(folder: Path) -> Any:
 
 def tampered(folder: Path) -> Damaged:
     """The error for a manifest that is not its folder's."""
-    return Damaged(
+    return Damaged.of(
         folder / "manifest.json",
         "it does not hold what the folder's name says",
         "the next run that reads these answers writes it again",

@@ -54,7 +54,9 @@ def load(path: Path) -> np.ndarray:
     try:
         sealed.check(path, _what(path))
     except Damaged as damaged:
-        raise Damaged(path, damaged.reason, "it is asked for again by training, and by tutelage cache fill") from None
+        raise Damaged.of(
+            path, damaged.reason, "it is asked for again by training, and by tutelage cache fill"
+        ) from None
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))  # a plain array: memmap's own indexing is slow
 
 

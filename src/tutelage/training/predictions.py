@@ -82,7 +82,7 @@ def on_test(study: Path) -> dict[str, Predictions]:
     try:
         kept = sealed.read_tensors(path, f"{study_title(study)}/{TEST_FILE}", required=required)
     except Damaged as damaged:
-        raise Damaged(
+        raise Damaged.of(
             path,
             damaged.reason,
             "put back a copy; or remove it and test.json: tutelage distill then opens the test split once more, on "
