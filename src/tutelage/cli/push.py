@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tutelage import files
+from tutelage import files, sealed
+from tutelage.edge.card import check_exported
 from tutelage.errors import UserError
+from tutelage.models.delivered import check_student
 
 DELIVERED = ("README.md", "card.json", "recipe.json", "evaluation.json", "export.json")
 """Of a run's folder, beside the weights and what was exported (student*): no checkpoints, no logs, no lock."""
@@ -41,7 +43,11 @@ def delivered(run: Path) -> list[Path]:
         raise UserError(f"{run} holds no run (no recipe.json)", "tutelage train RECIPE makes one")
     if not (run / "export.json").is_file() or not (run / "README.md").is_file():
         raise UserError(f"{run} has no exported student with its card", f"tutelage export {run} writes both")
-    return [run / name for name in DELIVERED if (run / name).is_file()] + sorted(run.glob("student*"))
+    students = sorted(run.glob("student*"))
+    for path in students:
+        check_student(path)
+        check_exported(path)
+    return [run / name for name in DELIVERED if (run / name).is_file()] + students
 
 
 def upload(paths: list[Path], repo_id: str, *, private: bool = False) -> str:
@@ -87,4 +93,4 @@ def _content(path: Path) -> bytes | str:
     """A file as it is; of JSON files without the folders of this machine."""
     if path.suffix != ".json":
         return str(path)
-    return (json.dumps(files.without_folders(files.read_json(path)), indent=2) + "\n").encode()
+    return (json.dumps(files.without_folders(sealed.read_json(path)), indent=2) + "\n").encode()

@@ -12,13 +12,13 @@ from typing import Any
 from jaxtyping import Int64
 from torch import Tensor
 
-from tutelage import files
+from tutelage import sealed
 from tutelage.data import Data, sources, turnstile
 from tutelage.data.images import Images
 from tutelage.data.index import Index
 from tutelage.data.memory import MemoryImages
 from tutelage.data.splits import DataSet
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 
 
 def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Images:
@@ -39,7 +39,9 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
             raise UserError("the test split opens on the record only, and the reason is empty", "say why it is opened")
         opening = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "run": run, "reason": reason}
         try:
-            files.append_line(ledger, opening)
+            sealed.append_lines(ledger, [opening], ledger.name)
+        except Damaged as damaged:
+            raise _no_ledger(damaged) from None
         except OSError as error:
             raise UserError(
                 f"cannot record the opening of the test split in {ledger}: {error}", "make it writable"
@@ -55,7 +57,10 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
 
 def openings(ledger: Path) -> list[dict[str, Any]]:
     """Every opening so far, oldest first: {"time", "run", "reason"}."""
-    return files.read_lines(ledger)
+    try:
+        return sealed.read_lines(ledger, ledger.name)
+    except Damaged as damaged:
+        raise _no_ledger(damaged) from None
 
 
 def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:
@@ -68,6 +73,14 @@ def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:
 
     with turnstile.passing(_caller()):
         return photos.set_aside(found, data)
+
+
+def _no_ledger(damaged: Damaged) -> Damaged:
+    return Damaged.of(
+        damaged.path,
+        damaged.reason,
+        "it counts how often test was opened: put back a copy; without one, remove it, and it counts from now on",
+    )
 
 
 def _caller() -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path, PurePath
 from typing import Any
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.progress import size
 from tutelage.run.folder import Run
@@ -20,7 +20,7 @@ def write_model_card(run: Run, *, test: Measured | None = None) -> Path:
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    recipe = files.read_json(run.path / "recipe.json")
+    recipe = sealed.read_json(run.path / "recipe.json", run.what("recipe.json"))
     card, exported, evaluated = (run.result(name) for name in ("card", "export", "evaluation"))
     measured: dict[str, Measured] = {"val": evaluated["val"]} | ({"test": test} if test else {})
     data = ModelCardData(

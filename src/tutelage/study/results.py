@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files
+from tutelage import data
 from tutelage.data.test_split import openings
 from tutelage.measure import fidelity
 from tutelage.measure.classifier import latencies
@@ -16,6 +16,7 @@ from tutelage.models.count import macs, parameters
 from tutelage.report.results import SCHEMA, Cost, DataFacts, Latency, Results, Row, Seed, Split, Teacher, Tuning
 from tutelage.run.folder import Run, machine
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.record import kept
 from tutelage.study.finished import Finished
 from tutelage.study.gallery import gallery
 from tutelage.teacher import lessons
@@ -61,7 +62,7 @@ def gathered(study: Finished) -> Results:
             "all": len(ledger),
         },
         "machine": machine(),
-        "environment": files.read_json(study.folder / "environment.json"),
+        "environment": kept(study.folder, "environment"),
         "recipes": [row.to_dict() for row in study.rows],
         "seeds": list(study.seeds),
     }
@@ -115,7 +116,7 @@ def _measured_on_val(study: Finished) -> dict[str, Measured]:
 
 def _measured_on_test(study: Finished) -> dict[str, Measured]:
     """What was measured when the test split was opened, by run, and "teacher"."""
-    test = files.read_json(study.folder / "test.json")
+    test = kept(study.folder, "test")
     return test["runs"] if test["teacher"] is None else test["runs"] | {"teacher": test["teacher"]}
 
 
@@ -249,7 +250,7 @@ def _tuning(folder: Path, rows: list[Row]) -> Tuning | None:
     """The search that the study closes, and what fresh seeds left of its winner's gain over the defaults."""
     if not (folder / "tuning.json").exists():
         return None
-    tuning = files.read_json(folder / "tuning.json")
+    tuning = kept(folder, "tuning")
     by_label = {row["label"]: row for row in rows}
     tuned, defaults = by_label[tuning["tuned_row"]], by_label[tuning["defaults_row"]]
     return {**tuning, "fresh": {split: _paired(tuned, defaults, split) for split in SPLITS}}
@@ -259,7 +260,7 @@ def _cost(study: Finished) -> Cost:
     costs = [run.result("cost") for run in study.trained.values()]
     of_teachers = [Run.of(own, study.workspace.runs).result("cost") for own in study.taught.of_teachers]
     return {
-        "wall_seconds": files.read_json(study.folder / "cost.json")["seconds"],
+        "wall_seconds": kept(study.folder, "cost")["seconds"],
         "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
         "teacher_training_seconds": sum(cost["seconds"] for cost in of_teachers),
         # A head-tuned teacher's own training pays for the embeddings that it then answers from.

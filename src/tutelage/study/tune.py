@@ -21,6 +21,7 @@ from tutelage.methods.base import Method
 from tutelage.report.results import TriedOut
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
+from tutelage.run.record import keep
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
 from tutelage.study.results import labels
@@ -108,7 +109,7 @@ class Tuning:
         if outcome["best"] is None:
             raise UserError(f"no trial of {folder} came to its end", "give it more --search.minutes or --search.trials")
         study = self.closing(outcome)
-        files.write_json(workspace.runs / study.folder_name / "tuning.json", {**outcome, **self._rows(study, outcome)})
+        keep(study.folder(workspace.runs), "tuning", {**outcome, **self._rows(study, outcome)})
         return study.run(workspace)
 
     @no_test_split("a search")
@@ -117,7 +118,7 @@ class Tuning:
         for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():
             train(own, workspace)
         begun, folder = time.monotonic(), workspace.runs / self.folder_name
-        files.write_json(folder / "tuning.json", {"search": dataclasses.asdict(self.search), "study": folder.name})
+        keep(folder, "tuning", {"search": dataclasses.asdict(self.search), "study": folder.name})
         while not self.search.minutes or time.monotonic() - begun < 60 * self.search.minutes:
             with self._next(folder) as proposed:
                 if proposed is None:

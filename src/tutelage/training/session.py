@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from tutelage import data, files, rng
+from tutelage import data, rng
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
 from tutelage.measure.classifier import measure, predict
@@ -82,7 +82,8 @@ class Session:
         """Writes a checkpoint after so many steps."""
         self.book.read()
         if self.book.first:
-            checkpoint.save(self.run.path / "checkpoints", step, self.kept, self.take_step.optimizer, self.book.state)
+            metrics = tuple(self.run.path.glob("metrics.jsonl"))
+            checkpoint.save(self.run.checkpoints, step, self.kept, self.take_step.optimizer, self.book.state, metrics)
 
     def hand_over(self) -> None:
         """Writes the final weights, what they answer on val, and what the run cost; then the run is done."""
@@ -110,10 +111,10 @@ class Session:
                 self.val_logits = predict(deployed, self.val, what="validation")
             keep_val(run, self.val_logits, self.dataset.val.labels)
         images_seen = self.plan.steps * self.recipe.fit.batch_size
-        files.write_json(run.path / "cost.json", self.book.cost(saved=images_seen * len(self.lesson.caches)))
+        run.keep("cost", self.book.cost(saved=images_seen * len(self.lesson.caches)))
         for cache in self.lesson.caches:
             cache.used(run.path.name, images_seen)
-        (run.path / "DONE").touch()
+        run.finish(self.plan.steps)
 
     @property
     def _result(self) -> Any:
@@ -147,11 +148,11 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     if average is not None:
         kept["average"] = average
     state: dict[str, Any] = {"seconds": 0.0, "paid": 0}
-    state |= checkpoint.load_latest(run.path / "checkpoints", kept, optimizer)
+    state |= checkpoint.load_latest(run.checkpoints, kept, optimizer)
     state["paid"] += lesson.paid + paid
     if process.first:
         log.info("%s: step %d of %d on %s", run.path.name, state["step"], plan.steps, fabric.device)
-        files.write_json(run.path / "environment.json", environment(engine))
+        run.keep("environment", environment(engine))
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
     take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
