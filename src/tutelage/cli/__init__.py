@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tutelage import __version__
 from tutelage.errors import UserError, unknown
+from tutelage.names import printable, speak_any_name
 
 COMMANDS = {
     "distill": ("distill RECIPE [FLAGS]", "teacher, cache, baseline and students on paired seeds, export, report"),
@@ -33,10 +34,11 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command; exits with 0, 2 after a user's mistake, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    speak_any_name()
     try:
         _dispatch(arguments)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as stopped:
         print(f"\n{stopped or 'stopped'}; the same command goes on from there", file=sys.stderr)
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
+        where = printable(f" {error.filename}") if error.filename else ""
         print(f"error: cannot read or write{where}: {error.strerror or error}", file=sys.stderr)
         print("\nhint: look at its permissions and the space left, or choose another --runs", file=sys.stderr)
         sys.exit(2)
@@ -74,9 +76,17 @@ def _log_to_stderr() -> None:
 
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(is_new)
-    logging.basicConfig(format="%(message)s", handlers=[handler])
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("tutelage").setLevel(logging.INFO)
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
+
+
+class _Printable(logging.Formatter):
+    """Lines in which names from data are shown, and nothing in them is obeyed by a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def usage() -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tutelage.measure.measures import MEASURES, directions
+from tutelage.names import shown_in
 from tutelage.report import text
 from tutelage.report.table import PIPED_WIDTH, headed
 from tutelage.study.compare import Compared, Comparison, Difference, comparison, groups
@@ -37,11 +38,10 @@ def print_comparison(compared: Comparison, console: Console) -> None:
     """Accuracies and what may be said of each difference, every measure, and the fields in which the recipes differ."""
     if not console.is_terminal:
         console = Console(file=console.file, width=PIPED_WIDTH, color_system=None)
+    compared = shown_in(compared)
     rows, places = compared["groups"], text.decimals(compared["images"])
     first = rows[0]["label"]
-    console.print(
-        f"on val of {compared['data']} ({compared['images']:,} images), epochs: {compared['epochs']}", highlight=False
-    )
+    console.print(Text(f"on val of {compared['data']} ({compared['images']:,} images), epochs: {compared['epochs']}"))
     console.print(_differences(rows, places))
     for line in [note for row in rows for note in _notes(row, first, places)]:
         console.print(Text(line), soft_wrap=not console.is_terminal)

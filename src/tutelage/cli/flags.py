@@ -54,6 +54,8 @@ class DistillFlags(TrainFlags):
     """Compare these methods at their defaults instead of the recipe's own."""
     name: str = ""
     """The name of the study's folder; empty: made from the recipe."""
+    force: bool = False
+    """Export the student also where it is no better than guessing, or worse than its baseline."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class TuneFlags(TrainFlags):
     """The closing study trains these methods, too, at their defaults."""
     name: str = ""
     """The name of the folders; empty: made from the recipe."""
+    force: bool = False
+    """Export the student also where it is no better than guessing, or worse than its baseline."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:

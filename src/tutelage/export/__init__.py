@@ -15,6 +15,7 @@ from tutelage import files
 from tutelage.data.splits import DataSet
 from tutelage.edge import card
 from tutelage.errors import UserError
+from tutelage.export.doubt import doubt, keep
 from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
 from tutelage.export.measuring import measured
@@ -41,7 +42,8 @@ def export(
         run: Its folder takes the files.
         dataset: Its data: int8 is calibrated on training views, everything is measured on val.
         formats: Names of FORMATS.
-        force: Keep an int8 file that loses more than `MAX_DROP`.
+        force: Hand over a student that is no better than guessing or worse than its baseline, and keep an int8 file
+            that loses more than `MAX_DROP`.
         finish: Epochs of a last distillation in 8 bits, for int8 files alone; kept where it helps on val.
 
     Returns:
@@ -49,11 +51,19 @@ def export(
         with it as `before` and `after`.
 
     Raises:
-        UserError: the run is not finished; an unknown format, or one whose packages are not installed; a file whose
-            accuracy on val is not PyTorch's, or that loses too much: it is not kept.
+        UserError: the run is not finished; its student is not worth handing over; an unknown format, or one
+            whose packages are not installed; a file whose accuracy on val is not PyTorch's, or that loses too much: it
+            is not kept.
     """
     rows = chosen(formats)
     task = task_of(run, dataset)
+    why = doubt(run, dataset)
+    if why and not force:
+        raise UserError(
+            f"{run.path.name} is not handed over: {why}",
+            "train it longer or otherwise, or on more images; --force exports it, and its card says this",
+        )
+    keep(run, why)
     files.write_json(run.path / card.BESIDE, run.result("card") | task.card)
     told = {}
     for name, row in rows.items():

@@ -17,6 +17,7 @@ from tutelage.methods.adapters import pairs_in_words, stages_read
 from tutelage.models.tap import Tapped
 from tutelage.models.tune import set_trained
 from tutelage.run import checkpoint, optim
+from tutelage.run.conditions import conditions
 from tutelage.run.folder import Run, environment
 from tutelage.run.network import build_for
 from tutelage.run.plan import Plan
@@ -151,12 +152,20 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     state["paid"] += lesson.paid + paid
     if process.first:
         log.info("%s: step %d of %d on %s", run.path.name, state["step"], plan.steps, fabric.device)
-        files.write_json(run.path / "environment.json", environment(engine))
+        _write_environment(run, environment(engine, process), gone_on=state["step"] > 0)
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
     take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
     book = Book(run, plan, state, first=process.first)
     return Session(run, recipe, dataset, plan, lesson, student, distiller, average, images, val, take_step, kept, book)
+
+
+def _write_environment(run: Run, now: dict[str, Any], *, gone_on: bool) -> None:
+    """On what the run is computed, and on what else it was computed before it was stopped."""
+    before = (run.result("environment") or {}) if gone_on else {}
+    earlier = [conditions(before), *before.get("earlier", [])] if before else []
+    differing = [told for told in earlier if told != conditions(now)]
+    files.write_json(run.path / "environment.json", now | ({"earlier": differing} if differing else {}))
 
 
 def _adapters(recipe: Recipe, student: Tapped, lesson: Lesson, samples: int, process: Process) -> nn.Module:
