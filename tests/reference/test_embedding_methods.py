@@ -10,8 +10,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from naive import batch_norm, conv_bn, relu, weights
 
+from naive import batch_norm, conv_bn, relu, weights
 from tutelage.methods import (
     CRD,
     SRRL,

@@ -11,9 +11,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from naive import average, batch_norm, conv_bn, convolve, convolve_transposed, enlarge, relu, weights
 from scipy import integrate, optimize, stats
 
+from naive import average, batch_norm, conv_bn, convolve, convolve_transposed, enlarge, relu, weights
 from tutelage.methods import (
     AT,
     FSP,

@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tutelage.measure.measures import MEASURES, directions
+from tutelage.measure.statistics import how_little
 from tutelage.names import shown_in
 from tutelage.report import text
 from tutelage.report.table import PIPED_WIDTH, headed
+from tutelage.run import conditions
 from tutelage.study.compare import Compared, Comparison, Difference, comparison, groups
 
 VERDICTS = {"gain": "better", "loss": "worse", "none": "no difference shown", "few": "too few seeds for an interval"}
@@ -49,6 +51,9 @@ def print_comparison(compared: Comparison, console: Console) -> None:
     console.print(_measures(rows, names, places))
     if better := directions(names):
         console.print(Text(better), soft_wrap=not console.is_terminal)
+    for line in (how_little(compared["images"]), *conditions.in_words(compared["conditions"])):
+        if line:
+            console.print(Text(line), soft_wrap=not console.is_terminal)
     console.print("they differ in", highlight=False)
     console.print(_fields(rows, compared["differences"]))
 

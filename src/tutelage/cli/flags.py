@@ -116,6 +116,8 @@ def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]
             )
         elif flag == "--teacher":
             teachers.append(_teacher(_one(flag, values), chosen, teachers))
+        elif flag == "--force" and not values:
+            rest.append((flag, ["True"]))
         else:
             rest.append((flag, values))
     if teachers:

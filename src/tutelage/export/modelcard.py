@@ -21,8 +21,9 @@ TEST = "test"
 
 def keep_test(run: Run, measured: Measured) -> None:
     """Keeps what was measured on the test split beside a run, and in its card where it has one."""
-    if run.result(TEST) is None:
-        files.write_json(run.path / f"{TEST}.json", measured)
+    kept = run.result(TEST)
+    if (merged := {**measured, **(kept or {})}) != kept:
+        files.write_json(run.path / f"{TEST}.json", merged)
     if run.result("export") and (run.path / "README.md").exists():
         write_model_card(run)
 

@@ -194,10 +194,10 @@ def how_little(images: int, split: str = "validation") -> str:
     """
     if images >= ENOUGH_IMAGES:
         return ""
-    right = round(images / 2)
+    right, are = round(images / 2), "images are" if images > 1 else "image is"
     low, high = binomial_interval(right / images, images)
     return (
-        f"{images:,} {split} images are few: of a network that is right on {right:,} of them, {100 * low:.1f} % to "
+        f"{images:,} {split} {are} few: of a network that is right on {right:,} of them, {100 * low:.1f} % to "
         f"{100 * high:.1f} % is all that is known (95 % interval, binomial); one image is {100 / images:.1f} points"
     )
 

@@ -29,7 +29,7 @@ def cost(results: Results) -> str:
         parts[0] += "".join(f", {duration(own[who])} of it {words}" for who, words in whose.items() if own[who])
     else:
         parts += [f"{words} took {duration(trained[who])}" for who, words in whose.items() if trained[who]]
-    return "; ".join([*parts, *_found(spent, several), _passes(spent)])
+    return "; ".join([*parts, *_found(spent, several), *([_passes(spent)] if results["teacher"] else [])])
 
 
 def _found(spent: Cost, several: int) -> list[str]:

@@ -4,7 +4,7 @@ import statistics
 
 from tutelage import files
 from tutelage.export.doubt import doubt
-from tutelage.export.modelcard import HANDED_OVER, keep_test
+from tutelage.export.modelcard import HANDED_OVER, keep_test, write_model_card
 from tutelage.report.results import Exported, Results, Row, Split
 from tutelage.run.folder import Run
 from tutelage.study.finished import Finished
@@ -35,3 +35,5 @@ def keep(study: Finished, results: Results) -> None:
     for one in results["rows"]:
         for seed in one["seeds"]:
             keep_test(Run(study.workspace.runs / seed["run"]), seed["test"])
+    if shown.result("export"):
+        write_model_card(shown)

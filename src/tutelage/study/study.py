@@ -78,7 +78,7 @@ class Study:
         """Readable, and ending in a hash of all recipes and seeds."""
         identity = [recipe.identity | {"seed": 0} for recipe in self.rows] + [list(self.seeds)]
         first = self.rows[-1]
-        readable = self.name or f"{first.data.name}-{method_words(first.method)}-{Path(first.student.name).name}"
+        readable = self.name or f"{first.data.title}-{method_words(first.method)}-{Path(first.student.name).name}"
         return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
 
     def run(self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False) -> Path:

@@ -113,7 +113,7 @@ class Tuning:
     @property
     def _readable(self) -> str:
         first = self.recipes[0]
-        words = [first.data.name, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
+        words = [first.data.title, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
         return self.name or "-".join(Path(word).name for word in words)
 
     def run(

@@ -1,5 +1,6 @@
 """Before any lesson: is the teacher the one that was meant, and is it worth its lessons?"""
 
+import glob
 import time
 from pathlib import Path
 from typing import Any
@@ -248,7 +249,7 @@ def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:
     """What finished runs of the same student, images and budget reached on val without a teacher, of any seed."""
     wanted = taught.as_baseline.identity | {"seed": 0}
     found = []
-    for path in sorted(runs.glob(f"{taught.data.name}-baseline-*/DONE")):
+    for path in sorted(runs.glob(f"{glob.escape(taught.data.title)}-baseline-*/DONE")):
         run = Run.open(path.parent)
         if run.recipe.identity | {"seed": 0} == wanted:
             found.append(run.curve("val", "top1")[-1][1])
