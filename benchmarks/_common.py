@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from tutelage.data.memory import MemoryImages
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
 from tutelage.run import optim
@@ -91,7 +91,7 @@ def write(name: str, result: dict[str, Any], folder: Path = RESULTS) -> Path:
 def network(name: str, classes: int = 100) -> Tapped:
     """A network for CIFAR-size images, random weights, channels last; NAME@224 enlarges them inside, as recipes do."""
     name, _, size = name.partition("@")
-    model = build(Model(name, size=int(size or 0)), classes=classes, channels=3, size=32, mean=MEAN, std=STD)
+    model = build(Model(name, size=int(size or 0)), DataSpec(classes, 3, 32, MEAN, STD))
     return model.to(memory_format=torch.channels_last)
 
 

@@ -23,7 +23,9 @@ from _common import in_words, interleaved, milliseconds, network, random_images,
 from tutelage.data.augment import Augment
 from tutelage.models.tap import Tapped
 from tutelage.teacher.answer import frozen
-from tutelage.teacher.cache import FILL_BATCH, TeacherCache, identity
+from tutelage.teacher.asking import FILL_BATCH
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.identity import identity
 
 VARIANTS = ("batch 32", "batch 128", "batch 256", "folded")
 

@@ -27,7 +27,8 @@ from tutelage.run.engine import Engine
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe
 from tutelage.teacher.answer import frozen
-from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.identity import identity
 
 SMOKE_PAIRS = ("resnet20:resnet8",)
 METHODS = ["kd", "dkd", "rkd"]

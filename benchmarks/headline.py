@@ -155,8 +155,10 @@ def summary(result: dict[str, Any], name: str) -> str:
     fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
     of = {row["name"]: row for row in result["rows"]}
     opened = {1: "once", 2: "twice"}.get(result["openings"], f"{result['openings']} times")
+    sets = ", ".join(result["machine"].get("int8_instructions", ()))
+    where = result["machine"]["processor"] + (f", 8-bit products by {sets}" if sets else "")
     lines = [
-        f"`python benchmarks/headline.py{flag}` ({result['machine']['processor']}): {result['images']:,} images to "
+        f"`python benchmarks/headline.py{flag}` ({where}): {result['images']:,} images to "
         f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
         f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened {opened}. Sizes and "
         "single-thread latencies (medians, all files in turn) are of the ONNX files.",

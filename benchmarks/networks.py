@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from _common import RESULTS, write
-from tutelage.models import MODELS, Model, build
+from tutelage.models import MODELS, DataSpec, Model, build
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import EVERYTHING, Tapped
 
@@ -37,9 +37,9 @@ class Logits(nn.Module):
 
 def look(name: str) -> dict[str, Any]:
     """What is true of one network; raises where something is not."""
-    shape = {"classes": 100, "channels": 3, "size": 32, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    data = DataSpec(classes=100, channels=3, size=32, mean=(0.5,) * 3, std=(0.25,) * 3)
     begun = time.perf_counter()
-    network = build(Model(name), **shape)
+    network = build(Model(name), data)
     count = parameters(network) / 1e6
     if name in PUBLISHED:
         digits = len(str(PUBLISHED[name]).partition(".")[2])

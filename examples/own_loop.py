@@ -10,13 +10,13 @@ from tutelage import TeacherCache, data
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.methods import kd_loss
-from tutelage.models import Model, build
-from tutelage.teacher.cache import identity
+from tutelage.models import DataSpec, Model, build
+from tutelage.teacher.identity import identity
 
 dataset = data.load(Data("digits"))
-shape = {"classes": 10, "channels": 1, "size": 8, "mean": dataset.mean, "std": dataset.std}
-teacher = build(Model("convnet"), **shape)  # your own: Model("resnet56", weights="teacher.safetensors")
-student = build(Model("convnet", options={"widths": [4, 8], "hidden": 8}), **shape)
+digits = DataSpec(classes=10, channels=1, size=8, mean=dataset.mean, std=dataset.std)
+teacher = build(Model("convnet"), digits)  # your own: Model("resnet56", weights="teacher.safetensors")
+student = build(Model("convnet", options={"widths": [4, 8], "hidden": 8}), digits)
 
 augment = Augment(crop_padding=1, flip="none")
 cache = TeacherCache("runs/teacher-cache", identity(teacher, "convnet", dataset.train, augment, "fp32", "float16"))

@@ -13,7 +13,7 @@ from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet
 from tutelage.methods.kd import KD
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
 from tutelage.run.engine import Engine
@@ -43,7 +43,7 @@ def digits(part: int = 0) -> DataSet:
 def network(model: Model = TEACHER, seed: int = 0) -> Tapped:
     """A network with random weights for the digits."""
     dataset = digits()
-    return build(model, classes=10, channels=1, size=8, mean=dataset.mean, std=dataset.std, seed=seed).eval()
+    return build(model, DataSpec(10, 1, 8, dataset.mean, dataset.std), seed=seed).eval()
 
 
 def weights(path: Path, model: Model = TEACHER, seed: int = 0) -> Path:

@@ -1,4 +1,4 @@
-"""tutelage: knowledge distillation of convolutional image classifiers, measured honestly.
+"""tutelage distils knowledge into convolutional image classifiers, and measures what was gained.
 
 The public names are imported when first used: `import tutelage` costs no torch.
 """

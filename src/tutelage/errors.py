@@ -1,4 +1,4 @@
-"""The one exception a user sees: what is wrong, what was expected, what to do next."""
+"""Defines the one exception that a user sees: what is wrong, what was expected, what to do next."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -1,9 +1,9 @@
-"""Files that appear whole or not at all, and are named by what they hold.
+"""Writes files that appear whole or not at all, and names them by what they hold.
 
-Every write goes beside its target, is fsynced, and is renamed; the folder is fsynced after. Only the standard library.
+Every write goes beside its target, is fsynced, and is renamed; the folder is fsynced after.
 """
 
-import fcntl
+import errno
 import hashlib
 import json
 import os
@@ -21,7 +21,7 @@ def appearing(path: Path) -> Generator[Path]:
     beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield beside
-        with beside.open("rb") as written:
+        with beside.open("r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         beside.replace(path)
         sync_folder(path.parent)
@@ -46,8 +46,10 @@ def appearing_folder(path: Path) -> Generator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Makes the names in a folder survive a power cut; Windows cannot open a folder, and keeps its names by itself."""
+    if os.name == "nt" and folder.is_dir():
+        return
+    handle = os.open(folder, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -104,11 +106,25 @@ def append_lines(path: Path, values: list[Any]) -> None:
     line = "".join(json.dumps(value, allow_nan=False) + "\n" for value in values)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file.fileno())
         _end_line(file)
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _lock(descriptor: int) -> None:
+    """Waits until an open file is this process's alone, until it is closed.
+
+    Where the system has no such call, a line is whole because it is appended in one write.
+    """
+    from filelock import lock_descriptor
+
+    try:
+        lock_descriptor(descriptor)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
 
 
 def _end_line(file: Any) -> None:
@@ -153,12 +169,20 @@ def locked(path: Path, *, wait: bool = False) -> Generator[bool]:
     Args:
         path: The lock file; it stays.
         wait: Wait for the other to finish instead.
+
+    Raises:
+        OSError: the file system cannot lock (ENOLCK, EOPNOTSUPP), or the file cannot be made.
     """
+    from filelock import FileLock, Timeout
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            yield False
-            return
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()

@@ -1,4 +1,4 @@
-"""The records that cross the parts: what a network says about a batch, and what is known besides.
+"""Defines the records that all parts exchange: what a network says about a batch, and what is known besides.
 
 They are NamedTuples, not dataclasses: mixed precision walks the arguments of `forward`, and dynamo traces them.
 """

@@ -1,4 +1,4 @@
-"""What a waiting person sees: bars on a terminal, a line now and then elsewhere; always on stderr."""
+"""Shows a waiting person how far the work is: bars on a terminal, a line now and then elsewhere; always on stderr."""
 
 import time
 from collections.abc import Callable, Generator

@@ -1,4 +1,4 @@
-"""Randomness with an address: every draw is a pure function of the integers that name it.
+"""Draws random numbers that have an address: each is a pure function of the integers that name it.
 
 The generator is splitmix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", fig. 17) used
 as a hash: int64 tensor arithmetic wraps modulo 2^64 on every device, so CPU and GPU give the same bits, and no draw

@@ -141,11 +141,11 @@ def test_a_model_is_listed_and_built(tmp_path):
     assert re.search(r"^lenet5 +0.02 M +1.1 M +block1,block2", listed, re.MULTILINE)
     copy.script(
         "import torch\n"
-        "from tutelage.models import MODELS, Model, build\n"
+        "from tutelage.models import MODELS, DataSpec, Model, build\n"
         "from tutelage.models.count import macs, parameters\n"
         "from tutelage.models.tap import EVERYTHING\n"
-        "row, images = MODELS['lenet5'], dict(channels=3, size=32, mean=(0.5,) * 3, std=(0.2,) * 3)\n"
-        "network = build(Model('lenet5'), classes=100, **images).eval()\n"
+        "row, images = MODELS['lenet5'], DataSpec(100, 3, 32, (0.5,) * 3, (0.2,) * 3)\n"
+        "network = build(Model('lenet5'), images).eval()\n"
         "assert round(parameters(network) / 1e6, 2) == row.parameters\n"
         "assert round(macs(network, (1, 3, 32, 32)) / 1e6, 1) == row.macs\n"
         "told, (weight, bias) = network(torch.rand(2, 3, 32, 32), EVERYTHING), network.sizes().head\n"

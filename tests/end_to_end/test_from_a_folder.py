@@ -128,7 +128,7 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
     main(look)
     assert "class  train  val  test" in capsys.readouterr().out
     said = re.findall(r"`(--[a-z]+\.[^`]+)`", guide)
-    assert len(said) == 7
+    assert len(said) == 9
     for flag in said:
         assert flags.parsed(flags.DistillFlags, "distill", [*study[1:], *flag.split()]).recipe
     run = train(Recipe(data=Data("photos", size=8), student=small.STUDENT, fit=SHORT), Workspace(engine=small.CPU))

@@ -16,7 +16,7 @@ from tutelage.run.optim import Fit
 from tutelage.run.recipe import TeacherSpec
 from tutelage.study.study import Study
 from tutelage.teacher import lessons
-from tutelage.teacher.answer import ask
+from tutelage.teacher.asking import ask
 from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
 

@@ -13,7 +13,7 @@ from tutelage import data
 from tutelage.data import DATASETS, Data
 from tutelage.data.test_split import open_test
 from tutelage.measure.classifier import measure, predict
-from tutelage.models import Model, build
+from tutelage.models import DataSpec, Model, build
 
 IMAGES = Path(os.environ.get("TUTELAGE_DATA", "/nonexistent")) / "cifar-10-batches-py"
 WEIGHTS = Path(os.environ.get("TUTELAGE_WEIGHTS", "/nonexistent"))
@@ -46,7 +46,7 @@ def test_as_accurate_as_published(test_images, name, file, wrong, normalisation)
         pytest.skip(f"set TUTELAGE_WEIGHTS to a folder with {path.name}")
     row = DATASETS["cifar10"]
     model = Model(name, weights=str(path), **normalisation)
-    network = build(model, classes=10, channels=3, size=32, mean=row.mean, std=row.std)
+    network = build(model, DataSpec(10, 3, 32, row.mean, row.std))
     network = network.to(memory_format=torch.channels_last)
     measured = measure(predict(network, test_images), test_images.labels)
     assert measured["images"] == 10_000

@@ -14,7 +14,8 @@ from tutelage.report.search import in_words
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import method_words
-from tutelage.study.tune import Search, Tuning
+from tutelage.study.search import Search
+from tutelage.study.tune import Tuning
 from tutelage.training.loop import train
 
 pytest.importorskip("optuna")

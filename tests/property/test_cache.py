@@ -20,14 +20,16 @@ from tutelage.data.memory import MemoryImages
 from tutelage.errors import UserError
 from tutelage.methods.kd import KD
 from tutelage.methods.srrl import SRRL
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.run.optim import Fit
 from tutelage.run.process import Process
+from tutelage.teacher import asking
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
-from tutelage.teacher.cache import TeacherCache, caches, identity
+from tutelage.teacher.cache import TeacherCache, caches
 from tutelage.teacher.cached import CachedTeacher
+from tutelage.teacher.identity import identity
 from tutelage.teacher.lessons import Member, open_cache
 from tutelage.teacher.shards import Shard, load, write
 from tutelage.training.loop import train
@@ -165,7 +167,7 @@ def test_ranks_together_equal_one_process_whoever_is_faster(tmp_path, world):
 
 def test_what_is_there_is_never_asked_again(tmp_path, monkeypatch):
     cache = filled(tmp_path)
-    monkeypatch.setattr(caching, "ask", None)
+    monkeypatch.setattr(asking, "answers", None)
     assert cache.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS) == 0
 
 
@@ -337,14 +339,14 @@ def other_images():
 def with_options(**options):
     dataset = digits()
     settings = {"mean": dataset.mean, "std": dataset.std} | options
-    return build(TEACHER, classes=10, channels=1, size=8, seed=0, **settings)
+    return build(TEACHER, DataSpec(10, 1, 8, **settings))
 
 
 OTHERS = {
     "weights": lambda: {"network": network(seed=1)},
     "normalisation": lambda: {"network": with_options(mean=(0.5,))},
-    "input size": lambda: {"network": build(dataclasses.replace(TEACHER, size=16), classes=10, channels=1, size=8,
-                                            mean=digits().mean, std=digits().std, seed=0)},
+    "input size": lambda: {"network": build(dataclasses.replace(TEACHER, size=16),
+                                            DataSpec(10, 1, 8, digits().mean, digits().std))},
     "pixels": lambda: {"images": other_images()},
     "a part of the images": lambda: {"images": digits(part=500).train},
     "order": lambda: {"images": MemoryImages(digits().train.images.flip(0), digits().train.labels.flip(0))},

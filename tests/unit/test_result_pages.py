@@ -12,11 +12,15 @@ RESULTS = ROOT / "docs" / "results"
 import article_pages  # noqa: E402
 import headline  # noqa: E402
 import headline_search  # noqa: E402
+import int8  # noqa: E402
 import lite0  # noqa: E402
 
-PAGES = {"article_mistakes": article_pages.page, "headline_search": headline_search.page, "lite0": lite0.page} | {
-    name: partial(headline.page, name=name) for name in ("headline", "headline_small")
-}
+PAGES = {
+    "article_mistakes": article_pages.page,
+    "headline_search": headline_search.page,
+    "lite0": lite0.page,
+    "int8": int8.page,
+} | {name: partial(headline.page, name=name) for name in ("headline", "headline_small")}
 
 
 def test_the_guides_sentences_are_what_was_measured():

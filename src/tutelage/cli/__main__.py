@@ -1,4 +1,4 @@
-"""`python -m tutelage.cli`: the command line where the `tutelage` command is not on the path."""
+"""Runs `python -m tutelage.cli`, the command line where the `tutelage` command is not on the path."""
 
 from tutelage.cli import main
 

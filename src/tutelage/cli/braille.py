@@ -1,4 +1,4 @@
-"""Curves on a terminal: eight dots a character, a colour a series, numbers at the edges."""
+"""Draws curves on a terminal: eight dots a character, a colour a series, numbers at the edges."""
 
 from itertools import pairwise
 from typing import NamedTuple

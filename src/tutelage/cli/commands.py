@@ -1,4 +1,4 @@
-"""The commands that work: each turns flags into a recipe, a run or a study, and prints what came out."""
+"""Runs the commands that train and measure: each turns flags into a recipe, a run or a study, and prints the result."""
 
 import argparse
 import json
@@ -167,7 +167,8 @@ def _cache_list(arguments: list[str]) -> None:
         views, uses = one.views(), one.uses()
         paid = len(views) * one.samples
         saved = sum(use["images"] for use in uses)
-        named = shown(f"{one.folder.name}  {one.manifest['teacher']['name']} on {one.manifest['data']}")
+        of = one.manifest.get("data", "images of a loop of your own")
+        named = shown(f"{one.folder.name}  {one.manifest['teacher']['name']} on {of}")
         print(
             f"{named}: {len(views)} views of {one.samples:,} images, {progress.size(one.size_bytes)}, "
             f"read by {len(uses)} runs, teacher passes paid {paid:,}, saved {saved:,}"

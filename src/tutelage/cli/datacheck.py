@@ -1,4 +1,4 @@
-"""`tutelage data check`: what is in a data set, and what is wrong with it, before anything is trained on it."""
+"""Runs `tutelage data check`, which says what is in a data set and what is wrong with it before training on it."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tutelage import progress
 from tutelage.data import DATASETS, Data, index
+from tutelage.data.place import few
 from tutelage.errors import UserError, unknown
 from tutelage.names import printable, shown
 
@@ -31,11 +32,15 @@ def data_(arguments: list[str]) -> None:
         )
     parser = argparse.ArgumentParser("tutelage data check", description="Reads every image once; keeps what it found.")
     parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, or built-in name")
+    splits = "which folders are splits, where their names do not say it; none: all folders are classes"
+    parser.add_argument(
+        "--data.splits", "--splits", default="", metavar="train=A,val=B,test=C", dest="splits", help=splits
+    )
     parser.add_argument("--val-share", type=float, default=Data.val_share, help="where there is no val split")
     parser.add_argument("--data-root", help="the folder of the built-in data sets")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     chosen = parser.parse_args(arguments[1:])
-    data = Data(chosen.name, val_share=chosen.val_share, on_bad="skip")
+    data = Data(chosen.name, val_share=chosen.val_share, on_bad="skip", splits=chosen.splits)
     told = look(data) if data.is_path else built_in(data, chosen.data_root)
     if chosen.json:
         print(json.dumps(told, indent=2))
@@ -52,7 +57,11 @@ def look(data: Data) -> dict[str, Any]:
     from tutelage.data import photos, test_split
 
     found = photos.sound(data)
-    parts = photos.pieces(found, data)._asdict() | {"test": test_split.positions(found, data)}
+    notes = photos.remarks(found)
+    try:
+        parts = photos.pieces(found, data)._asdict() | {"test": test_split.positions(found, data)}
+    except UserError as error:
+        raise UserError("\nnote: ".join((error.message, *notes)), error.hint) from None
     split = {i: name for name, positions in parts.items() for i in positions.tolist()}
     entries = [found.sound[i] for i in sorted(split)]
     of = [split[i] for i in sorted(split)]
@@ -79,6 +88,7 @@ def look(data: Data) -> dict[str, Any]:
         "bytes": sum(entry.place.length or entry.place.bytes for entry in entries),
         "broken": {place_in_words(entry.place): entry.facts.broken for entry in found.broken},
         "left_out": dict(found.left_out.most_common()),
+        "notes": [*notes, *_absent(counts, found.classes)],
         "duplicates": {
             "groups": [named(group) for group in same],
             "across_splits": [named(group) for group in same if len({of[i] for i in group}) > 1],
@@ -157,10 +167,7 @@ def in_words(told: dict[str, Any]) -> list[str]:
     for count, what in ((told["turned"], "turned as EXIF says"), (told["animated"], "animated: first frame")):
         if count:
             lines.append(f"{count:,} {what}")
-    if told["left_out"]:
-        lines.append(f"left out: {_list(told['left_out'])}")
-    lines += _warnings(told)
-    return lines
+    return [*lines, *(f"note: {line}" for line in told["notes"]), *_warnings(told)]
 
 
 def _warnings(told: dict[str, Any]) -> list[str]:
@@ -188,6 +195,12 @@ def _warnings(told: dict[str, Any]) -> list[str]:
     if not lines:
         lines.append("no broken files, no duplicates")
     return lines
+
+
+def _absent(counts: Counter[tuple[str, str]], classes: tuple[str, ...]) -> list[str]:
+    """A sentence for each split that lacks classes."""
+    lacking = {part: [name for name in classes if not counts[part, name]] for part in ("train", "val", "test")}
+    return [f"no image in {part} of {few(names)}" for part, names in lacking.items() if names]
 
 
 def _few(lines: list[str]) -> list[str]:

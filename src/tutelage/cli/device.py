@@ -1,4 +1,4 @@
-"""The commands around a file for a device. `predict`, and `bench` of files, import no torch."""
+"""Runs the commands around files for devices. `predict`, and `bench` of files, import no torch."""
 
 import argparse
 import json
@@ -43,6 +43,9 @@ def export(arguments: list[str]) -> None:
     card = write_model_card(run)
     print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
     print(shown(f"in {run.path}, with card.json and {card.name}"))
+    if any(FORMATS[name].int8 for name in told):
+        one = next(iter(told.values()))
+        print(f"measured on {one['processor']}; 8-bit products by {', '.join(one['int8_instructions']) or 'unknown'}")
     for name, one in told.items():
         if "finish" in one:
             print("{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"]))
@@ -57,14 +60,14 @@ def predict(arguments: list[str]) -> None:
         description="What an exported student says of pictures. Needs onnxruntime, numpy and pillow; no torch.",
     )
     parser.add_argument("student", type=Path, help="an exported file, or a run's folder")
-    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("pictures", type=Path, nargs="+", help="files, or folders whose pictures are meant")
     parser.add_argument("--top", type=int, default=1, help="how many classes to name; default: 1")
     parser.add_argument("--json", action="store_true", help="as JSON")
     chosen = parser.parse_args(arguments)
     if chosen.top < 1:
         raise UserError(f"--top {chosen.top}", "give 1 or more")
     try:
-        from tutelage.edge.pixels import read_picture, softmax
+        from tutelage.edge.pixels import pictures_of, read_picture, softmax
         from tutelage.edge.runtimes import open_file
     except ModuleNotFoundError as error:
         raise UserError(f"predict needs {error.name}, not installed here", "pip install numpy pillow") from None
@@ -72,7 +75,7 @@ def predict(arguments: list[str]) -> None:
     student = open_file(path)
     card = student.card()
     told: list[dict[str, Any]] = []
-    for picture in chosen.pictures:
+    for picture in [file for given in chosen.pictures for file in pictures_of(given)]:
         try:
             shares = softmax(student.infer(read_picture(picture, card))[0])
         except UserError as error:
@@ -136,14 +139,15 @@ Columns = dict[str, Any]
 LATENCY: Columns = {"ms an image p50, p90": lambda one: "{p50:.3f}, {p90:.3f}".format(**one["latency_ms"])}
 SIZE: Columns = {"size": lambda one: f"{one['bytes'] / 1e3:,.0f} kB"}
 MEMORY: Columns = {
-    "memory of the file": lambda one: f"{one['file_bytes'] / 1e6:.0f} MB",
-    "of its process": lambda one: f"{one['peak_bytes'] / 1e6:.0f} MB",
+    "memory of the file": lambda one: _megabytes(one["file_bytes"]),
+    "of its process": lambda one: _megabytes(one["peak_bytes"]),
 }
 EXPORTED: Columns = {
     "format": lambda one: one["name"],
     "file": lambda one: one["file"],
     **SIZE,
     "val top-1": lambda one: f"{one['val_top1']:.2%}",
+    "from files": lambda one: "{top1:.2%} of {images:,}".format(**one["from_files"]),
     "lost to PyTorch": lambda one: f"{100 * one['drop']:.2f} points",
     "same predictions": lambda one: f"{one['same_predictions']:.2%}",
     **LATENCY,
@@ -157,6 +161,10 @@ BENCHED: Columns = {
     "images/s": lambda one: f"{one['images_per_second']:,.0f} (batch {one['batch']})",
     **MEMORY,
 }
+
+
+def _megabytes(count: int | None) -> str:
+    return "not measured" if count is None else f"{count / 1e6:.0f} MB"
 
 
 def table(columns: Columns, rows: list[dict[str, Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands that only tell: list, explain, recipe. `list` imports no torch."""
+"""Runs the commands that only print: list, explain, recipe. `list` imports no torch."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""`tutelage push`: an exported student and its card to the Hugging Face hub. Never done unless asked for."""
+"""Runs `tutelage push`, which uploads an exported student and its card to the Hugging Face hub, when asked to only."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""`--log`: what runs write into metrics.jsonl also goes to a tracker. The file stays the source: a thread follows it.
+"""Sends what runs write into metrics.jsonl to a tracker too (`--log`). The file stays the source: a thread follows it.
 
 Training knows nothing of trackers, and a tracker that fails stops no training. What was sent is remembered as a number
 of lines beside the run: a resumed run writes the same lines again, so each is sent once.
@@ -103,7 +103,7 @@ def following(tracker: Tracker, runs: list[Path]) -> Generator[None]:
     if importlib.util.find_spec(tracker) is None:
         raise UserError(f"--log {tracker} needs a package that is not there", f"pip install 'tutelage[{tracker}]'")
     ended = threading.Event()
-    thread = threading.Thread(target=_follow, args=(tracker, runs, ended), daemon=True)
+    thread = threading.Thread(target=follow, args=(tracker, runs, ended), daemon=True)
     thread.start()
     try:
         yield
@@ -112,7 +112,8 @@ def following(tracker: Tracker, runs: list[Path]) -> Generator[None]:
         thread.join()
 
 
-def _follow(tracker: str, runs: list[Path], ended: threading.Event) -> None:
+def follow(tracker: str, runs: list[Path], ended: threading.Event) -> None:
+    """Sends what runs write, as they write it, until `ended` is set and everything is sent."""
     opened: dict[Path, Sending] = {}
     try:
         while True:

@@ -1,4 +1,4 @@
-"""`tutelage watch`: what runs write, drawn on the terminal while they go on. Reads files only; imports no torch."""
+"""Runs `tutelage watch`, which draws what runs write while they go on. It only reads files, and imports no torch."""
 
 import argparse
 import time

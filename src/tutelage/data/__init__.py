@@ -1,4 +1,4 @@
-"""The data sets: DATASETS is the only list. Importing this package imports no torch."""
+"""Lists the data sets and loads them. DATASETS is the only list; importing this package imports no torch."""
 
 import os
 from dataclasses import dataclass, fields, replace
@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tutelage.data import splitnames
 from tutelage.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Data:
     """Photos that cannot be used: stop and name them, or leave them out."""
     unlabeled: str = ""
     """Photos: a folder of more images, of no known class, which the teacher answers; empty: none."""
+    splits: str = ""
+    """Photos: train=A,val=B,test=C where splits have unusual names; none: all folders are classes; empty: by name."""
 
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
@@ -45,6 +48,9 @@ class Data:
             raise UserError(
                 f"data.unlabeled goes with a folder of photos, and data.name is {self.name}", "name a folder there too"
             )
+        splitnames.parsed(self.splits)
+        if self.splits and not self.is_path:
+            raise UserError(f"data.splits goes with photos, and data.name is {self.name}", "name a folder there")
         if not 0 < self.val_share < 1:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
@@ -55,20 +61,20 @@ class Data:
         """Whether the name is a path to images, and not of the built-in sets."""
         if self.name in DATASETS:
             return False
-        known = "/" in self.name or self.name.startswith("hf:") or self.name.endswith(PATHS)
+        known = "/" in self.name or self.name.startswith("hf:") or self.name.lower().endswith(PATHS)
         return known or Path(self.name).expanduser().is_dir()
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Its fields that differ from their default, without what changes no pixel; a path by what it holds."""
+        """Its fields that differ from their default, without what changes no pixel; a path by its images and splits."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
         if self.is_path:
             from tutelage.data import index
 
-            values["name"] = index.read(self.name).digest
+            values["name"] = index.of(self).digest
             if self.unlabeled:
                 values["unlabeled"] = index.read(self.unlabeled, labelled=False).digest
-        return {name: value for name, value in values.items() if name not in ("keep", "on_bad")}
+        return {name: value for name, value in values.items() if name not in ("keep", "on_bad", "splits")}
 
     @property
     def labelled(self) -> "Data":
@@ -136,7 +142,7 @@ def load(data: Data, root: Path | str | None = None) -> "DataSet":
     """
     from tutelage.data import index
 
-    seen = index.read(data.name) if data.is_path else None  # another one where a file came, went or changed
+    seen = index.of(data) if data.is_path else None  # another one where a file came, went or changed
     more = index.read(data.unlabeled, labelled=False) if data.unlabeled else None
     return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"), (seen, more))
 
@@ -155,4 +161,4 @@ def unlabeled_images(data: Data) -> int:
         return 0
     from tutelage.data import index, photos
 
-    return len(photos.unlabeled(index.read(data.name), data))
+    return len(photos.unlabeled(index.of(data), data))

@@ -1,4 +1,4 @@
-"""Which views of an image exist: the settings that random crops, flips, erasures and mixtures are drawn by.
+"""Holds the settings by which views are drawn: random crops, flips, erasures and mixtures.
 
 The draws themselves are made where the pixels are (`memory.py`, `photo.py`): a view is a pure function of
 (augment.seed, sample, view number) and of the settings here.

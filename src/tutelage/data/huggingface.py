@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face: a folder that `datasets` has saved, and a name of the hub, which becomes such a folder.
+"""Reads data sets of Hugging Face: a folder that `datasets` saved, or a name of the hub, which becomes such a folder.
 
 A saved folder is read where it lies: which bytes of its Arrow files are an image is all that is taken from them. Which
 columns hold images and classes is said by their types, not by their names. Imports no torch.

@@ -1,4 +1,4 @@
-"""What a split is to everybody else: labelled images that can be seen plain or under an address."""
+"""Defines what a split is to all other modules: labelled images that can be seen plain or under an address."""
 
 import os
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""What is known of a path's images after every file was read once, kept so that later starts are instant.
+"""Keeps what reading every file of a path once has shown of its images, so that later starts are instant.
 
 One line an image in `index-<digest of the path>.jsonl` in the cache folder. A file is read again where its size or its
 time of change differs. Imports no torch.
@@ -7,7 +7,7 @@ time of change differs. Imports no torch.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tutelage import files
-from tutelage.data import huggingface, places, reading
-from tutelage.data.places import Place
+from tutelage.data import Data, huggingface, places, reading
+from tutelage.data.place import Place
 from tutelage.data.reading import Facts
 from tutelage.errors import UserError
 from tutelage.progress import advancing
 
-VERSION = 1
+VERSION = 2
 """Of the index's lines: raise it when `Facts` or what they mean changes."""
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
 """Sides that networks are usually given."""
@@ -46,10 +46,11 @@ class Index:
         root: What the places are relative to.
         entries: In their order; broken ones too.
         left_out: Files that are no images, by ending.
+        notes: What is not used, or may be understood in another way: a sentence each.
     """
 
-    def __init__(self, root: Path, entries: list[Entry], left_out: Counter[str]):
-        self.root, self.entries, self.left_out = root, entries, left_out
+    def __init__(self, root: Path, entries: list[Entry], left_out: Counter[str], notes: Sequence[str] = ()):
+        self.root, self.entries, self.left_out, self.notes = root, entries, left_out, tuple(notes)
 
     @cached_property
     def sound(self) -> list[Entry]:
@@ -69,7 +70,7 @@ class Index:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what the images hold, their order, classes and splits: not of where they are."""
-        return files.digest([[e.place.split, e.place.label, e.facts.sha] for e in self.sound])
+        return files.digest([[e.place.split, e.place.label, e.facts.pixels] for e in self.sound])
 
     @property
     def size(self) -> int:
@@ -86,27 +87,28 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TUTELAGE_CACHE") or Path.home() / ".cache" / "tutelage" / "photos")
 
 
-_latest: dict[tuple[str, bool], tuple[object, Index]] = {}
+_latest: dict[tuple[str, bool, str], tuple[object, Index]] = {}
 """Indices of this process, by path, with the folders' times at that moment."""
 
 
-def read(name: str, *, labelled: bool = True) -> Index:
+def read(name: str, *, labelled: bool = True, splits: str = "") -> Index:
     """The index of a path: files that were never read, or have changed, are read now.
 
     Args:
         name: A folder, table or tar file, or a name of the hub.
         labelled: False: any images below it, without labels.
+        splits: Which folders are splits, as --data.splits says.
 
     Raises:
         UserError: there is no such path, or its layout is not known; the hub cannot be reached.
     """
     hub = name.startswith(huggingface.HUB)
     path = huggingface.fetched(name, cache_folder()) if hub else Path(name).expanduser()
-    key = (str(path.absolute()), labelled)
+    key = (str(path.absolute()), labelled, splits)
     if key in _latest and _latest[key][0] == _times(path, _latest[key][1]):
         return _latest[key][1]
-    listing = places.listing(path, labelled=labelled)
-    file = _file(path, labelled)
+    listing = places.listing(path, labelled=labelled, splits=splits)
+    file = _file(path, labelled, splits)
     known = dict(_load(file))
     new = [place for place in listing.places if place not in known]
     if new or len(known) != len(listing.places):
@@ -115,9 +117,15 @@ def read(name: str, *, labelled: bool = True) -> Index:
                 known[place] = facts
                 advance(1)
         _save(file, [Entry(place, known[place]) for place in listing.places])
-    index = Index(listing.root, [Entry(place, known[place]) for place in listing.places], listing.left_out)
+    entries = [Entry(place, known[place]) for place in listing.places]
+    index = Index(listing.root, entries, listing.left_out, listing.notes)
     _latest[key] = (_times(path, index), index)
     return index
+
+
+def of(data: Data) -> Index:
+    """The index of a data set's path: see `read`."""
+    return read(data.name, splits=data.splits)
 
 
 def duplicates(entries: list[Entry]) -> list[list[int]]:
@@ -154,9 +162,10 @@ def _times(path: Path, index: Index) -> object:
         return None
 
 
-def _file(path: Path, labelled: bool) -> Path:
-    named = f"{path.resolve()} {labelled}"
-    return cache_folder() / f"index-{hashlib.sha256(named.encode()).hexdigest()[:16]}.jsonl"
+def _file(path: Path, labelled: bool, splits: str = "") -> Path:
+    named = f"{path.resolve()} {labelled}{splits}"
+    digest = hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()
+    return cache_folder() / f"index-{digest[:16]}.jsonl"
 
 
 def _load(file: Path) -> Iterator[tuple[Place, Facts]]:

@@ -1,4 +1,4 @@
-"""Images kept whole in memory, and their views: every pixel of a view is looked up by its address.
+"""Keeps whole data sets in memory and makes their views: every pixel of a view is looked up by its address.
 
 A view is built in the space of indices: crop, padding, flip, cutout and CutMix decide which stored pixel each pixel of
 the view shows, and one gather fetches them. Integer arithmetic, one comparison a draw and one multiplication a pixel:

@@ -1,4 +1,4 @@
-"""What views of a second image are mixed in: its share, and CutMix's box, by the same draws for all images."""
+"""Draws what views of a second image are mixed in: its share, and the box of CutMix, for all images alike."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""One view of one photo: torchvision's transforms, each drawing from a generator seeded by the view's address.
+"""Makes one view of one photo: the transforms of torchvision, each drawing from a generator seeded by the address.
 
 The seed of a transform is the address and its name, so switching one on or off leaves what the others draw as it was.
 Sources: random resized crop Szegedy et al. 2015, arXiv:1409.4842; TrivialAugment Mueller & Hutter 2021,

@@ -1,6 +1,8 @@
-"""The splits of a path: those it says, or carved from it by class; always the same for the same images."""
+"""Finds the splits of a path: those that it names, or pieces of each class; always the same for the same images."""
 
+import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +12,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from tutelage import files
-from tutelage.data import Data, index, turnstile
+from tutelage.data import Data, index, place, turnstile
 from tutelage.data.index import Entry, Index
 from tutelage.data.stratify import stratified_order
 from tutelage.errors import UserError
@@ -24,10 +26,6 @@ TEST_SHARE = 0.2
 """Of every class, set aside as the test split where there is none."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's: what photos are normalised by where the weights say nothing else."""
-
-
-INTERPOLATION = "bicubic"
-"""How the square in the middle of a photo is shrunk (`store.Decoder`)."""
 
 
 class Pieces(NamedTuple):
@@ -44,13 +42,36 @@ def sound(data: Data) -> Index:
     Raises:
         UserError: a file cannot be used, and data.on_bad is stop; fewer than two classes.
     """
-    told = index.read(data.name)
+    told = index.of(data)
     _refuse_broken(told, data, data.name)
+    if not told.sound:
+        first = told.broken[0]
+        raise UserError(
+            f"none of {len(told.broken):,} images of {data.name} can be used; the first is "
+            f"{place.printable(first.place.file)}: {first.facts.broken}",
+            "look at these files",
+        )
     if len(told.classes) < 2:
         raise UserError(
-            f"{data.name} has {len(told.classes)} class: {', '.join(told.classes)}", "give a folder for each class"
+            "\nnote: ".join((f"{data.name} has 1 class: {place.printable(told.classes[0])}", *told.notes)),
+            "give a folder for each class",
         )
     return told
+
+
+def remarks(told: Index) -> list[str]:
+    """What of a path is not used, and what was understood in a way that may surprise: a sentence each."""
+    scaled = Counter(entry.facts.bits for entry in told.sound if 0 < entry.facts.bits < 16)
+    said = list(told.notes)
+    if told.left_out:
+        endings = place.few(f"{ending} {count:,}" for ending, count in told.left_out.most_common())
+        said.append(f"left out: {endings}")
+    if scaled:
+        depths = place.few(f"{bits} bits {count:,}" for bits, count in sorted(scaled.items()))
+        said.append(
+            f"16-bit pictures whose values need fewer bits, scaled by these: {depths}; save them with 8 bits to choose"
+        )
+    return said
 
 
 def labels_of(entries: list[Entry], classes: tuple[str, ...]) -> Int64[Tensor, " N"]:
@@ -105,7 +126,14 @@ def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
         UserError: there are none, or too few of a class, or some cannot be used.
     """
     told = sound(data)
+    for line in remarks(told):
+        log.warning("%s", line)
     cut = pieces(told, data)
+    log.info(
+        "%s: %s images of %s classes (%s): train %s, val %s, test %s",
+        *(data.title, f"{len(told.sound):,}", len(told.classes), place.few(told.classes)),
+        *(f"{count:,}" for count in (len(cut.train), len(cut.val), len(told.sound) - len(cut.train) - len(cut.val))),
+    )
     if data.part:
         if not len(told.classes) <= data.part <= len(cut.train):
             raise UserError(
@@ -128,6 +156,8 @@ def unlabeled(told: Index, data: Data) -> list[Entry]:
     known = {entry.facts.sha for entry in told.entries}
     more = index.read(data.unlabeled, labelled=False)
     _refuse_broken(more, data, data.unlabeled)
+    for line in remarks(more):
+        log.warning("%s: %s", data.unlabeled, line)
     new = [entry for entry in more.sound if entry.facts.sha not in known]
     root = more.root.absolute()
     return [entry._replace(place=entry.place._replace(file=str(root / entry.place.file))) for entry in new]
@@ -138,16 +168,19 @@ def images(
 ) -> "FileImages":
     """The images of one split, decoded where that is to be kept; `more` after them, with the label -1."""
     from tutelage.data.files import FileImages
-    from tutelage.data.store import Decoder, kept
+    from tutelage.data.store import VERSIONS, Decoder, kept
 
     side = data.size or told.size
     labelled = [told.sound[i] for i in positions.tolist()]
     entries = [*labelled, *more]
     labels = torch.cat([labels_of(labelled, told.classes), torch.full((len(more),), -1)])
-    decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, whole=split != "train")
-    photos = kept(decoder, data.keep, f"decoding {split}")
-    content = files.digest([entry.facts.sha for entry in entries])
-    return FileImages(photos, labels, side, content)
+    decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, "evaluation")
+    shown = [entry.facts.pixels for entry in entries]
+    if split == "train":
+        photos = kept(dataclasses.replace(decoder, purpose="training"), data.keep, "decoding train")
+        return FileImages(photos, decoder, labels, files.digest(shown))
+    squares = kept(decoder, data.keep, f"decoding {split}")
+    return FileImages(squares, decoder, labels, files.digest([VERSIONS["evaluation"], *shown]), squares)
 
 
 def _refuse_broken(told: Index, data: Data, name: str) -> None:

@@ -1,9 +1,11 @@
-"""Photos decoded once: shrunk uint8 pixels, in a memory-mapped file or in memory, or decoded anew each time.
+"""Keeps decoded photos: shrunk uint8 pixels, in a memory-mapped file or in memory, or decoded anew each time.
 
-All three show the same pixels. A photo is kept with a margin for crops: its shorter side is 1.15 times what a view
-shows, its longer side at most twice that. What is only ever seen whole is kept as the square that is seen.
+All three show the same pixels. For training views a photo is kept with a margin for crops: its shorter side is 1.15
+times what a view shows, its longer side at most twice that. For evaluation it is what a device sees of it
+(`edge.pixels`).
 """
 
+import io
 import math
 import os
 from abc import ABC, abstractmethod
@@ -23,14 +25,17 @@ from torchvision.transforms.v2 import functional as F
 from tutelage import files, progress
 from tutelage.data import reading
 from tutelage.data.index import Entry, cache_folder
+from tutelage.edge.card import PHOTOS, Card
+from tutelage.edge.pixels import fitted, upright
 from tutelage.errors import UserError
 
 MARGIN = 1.15
 LONGEST = 2.0
 """The longer side of a kept photo over its shorter one, at most; the middle is kept."""
-VERSION = 2
-"""Of the kept pixels: raise it when decoding changes."""
+VERSIONS = {"training": 2, "evaluation": 3}
+"""Of the kept pixels: raise one when its decoding changes."""
 Keep = Literal["file", "memory", "none"]
+Purpose = Literal["training", "evaluation"]
 
 
 class Photos(ABC):
@@ -49,33 +54,43 @@ class Decoder(Photos):
     entries: tuple[Entry, ...]
     side: int
     """Of the views, in pixels."""
-    whole: bool
-    """Only ever seen whole: the square in the middle."""
+    purpose: Purpose
+    """Training views, or evaluation: the square that a device sees."""
 
     def __call__(self, position: int) -> Tensor:
         return self.pixels(self.entries[position])
 
+    def file(self, position: int) -> bytes:
+        """A photo's file as it is."""
+        return reading.content(self.root, self.entries[position].place)
+
     def pixels(self, entry: Entry) -> Tensor:
-        """uint8 [3, height, width], shrunk; never enlarged.
+        """uint8 [3, height, width].
 
         Raises:
             UserError: the file has changed since it was read first.
         """
-        short = self.side if self.whole else math.ceil(MARGIN * self.side)
         try:
-            image = reading.decoded(reading.content(self.root, entry.place), short)
-        except (OSError, ValueError) as error:
+            data = reading.content(self.root, entry.place)
+            if self.purpose == "training":
+                return self._with_margin(data)
+            return _tensor(fitted(upright(io.BytesIO(data), 3), Card((), (3, self.side, self.side), PHOTOS)))
+        except Exception as error:  # a damaged file makes decoders raise anything
             raise UserError(
                 f"{entry.place.file} could be read before, and cannot now: {error}", "tutelage data check reads it anew"
             ) from None
+
+    def _with_margin(self, data: bytes) -> Tensor:
+        """Shrunk; never enlarged."""
+        short = math.ceil(MARGIN * self.side)
+        image = reading.decoded(data, short)
         pixels = _tensor(np.asarray(image))
-        longest = 1.0 if self.whole else LONGEST
-        top, left = (max(0, side - round(min(image.size) * longest)) // 2 for side in pixels.shape[1:])
+        top, left = (max(0, side - round(min(image.size) * LONGEST)) // 2 for side in pixels.shape[1:])
         pixels = pixels[:, top : image.height - top, left : image.width - left]
         height, width = pixels.shape[1:]
         shrink = short / min(height, width)
         if shrink < 1:
-            size = [short, short] if self.whole else [max(short, round(side * shrink)) for side in (height, width)]
+            size = [max(short, round(side * shrink)) for side in (height, width)]
             # In a quarter of Pillow's time.
             pixels = F.resize(pixels, size, F.InterpolationMode.BICUBIC, antialias=True)
         return pixels
@@ -83,8 +98,9 @@ class Decoder(Photos):
     @property
     def digest(self) -> str:
         """Of everything the pixels depend on."""
-        shas = [entry.facts.sha for entry in self.entries]
-        return files.digest([VERSION, __version__, torch.__version__, self.side, self.whole, shas])
+        shown = [entry.facts.pixels for entry in self.entries]
+        whole = self.purpose == "evaluation"
+        return files.digest([VERSIONS[self.purpose], __version__, torch.__version__, self.side, whole, shown])
 
 
 @dataclass(frozen=True)

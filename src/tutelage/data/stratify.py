@@ -1,4 +1,4 @@
-"""An order of a labelled set of which every beginning is a fair sample: splits and parts are pieces of it."""
+"""Orders a labelled set so that every beginning of it is a fair sample: splits and parts are pieces of that order."""
 
 import torch
 from jaxtyping import Int64

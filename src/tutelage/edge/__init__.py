@@ -1,1 +1,1 @@
-"""What a device needs: an exported file, its card, and nothing of PyTorch. No module here imports torch by itself."""
+"""Runs exported files on a device, without PyTorch: no module here imports torch by itself."""

@@ -1,4 +1,4 @@
-"""What an exported file says of itself: its classes, and how to get from a picture to its input.
+"""Reads the card beside an exported file: its classes, and how to get from a picture to its input.
 
 The card is JSON: in an ONNX file's metadata under `KEY`, and for every format in card.json beside the file.
 """
@@ -13,6 +13,8 @@ from tutelage.errors import UserError
 KEY = "tutelage"
 BESIDE = "card.json"
 INTERPOLATIONS = ("bilinear", "bicubic")
+PHOTOS = "bicubic"
+"""How photos are resized that come in many sizes."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Several files on this machine, each in a process of its own, measured in turn so that all meet the same weather."""
+"""Measures several files on this machine in turn, each in a process of its own, so that conditions are the same."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

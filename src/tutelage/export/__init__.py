@@ -1,4 +1,4 @@
-"""The student as files that run without its training code, each worth what running it has shown.
+"""Exports a student as files that run without its training code, and measures each of them by running it.
 
 A file appears only after it was run on val and found as accurate as it has to be.
 """
@@ -27,6 +27,8 @@ from tutelage.training.student import load_student
 
 TOLERANCE = 0.001
 """By how much a float file's val accuracy may differ from PyTorch's: 0.1 points."""
+APART = 0.001
+"""By how much any file's accuracy on picture files may differ from its own on the pixels that training saw."""
 OFFER = 0.005
 """An int8 file that loses more is offered a finish: half a point."""
 MAX_DROP = 0.01
@@ -40,7 +42,7 @@ def export(
 
     Args:
         run: Its folder takes the files.
-        dataset: Its data: int8 is calibrated on training views, everything is measured on val.
+        dataset: Its data: int8 is calibrated on training images, everything is measured on val.
         formats: Names of FORMATS.
         force: Hand over a student that is no better than guessing or worse than its baseline, and keep an int8 file
             that loses more than `MAX_DROP`.
@@ -52,8 +54,8 @@ def export(
 
     Raises:
         UserError: the run is not finished; its student is not worth handing over; an unknown format, or one
-            whose packages are not installed; a file whose accuracy on val is not PyTorch's, or that loses too much: it
-            is not kept.
+            whose packages are not installed; a file whose accuracy on val is not PyTorch's, that loses too much, or
+            that answers val's picture files otherwise: it is not kept.
     """
     rows = chosen(formats)
     task = task_of(run, dataset)
@@ -93,8 +95,7 @@ def task_of(run: Run, dataset: DataSet) -> Task:
         "normalisation": "inside the file",
         "weights_sha256": told["weights_sha256"],
     }
-    unmixed = dataclasses.replace(run.recipe.augment, mix="none", cutout=0)
-    return Task(load_student(run, dataset), dataset, unmixed, said, on_val(run, dataset).logits)
+    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits)
 
 
 def export_file(
@@ -141,13 +142,23 @@ def export_file(
 
 def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
     path.parent.mkdir()
+    files.write_json(path.parent / card.BESIDE, task.card)
     with quiet():
         row.writer(task, path)
-    return measured(task, path)
+    found = measured(task, path)
+    (path.parent / card.BESIDE).unlink()
+    return found
 
 
 def _good_enough(name: str, row: Format, told: dict[str, Any], *, force: bool) -> None:
-    drop = told["drop"]
+    drop, again = told["drop"], told["from_files"]
+    if abs(again["drop"]) > APART or (again["wrong"] and not row.int8):
+        raise UserError(
+            f"{name} has {again['top1']:.2%} on the picture files of val, {again['top1'] + again['drop']:.2%} on the "
+            f"pixels that training saw of them ({again['images']:,} images, {again['changed']:,} answers differ): "
+            "the file is not kept",
+            "report it with the model's name and the kind of its pictures",
+        )
     if row.int8 and drop > MAX_DROP and not force:
         raise UserError(
             f"{name} loses {100 * drop:.2f} points on val ({told['val_top1']:.2%} of {told['images']:,} images; "

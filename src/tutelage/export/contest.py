@@ -1,4 +1,4 @@
-"""What a run brings to `tutelage bench`: its exported files, and its student and teacher as PyTorch runs them."""
+"""Collects what `tutelage bench RUN` compares: the exported files, and student and teacher as PyTorch runs them."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""FORMATS: the only list of what a student can be exported to."""
+"""Lists what a student can be exported to; FORMATS is the only list."""
 
 import importlib.util
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""README.md of an exported student: what it is, what it is worth, how far to trust it; as the hub reads it."""
+"""Writes README.md for an exported student, as the hub reads it: what it is, what it is worth, how far to trust it."""
 
 from pathlib import Path, PurePath
 from typing import Any
@@ -57,7 +57,7 @@ def write_model_card(run: Run) -> Path:
             _worth(measured, evaluated["teacher"], _taught_by(recipe)),
             *([_handed_over(handed)] if handed else []),
             "## Size and speed",
-            _size(card, exported, run.result("environment") or {}),
+            _size(card, exported),
             "## How it was trained",
             _training(recipe, run),
             "## Limits",
@@ -150,21 +150,28 @@ def _worth(measured: dict[str, Measured], teacher: Measured | None, specs: list[
     return "\n".join(lines)
 
 
-def _size(card: dict[str, Any], exported: dict[str, Any], environment: dict[str, Any]) -> str:
-    where = environment.get("machine", {}).get("processor", "the machine that exported it")
+def _size(card: dict[str, Any], exported: dict[str, Any]) -> str:
+    where = " and ".join(dict.fromkeys(_machine(file) for file in exported.values()))
     lines = [
         f"{card['parameters']:,} parameters, {card['macs']:,} multiply-adds an image. Each file was run on the "
-        f"validation images, and one image at a time on one thread of {where}.\n",
-        "| file | size | top-1 accuracy | PyTorch's answers | ms an image, median | 90th percentile |",
-        "|---|---|---|---|---|---|",
+        f"validation images, on their picture files, and one image at a time on one thread of {where}.\n",
+        "| file | size | top-1 accuracy | from files | PyTorch's answers | ms an image, median | 90th percentile |",
+        "|---|---|---|---|---|---|---|",
     ]
     for file in exported.values():
-        latency = file["latency_ms"]
+        latency, again = file["latency_ms"], file.get("from_files")
+        from_files = f"{again['top1']:.2%} of {again['images']:,}" if again else "not measured"
         lines.append(
-            f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | {file['same_predictions']:.2%} | "
-            f"{latency['p50']:.3g} | {latency['p90']:.3g} |"
+            f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | "
+            f"{from_files} | {file['same_predictions']:.2%} | {latency['p50']:.3g} | {latency['p90']:.3g} |"
         )
     return "\n".join(lines)
+
+
+def _machine(file: dict[str, Any]) -> str:
+    """Where a file was measured; with the instruction sets, by which 8-bit products may differ."""
+    sets = ", ".join(file.get("int8_instructions", ()))
+    return file.get("processor", "a machine that was not noted") + (f" (8-bit products by {sets})" if sets else "")
 
 
 def _training(recipe: dict[str, Any], run: Run) -> str:

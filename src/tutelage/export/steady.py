@@ -1,4 +1,4 @@
-"""Channels too still for 8 bits, made exactly still before an int8 file is written.
+"""Makes channels that are too still for 8 bits exactly still before an int8 file is written.
 
 A channel that hardly ever moves has a tiny variance, and BatchNorm, folded into the convolution before it, makes its
 weights enormous (thousands, where its neighbours have one). The int32 bias of an int8 convolution is counted in steps
@@ -11,6 +11,10 @@ from collections.abc import Iterable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+LARGEST_WEIGHT = 64
+"""An int8 file's weights are -64 to 64. x86 without VNNI adds two products of weights and activations (at most 255) in
+16 bits, which 2 x 64 x 255 fits into and 2 x 127 x 255 does not: the sum would be cut off at 32,767."""
 
 
 class Watched:
@@ -51,7 +55,7 @@ def steadied(network: nn.Module, batches: Iterable[Float[Tensor, "B C H W"]]) ->
             if not len(seen.lowest):  # nothing enters it
                 continue
             largest = part.weight.flatten(1).abs().amax(1)
-            step = (seen.high - seen.low) / 255 * largest / 127
+            step = (seen.high - seen.low) / 255 * largest / LARGEST_WEIGHT
             still = seen.highest - seen.lowest < step
             if not still.any():
                 continue

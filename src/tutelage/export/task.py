@@ -1,4 +1,4 @@
-"""What there is to export, and everything that a writer or a measurement may need."""
+"""Holds what there is to export, and all that a writer or a measurement needs to know of it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet
 
 
@@ -30,8 +29,6 @@ class Task:
     """From pixels in [0, 1] to `Outputs`, in eval mode."""
     dataset: DataSet
     """Calibrated on its training images, measured on val."""
-    augment: Augment
-    """Which views of the training images the network has learnt from."""
     card: dict[str, Any]
     """What the file shall say of itself."""
     logits: Float32[Tensor, "N C"]

@@ -1,1 +1,1 @@
-"""What may be said of a classifier: accuracy and calibration, fidelity to its teacher, claims from seeds and images."""
+"""Measures a classifier: accuracy and calibration, fidelity to its teacher, claims from seeds and images."""

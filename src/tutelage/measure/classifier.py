@@ -1,4 +1,4 @@
-"""What a classifier is worth on a split: accuracy, calibration, and how far it agrees with its teacher.
+"""Measures a classifier on a split: its accuracy, its calibration, and how far it agrees with its teacher.
 
 Every number is computed from the logits of all images, so it is exact whatever the batch size and the number of
 devices: no padded sampler, no mean of means.

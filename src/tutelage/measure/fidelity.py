@@ -1,6 +1,7 @@
-"""Where a student's answers differ: calibration bin by bin, class by class, which classes it confuses more or less than
-before, and on which images it learnt its teacher's mistake. Pure functions of logits; lists are short however many
-images and classes there are.
+"""Shows where the answers of a student differ: by confidence, by class, and in which classes it confuses.
+
+Also on which images it learnt a mistake of its teacher. Pure functions of logits; lists are short however many images
+and classes there are.
 """
 
 from typing import Any, NotRequired, TypedDict

@@ -1,4 +1,4 @@
-"""What may be claimed from paired seeds, and from the images of one split; the arithmetic is scipy's."""
+"""Says what may be claimed from paired seeds, and from the images of one split; the arithmetic is that of scipy."""
 
 from typing import Any, Literal, TypedDict
 

@@ -1,4 +1,4 @@
-"""The methods: METHODS is the only list, one file each.
+"""Lists the methods, one file each; METHODS is the only list.
 
 `METHODS[name]` says what `list` prints without importing torch; `method_class(name)` imports the file of that name.
 The classes and pure functions are attributes of this package: `methods.KD`, `methods.kd_loss`, `methods.Method`.
@@ -67,7 +67,7 @@ METHODS: dict[str, Row] = {
 
 
 _PUBLIC = {
-    "base": ("Claims", "Epochs", "Method", "Range", "Share", "Temperature", "Weight"),
+    "base": ("Adapted", "Claims", "Epochs", "Extended", "Method", "Range", "Share", "Temperature", "Weight"),
     "_common": ("label_cross_entropy", "ramp", "softened_kl", "standardized", "widened"),
     "combine": ("Sum", "Warmed", "composed"),
 }

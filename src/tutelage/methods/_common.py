@@ -1,4 +1,4 @@
-"""Pure functions that several methods share.
+"""Holds the pure functions that several methods share.
 
 Two habits keep every loss finite and honest: `widened` computes in float32 what comes in half precision, and the
 teacher's side is detached where it enters, so that no loss can train the teacher.

@@ -1,4 +1,4 @@
-"""Which stage of the student learns from which stage of the teacher."""
+"""Chooses which stage of the student learns from which stage of the teacher."""
 
 from itertools import combinations, pairwise
 from math import log2

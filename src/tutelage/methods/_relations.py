@@ -1,4 +1,4 @@
-"""What methods that compare samples or channels share: unit vectors, and batches that hold pairs."""
+"""Holds what methods that compare samples or channels share: unit vectors, and batches that hold pairs."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Trainable and frozen parts that several methods put between the two networks."""
+"""Holds the trainable and frozen parts that several methods put between the two networks."""
 
 from collections.abc import Iterable, Sequence
 

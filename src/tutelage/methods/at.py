@@ -18,7 +18,7 @@ from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods._relations import unit
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Method, Range, Weight
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Adapted, Claims, Range, Weight
 
 
 def at_loss(
@@ -40,7 +40,7 @@ def _attention(x: Float[Tensor, "B C H W"], power: float) -> Float[Tensor, "B H*
 
 
 @dataclass(frozen=True)
-class AT(Method):
+class AT(Adapted):
     """label_weight CE + teacher_weight sum over pairs of mean (Q - Q')^2.
 
     Q = unit(mean over channels of |f|^power), a vector over the positions; f the student's map, ' the teacher's.
@@ -68,8 +68,5 @@ class AT(Method):
             "teacher": self.teacher_weight * sum(at_loss(f_s, f_t, self.power) for f_s, f_t in maps),
         }
 
-    def adapters(self, student, teacher, samples):
-        return StagePairs(self.pairing(student, teacher))
-
-    def pairing(self, student, teacher):
-        return pair_stages(student, teacher, self.pairs)
+    def parts(self, student, teacher, samples):
+        return StagePairs(pair_stages(student, teacher, self.pairs))

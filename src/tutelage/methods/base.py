@@ -1,4 +1,4 @@
-"""What a method is: frozen numbers and one pure function.
+"""Defines what a method is: frozen numbers and one pure function.
 
 A field's type may carry a `Range`: the check, the tuner's search space and the documentation in one place.
 """
@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple, get_type_hints
+from typing import Annotated, Any, ClassVar, NamedTuple, final, get_type_hints
 
 from torch import Tensor, nn
 
@@ -83,7 +83,7 @@ def ranges(method: "type[Method]") -> dict[str, Range]:
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """Frozen hyper-parameters plus `losses`. Subclasses are final."""
+    """Frozen hyper-parameters plus `losses`, the one thing that a method has to define."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
     """What it reads of the teacher: any of "logits", "embedding", "features", "head"; empty: no teacher at all."""
@@ -94,11 +94,17 @@ class Method(ABC):
     mixable: ClassVar[bool] = True
     """False: the formula singles out one true class, so mixed labels (mixup, CutMix) have no meaning."""
 
+    @final
     def __post_init__(self) -> None:
         for name, allowed in ranges(type(self)).items():
             value = getattr(self, name)
             if value not in allowed:
                 raise UserError(f"method.{name} = {value!r} is outside {allowed}", f"choose {name} in {allowed}")
+        parts = [value for f in fields(self) if isinstance(value := getattr(self, f.name), Method)]
+        if parts:  # what a class declares for its instances, a method made of others reads off them
+            object.__setattr__(self, "needs", frozenset().union(*(part.needs for part in parts)))
+            object.__setattr__(self, "student_needs", frozenset().union(*(part.student_needs for part in parts)))
+            object.__setattr__(self, "mixable", all(part.mixable for part in parts))
 
     @abstractmethod
     def losses(self, student: Outputs, teacher: Outputs, context: Context, adapters: Any) -> dict[str, Tensor]:
@@ -111,20 +117,36 @@ class Method(ABC):
             adapters: What `adapters()` returned, trained along with the student.
         """
 
+    @final
     def adapters(self, student: Sizes, teacher: Sizes, samples: int) -> nn.Module:
-        """Trainable parts outside the student, sized from the two networks; none by default.
+        """The parts outside the student that `losses` gets: those of an `Adapted` method, none for others.
 
         Args:
             student: The student's shapes.
             teacher: The teacher's shapes.
             samples: The size of the training split (memory banks).
         """
-        return nn.Identity()
+        return self.parts(student, teacher, samples) if isinstance(self, Adapted) else nn.Identity()
 
-    def pairing(self, student: Sizes, teacher: Sizes) -> tuple[tuple[int, int], ...]:
-        """Which (student stage, teacher stage) are compared, for the log; none unless a method reads features."""
-        return ()
-
+    @final
     def deployed(self, student: nn.Module, adapters: nn.Module) -> nn.Module:
-        """The network that is evaluated and exported: the student itself, unless a method keeps parts of its own."""
-        return student
+        """The network that is evaluated and exported: that of an `Extended` method, for others the student itself."""
+        return self.extended(student, adapters) if isinstance(self, Extended) else student
+
+
+@dataclass(frozen=True)
+class Adapted(Method):
+    """A method with parts of its own between the two networks, trained along with the student."""
+
+    @abstractmethod
+    def parts(self, student: Sizes, teacher: Sizes, samples: int) -> nn.Module:
+        """Those parts, sized from the two networks: the arguments and the result of `adapters`."""
+
+
+@dataclass(frozen=True)
+class Extended(Adapted):
+    """A method that leaves some of its parts in the network that is evaluated and exported."""
+
+    @abstractmethod
+    def extended(self, student: nn.Module, adapters: nn.Module) -> nn.Module:
+        """That network: the student and what it keeps of the adapters, shared and not copied."""

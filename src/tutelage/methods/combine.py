@@ -1,4 +1,4 @@
-"""Composition: a method whose teacher comes in slowly, and several methods as one.
+"""Composes methods: one whose teacher comes in slowly, and several as one.
 
 They are methods like any other, so a recipe holds them as it holds any nested dataclass: {"name": "sum",
 "first": {"name": "kd"}, "second": {"name": "warmed", "method": {"name": "at"}, "epochs": 20}, "weight": 1}.
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from tutelage.methods import method_name
 from tutelage.methods._common import ramp
-from tutelage.methods.base import Epochs, Method, Weight
+from tutelage.methods.base import Epochs, Extended, Method, Weight
 
 LABEL = "label"
 """The term that is the labels' own: never warmed up, and counted once in a sum."""
 
 
 @dataclass(frozen=True)
-class Warmed(Method):
+class Warmed(Extended):
     """Every term of `method` but the labels' times min(epoch / epochs, 1)."""
 
     method: Method
@@ -26,24 +26,20 @@ class Warmed(Method):
     epochs: Epochs = 20.0
     """Epochs in which the teacher's terms grow from 0 to their weight, >= 0; 20 in DKD and ReviewKD."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _declare(self, self.method)
-
     def losses(self, student, teacher, context, adapters):
         warmth = ramp(context.epoch, self.epochs)
         terms = self.method.losses(student, teacher, context, adapters)
         return {name: term if name == LABEL else warmth * term for name, term in terms.items()}
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         return self.method.adapters(student, teacher, samples)
 
-    def deployed(self, student, adapters):
+    def extended(self, student, adapters):
         return self.method.deployed(student, adapters)
 
 
 @dataclass(frozen=True)
-class Sum(Method):
+class Sum(Extended):
     """`first` plus `weight` times the terms of `second` other than the labels'."""
 
     first: Method
@@ -53,10 +49,6 @@ class Sum(Method):
     weight: Weight = 1.0
     """Of the second method's terms, on top of its own weights, >= 0."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _declare(self, self.first, self.second)
-
     def losses(self, student, teacher, context, adapters):
         terms: dict[str, Tensor] = dict(self.first.losses(student, teacher, context, adapters["first"]))
         for name, term in self.second.losses(student, teacher, context, adapters["second"]).items():
@@ -65,19 +57,12 @@ class Sum(Method):
                 terms[name] = terms.get(name, 0) + self.weight * term
         return terms
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         parts = {part: getattr(self, part).adapters(student, teacher, samples) for part in ("first", "second")}
         return nn.ModuleDict(parts)
 
-    def deployed(self, student, adapters):
+    def extended(self, student, adapters):
         return self.second.deployed(self.first.deployed(student, adapters["first"]), adapters["second"])
-
-
-def _declare(whole: Method, *parts: Method) -> None:
-    """What a class declares for its instances, an instance made of others declares for itself."""
-    object.__setattr__(whole, "needs", frozenset().union(*(part.needs for part in parts)))
-    object.__setattr__(whole, "student_needs", frozenset().union(*(part.student_needs for part in parts)))
-    object.__setattr__(whole, "mixable", all(part.mixable for part in parts))
 
 
 def composed(*methods: Method) -> Method:

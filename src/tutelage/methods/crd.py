@@ -21,7 +21,7 @@ from tutelage import rng
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._relations import unit
 from tutelage.methods.adapters import embedding_widths
-from tutelage.methods.base import Claims, Method, Range, Weight
+from tutelage.methods.base import Adapted, Claims, Range, Weight
 
 _PURPOSE = 0x6372645F6E656773
 """Keeps these draws apart from whatever else is drawn by the numbers of a step and a sample."""
@@ -104,7 +104,7 @@ class Contrast(nn.Module):
 
 
 @dataclass(frozen=True)
-class CRD(Method):
+class CRD(Adapted):
     """label_weight CE + teacher_weight (nce(s_i, T) + nce(t_i, S)), summed over both directions.
 
     nce: see `nce_loss`; s = P h and t = P' h' of length 1, P and P' linear; S and T hold every sample's s and t, each
@@ -158,7 +158,7 @@ class CRD(Method):
             "teacher": self.teacher_weight * contrast,
         }
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         return Contrast(*embedding_widths(student, teacher), samples, self.width)
 
     def _offset(self, bank: Bank, negative: Float[Tensor, "B K"], keep: Bool[Tensor, "B K"]) -> Float[Tensor, ""]:

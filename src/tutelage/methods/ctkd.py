@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tutelage.methods._common import label_cross_entropy, ramp, softened_kl, standardized
-from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Epochs, Method, Range, Share
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Adapted, Claims, Epochs, Range, Share
 
 
 class LearnedTemperature(nn.Module):
@@ -33,7 +33,7 @@ class LearnedTemperature(nn.Module):
 
 
 @dataclass(frozen=True)
-class CTKD(Method):
+class CTKD(Adapted):
     """(1 - alpha) CE(labels, student) + alpha T^2 KL(teacher_T || student_T), T = low + span sigmoid(raw).
 
     raw is trained to raise the loss: its gradient is multiplied by -(1 - cos(pi min(epoch / loops, 1))) / 2.
@@ -53,7 +53,7 @@ class CTKD(Method):
     standardize: bool = False
     """Standardise both logits per sample before softening."""
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         return LearnedTemperature(self.low, self.span)
 
     def losses(self, student, teacher, context, adapters):

@@ -1,4 +1,4 @@
-"""What `tutelage explain NAME` prints: gathered from the methods' own files, written nowhere else.
+"""Prints `tutelage explain NAME`, gathered from the files of the methods themselves and written nowhere else.
 
 `python -m tutelage.methods.explain` prints the page of all methods.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import dedent, fill
 
 from tutelage.methods import COMBINATIONS, METHODS, method_class
-from tutelage.methods.base import Method, ranges
+from tutelage.methods.base import Adapted, Extended, Method, ranges
 
 WIDTH = 100
 """Of the text, in characters."""
@@ -125,9 +125,9 @@ def _teacher(cls: type[Method]) -> str:
 
 
 def _trained(cls: type[Method]) -> str:
-    if cls.adapters is Method.adapters:
+    if not issubclass(cls, Adapted):
         return "nothing"
-    if cls.deployed is Method.deployed:
+    if not issubclass(cls, Extended):
         return "adapters, dropped at the end of training"
     return "adapters, which stay in the network that is evaluated and exported"
 

@@ -1,4 +1,4 @@
-"""A method by the words of a recipe or a command line, and back: a name of METHODS, FILE.py:CLASS, "kd+at"."""
+"""Finds a method by the words of a recipe, and its words again: a name of METHODS, FILE.py:CLASS, or "kd+at"."""
 
 import dataclasses
 

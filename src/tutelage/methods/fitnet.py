@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import Claims, Method, Range, Weight
+from tutelage.methods.base import Adapted, Claims, Range, Weight
 
 Shape = tuple[int, int, int]
 
@@ -44,7 +44,7 @@ class HintRegressor(nn.Module):
 
 
 @dataclass(frozen=True)
-class FitNet(Method):
+class FitNet(Adapted):
     """label_weight CE + teacher_weight sum over pairs of mean (R(f) - f')^2.
 
     f and f' the maps of student and teacher, R a convolution to the teacher's shape, batch norm and ReLU.
@@ -71,11 +71,8 @@ class FitNet(Method):
             "teacher": self.teacher_weight * sum(hints),
         }
 
-    def adapters(self, student, teacher, samples):
-        pairs = self.pairing(student, teacher)
+    def parts(self, student, teacher, samples):
+        pairs = pair_stages(student, teacher, self.pairs)
+        pairs = pairs if self.pairs else (pairs[len(pairs) // 2],)
         shapes = [(student.features[i], teacher.features[j]) for i, j in pairs]
         return StagePairs(pairs, (HintRegressor(s, t, rectify=self.rectify) for s, t in shapes))
-
-    def pairing(self, student, teacher):
-        pairs = pair_stages(student, teacher, self.pairs)
-        return pairs if self.pairs else (pairs[len(pairs) // 2],)

@@ -18,7 +18,7 @@ from tutelage.errors import UserError
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import ascending, pair_stages, stage
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Method, Range, Weight
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Adapted, Claims, Range, Weight
 
 
 def fsp_matrix(lower: Float[Tensor, "B C _ _"], upper: Float[Tensor, "B D _ _"]) -> Float[Tensor, "B C D"]:
@@ -42,7 +42,7 @@ def fsp_loss(
 
 
 @dataclass(frozen=True)
-class FSP(Method):
+class FSP(Adapted):
     """label_weight CE + teacher_weight sum over neighbouring pairs of mean (G - G')^2.
 
     G_cd = mean over the positions of f_c g_d, f and g neighbouring stages of the student; G' the same of the teacher.
@@ -75,10 +75,7 @@ class FSP(Method):
             "teacher": self.teacher_weight * sum(flows),
         }
 
-    def adapters(self, student, teacher, samples):
-        return StagePairs(self.pairing(student, teacher))
-
-    def pairing(self, student, teacher):
+    def parts(self, student, teacher, samples):
         pairs = ascending(student, teacher, pair_stages(student, teacher, self.pairs))
         for i, j in pairs:
             if student.features[i][0] != teacher.features[j][0]:
@@ -93,4 +90,4 @@ class FSP(Method):
                 f"student {stage(student, pairs[0][0])} and teacher {stage(teacher, pairs[0][1])}",
                 "tap two or more stages of both networks",
             )
-        return pairs
+        return StagePairs(pairs)

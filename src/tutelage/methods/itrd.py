@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._relations import pairs_of, unit
 from tutelage.methods.adapters import embedding_widths
-from tutelage.methods.base import Claims, Method, Range, Weight
+from tutelage.methods.base import Adapted, Claims, Range, Weight
 
 
 def itrd_correlation_loss(
@@ -63,7 +63,7 @@ def itrd_mutual_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"
 
 
 @dataclass(frozen=True)
-class ITRD(Method):
+class ITRD(Adapted):
     """label_weight CE + correlation_weight log2 sum_d |rho_d - 1|^(2 alpha) + mutual_weight (|G_s|^2 - |G_s * G_t|^2).
 
     rho_d: correlation of dimension d of P(h) with that of the teacher's embedding; P linear; G: cosines / B.
@@ -90,5 +90,5 @@ class ITRD(Method):
             "mutual": self.mutual_weight * itrd_mutual_loss(projected, teacher.embedding),
         }
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         return nn.Linear(*embedding_widths(student, teacher))

@@ -15,7 +15,7 @@ from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods._relations import unit
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Claims, Method, Range, Weight
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Adapted, Claims, Range, Weight
 
 
 def nst_loss(student: Float[Tensor, "B C _ _"], teacher: Float[Tensor, "B D _ _"]) -> Float[Tensor, ""]:
@@ -37,7 +37,7 @@ def _kernel(x: Float[Tensor, "B C HW"], y: Float[Tensor, "B D HW"]) -> Float[Ten
 
 
 @dataclass(frozen=True)
-class NST(Method):
+class NST(Adapted):
     """label_weight CE + teacher_weight sum over pairs of mean k(f', f') + mean k(f, f) - 2 mean k(f, f').
 
     k(x, y) = (x . y / |x| |y|)^2 of two channels' responses over the positions; f the student's, f' the teacher's.
@@ -63,8 +63,5 @@ class NST(Method):
             "teacher": self.teacher_weight * sum(nst_loss(f_s, f_t) for f_s, f_t in maps),
         }
 
-    def adapters(self, student, teacher, samples):
-        return StagePairs(self.pairing(student, teacher))
-
-    def pairing(self, student, teacher):
-        return pair_stages(student, teacher, self.pairs)
+    def parts(self, student, teacher, samples):
+        return StagePairs(pair_stages(student, teacher, self.pairs))

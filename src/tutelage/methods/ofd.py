@@ -21,7 +21,7 @@ from torch import Tensor
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods.adapters import StagePairs, conv_bn
-from tutelage.methods.base import Claims, Method, Range, Weight
+from tutelage.methods.base import Adapted, Claims, Range, Weight
 
 
 def ofd_margin(teacher: Float[Tensor, "B C H W"]) -> Float[Tensor, "C 1 1"]:
@@ -62,7 +62,7 @@ def ofd_loss(
 
 
 @dataclass(frozen=True)
-class OFD(Method):
+class OFD(Adapted):
     """label_weight CE + teacher_weight sum over pairs i < n of d(R(f), max(f', m)) / 2^(n - 1 - i).
 
     d partial L2 (see `ofd_loss`), f and f' the maps, R a 1x1 convolution and batch norm, m the channels' margins.
@@ -93,9 +93,6 @@ class OFD(Method):
             "teacher": self.teacher_weight * total,
         }
 
-    def adapters(self, student, teacher, samples):
-        pairs = self.pairing(student, teacher)
+    def parts(self, student, teacher, samples):
+        pairs = pair_stages(student, teacher, self.pairs)
         return StagePairs(pairs, (conv_bn(student.features[i][0], teacher.features[j][0]) for i, j in pairs))
-
-    def pairing(self, student, teacher):
-        return pair_stages(student, teacher, self.pairs)

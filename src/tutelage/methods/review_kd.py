@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy, ramp, widened
 from tutelage.methods._pairs import Pair, ascending, pair_stages, shrink
 from tutelage.methods.adapters import conv_bn, embedding_widths
-from tutelage.methods.base import Claims, Epochs, Method, Range, Weight
+from tutelage.methods.base import Adapted, Claims, Epochs, Range, Weight
 from tutelage.outputs import Sizes
 
 Size = tuple[int, int]
@@ -87,7 +87,7 @@ class Review(nn.Module):
 
 
 @dataclass(frozen=True)
-class ReviewKD(Method):
+class ReviewKD(Adapted):
     """label_weight CE + teacher_weight min(epoch / warm_up, 1) sum over stages of hcl(F_i(f_i, F_(i+1)), f'_i).
 
     hcl: see `hcl_loss`; F the fusion of a stage's map with those of all deeper stages; f the student's, f' the
@@ -118,8 +118,6 @@ class ReviewKD(Method):
             "teacher": self.teacher_weight * ramp(context.epoch, self.warm_up) * review,
         }
 
-    def adapters(self, student, teacher, samples):
-        return Review(student, teacher, self.pairing(student, teacher), self.widest)
-
-    def pairing(self, student, teacher):
-        return ascending(student, teacher, pair_stages(student, teacher, self.pairs))
+    def parts(self, student, teacher, samples):
+        pairs = ascending(student, teacher, pair_stages(student, teacher, self.pairs))
+        return Review(student, teacher, pairs, self.widest)

@@ -16,10 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tutelage.methods._common import label_cross_entropy, widened
-from tutelage.methods._pairs import Pair, require_stages, same_size
+from tutelage.methods._pairs import require_stages, same_size
 from tutelage.methods._relations import pairs_of, unit
 from tutelage.methods.adapters import conv_bn
-from tutelage.methods.base import Claims, Method, Range, Weight
+from tutelage.methods.base import Adapted, Claims, Range, Weight
 from tutelage.outputs import Sizes
 
 
@@ -82,7 +82,7 @@ def _regressor(inputs: int, outputs: int) -> nn.Sequential:
 
 
 @dataclass(frozen=True)
-class SemCKD(Method):
+class SemCKD(Adapted):
     """label_weight CE + teacher_weight mean over samples and student stages of sum_j a_ij mean (R_ij(f_i) - f'_j)^2.
 
     a = softmax_j(q_i . k_j / temperature); q_i and k_j embed a sample's similarities to the batch in stage i of the
@@ -112,9 +112,6 @@ class SemCKD(Method):
             "teacher": self.teacher_weight * calibrated,
         }
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         require_stages(student, teacher)
         return Association(student, teacher, self.points)
-
-    def pairing(self, student, teacher) -> tuple[Pair, ...]:
-        return tuple((i, j) for i in range(len(student.features)) for j in range(len(teacher.features)))

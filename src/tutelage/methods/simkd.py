@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tutelage.errors import UserError
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods.adapters import FrozenHead, conv_bn, embedding_widths
-from tutelage.methods.base import Claims, Method, Range, Weight
+from tutelage.methods.base import Claims, Extended, Range, Weight
 from tutelage.outputs import Outputs, Sizes
 
 
@@ -74,7 +74,7 @@ class ReusedClassifier(nn.Module):
 
 
 @dataclass(frozen=True)
-class SimKD(Method):
+class SimKD(Extended):
     """teacher_weight mean (pool(P(f)) - h')^2 + label_weight CE of the student's own, unused, classifier.
 
     f the student's last feature map, P the projector, h' the teacher's embedding; mean over the batch and the entries.
@@ -101,8 +101,8 @@ class SimKD(Method):
             "label": self.label_weight * label_cross_entropy(student.logits, context),
         }
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         return Projector(student, teacher, self.factor, rectify=self.rectify)
 
-    def deployed(self, student, adapters):
+    def extended(self, student, adapters):
         return ReusedClassifier(student, adapters)

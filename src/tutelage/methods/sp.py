@@ -16,7 +16,7 @@ from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._pairs import pair_stages
 from tutelage.methods._relations import pairs_of, unit
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Method, Range, Weight
+from tutelage.methods.base import VALUE_AND_GRADIENT, Adapted, Claims, Range, Weight
 
 
 def sp_loss(student: Float[Tensor, "B *shape"], teacher: Float[Tensor, "B *other"]) -> Float[Tensor, ""]:
@@ -38,7 +38,7 @@ def _similarity(x: Float[Tensor, "B *shape"]) -> Float[Tensor, "B B"]:
 
 
 @dataclass(frozen=True)
-class SP(Method):
+class SP(Adapted):
     """label_weight CE + teacher_weight sum over pairs of |G - G'|^2 / B^2.
 
     G = F F^T with rows scaled to length 1, F the student's flattened maps [B, C H W]; G' the same of the teacher's.
@@ -62,9 +62,6 @@ class SP(Method):
             "teacher": self.teacher_weight * sum(sp_loss(f_s, f_t) for f_s, f_t in maps),
         }
 
-    def adapters(self, student, teacher, samples):
-        return StagePairs(self.pairing(student, teacher))
-
-    def pairing(self, student, teacher):
+    def parts(self, student, teacher, samples):
         pairs = pair_stages(student, teacher, self.pairs)
-        return pairs if self.pairs else pairs[-1:]
+        return StagePairs(pairs if self.pairs else pairs[-1:])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy, softened_kl, widened
 from tutelage.methods._relations import pairs_of
 from tutelage.methods.adapters import embedding_widths
-from tutelage.methods.base import Claims, Method, Range, Weight
+from tutelage.methods.base import Adapted, Claims, Range, Weight
 
 
 def srd_loss(student: Float[Tensor, "B D"], teacher: Float[Tensor, "B D"], exponent: float = 4.0) -> Float[Tensor, ""]:
@@ -41,7 +41,7 @@ def _standardized(x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
 
 
 @dataclass(frozen=True)
-class SRD(Method):
+class SRD(Adapted):
     """label_weight CE + feature_weight log sum_bd |bn(P h) - bn(h')|^exponent + logit_weight KL(teacher || student).
 
     h the student's embedding, h' the teacher's, P linear, bn batch norm without scale and shift, KL at temperature 1.
@@ -68,5 +68,5 @@ class SRD(Method):
             "logit": self.logit_weight * softened_kl(student.logits, teacher.logits, 1.0),
         }
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         return nn.Linear(*embedding_widths(student, teacher))

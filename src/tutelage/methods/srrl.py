@@ -15,7 +15,7 @@ from torch import nn
 
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods.adapters import FrozenHead, embedding_widths
-from tutelage.methods.base import Claims, Method, Weight
+from tutelage.methods.base import Adapted, Claims, Weight
 from tutelage.outputs import Sizes
 
 
@@ -34,7 +34,7 @@ class Reader(nn.Module):
 
 
 @dataclass(frozen=True)
-class SRRL(Method):
+class SRRL(Adapted):
     """label_weight CE + feature_weight mean (P h - h')^2 + regression_weight mean (W' P h + b' - z')^2.
 
     h the student's embedding, h' the teacher's, W' and b' its last layer, z' its logits; P linear and batch norm; means
@@ -62,5 +62,5 @@ class SRRL(Method):
             "regression": self.regression_weight * regression,
         }
 
-    def adapters(self, student, teacher, samples):
+    def parts(self, student, teacher, samples):
         return Reader(student, teacher)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy
 from tutelage.methods._pairs import pair_stages, same_size
 from tutelage.methods.adapters import StagePairs
-from tutelage.methods.base import Claims, Method, Range, Weight
+from tutelage.methods.base import Adapted, Claims, Range, Weight
 
 _EPSILON = 1e-5
 
@@ -56,7 +56,7 @@ class Gaussian(nn.Module):
 
 
 @dataclass(frozen=True)
-class VID(Method):
+class VID(Adapted):
     """label_weight CE + teacher_weight sum over pairs of mean ((m(f) - f')^2 / v + log v) / 2.
 
     f and f' the maps of student and teacher, m three 1x1 convolutions, v a trained variance for every channel of f'.
@@ -85,10 +85,7 @@ class VID(Method):
             "teacher": self.teacher_weight * sum(terms),
         }
 
-    def adapters(self, student, teacher, samples):
-        pairs = self.pairing(student, teacher)
+    def parts(self, student, teacher, samples):
+        pairs = pair_stages(student, teacher, self.pairs)
         channels = [(student.features[i][0], teacher.features[j][0]) for i, j in pairs]
         return StagePairs(pairs, (Gaussian(s, t, self.variance) for s, t in channels))
-
-    def pairing(self, student, teacher):
-        return pair_stages(student, teacher, self.pairs)

@@ -1,6 +1,6 @@
-"""The networks: MODELS is the only list of ours; `timm:NAME`, `torchvision:NAME` and `FILE.py:function` name others.
+"""Lists our networks (MODELS is the only list); `timm:NAME`, `torchvision:NAME` and `FILE.py:function` name others.
 
-`build(model, ...)` makes any of them ready for pixels. Nothing here imports torch before it is called.
+`build(model, data)` makes any of them ready for pixels. Nothing here imports torch before it is called.
 """
 
 import importlib
@@ -31,6 +31,19 @@ class Model:
     """Module paths of the feature stages, shallow to deep; empty: the network's own."""
     options: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments of the network's function, e.g. {"widths": [32, 64]} for convnet."""
+
+
+class DataSpec(NamedTuple):
+    """What a network is built for: the classes of a data set, and what its images are like."""
+
+    classes: int
+    channels: int
+    size: int
+    """Side in pixels; `Model.size` goes first."""
+    mean: tuple[float, ...]
+    """Per channel, pixels in [0, 1]."""
+    std: tuple[float, ...]
+    """Per channel."""
 
 
 class Row(NamedTuple):

@@ -1,4 +1,4 @@
-"""What several networks share: initial weights, shortcuts."""
+"""Holds what several networks share: initial weights and shortcuts."""
 
 from typing import Literal
 

@@ -1,32 +1,26 @@
-"""From a recipe's description of a network to the network, ready for pixels."""
+"""Builds the network that a recipe describes, ready for pixels."""
 
 import importlib
 import logging
+from dataclasses import replace
+from pathlib import Path
 
+import torch
 from torch import nn
 
 from tutelage.errors import UserError, unknown
-from tutelage.models import MODELS, Model
+from tutelage.models import MODELS, DataSpec, Model
 from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, last_linear, others
-from tutelage.models.tap import Tapped
+from tutelage.models.known import CLASSES
+from tutelage.models.tap import Preparation, Tapped
 from tutelage.models.twins import bare
-from tutelage.models.weights import load_weights
+from tutelage.models.weights import check_fit, load_weights
 from tutelage.rng import seeded
 
 log = logging.getLogger("tutelage")
 
 
-def build(
-    model: Model,
-    *,
-    classes: int,
-    channels: int,
-    size: int,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    seed: int = 0,
-    replace_head: bool = False,
-) -> Tapped:
+def build(model: Model, data: DataSpec, *, seed: int = 0, replace_head: bool = False) -> Tapped:
     """The network of a recipe: initial weights by `seed` alone, then those it names.
 
     Mean and std are, in this order: the model's own fields, what the weights file says of itself, what the source of
@@ -35,11 +29,7 @@ def build(
 
     Args:
         model: What the recipe says.
-        classes: Of the data set.
-        channels: Of its images.
-        size: Side of its images in pixels; `model.size` goes first.
-        mean: Of the data set, per channel, pixels in [0, 1].
-        std: Likewise.
+        data: The classes and the images that it is for.
         seed: Of the initial weights.
         replace_head: A final layer for another number of classes starts from zeros; False: that is an error.
 
@@ -47,11 +37,11 @@ def build(
         UserError: unknown name or option, weights that cannot be had or do not fit, a module path that does not exist.
     """
     with seeded(seed, "initial weights"):
-        network = _make(model, classes, channels)
-    if network.classes not in (0, classes):
+        network = _make(model, data.classes, data.channels)
+    if network.classes not in (0, data.classes):
         if not replace_head:
             raise UserError(
-                f"the pretrained weights of {model.name} know {network.classes} classes, not {classes}",
+                f"the pretrained weights of {model.name} know {network.classes} classes, not {data.classes}",
                 "the final layer has to be trained for these classes; the rest of the weights can stay",
             )
         for parameter in network.module.get_submodule(network.head).parameters():
@@ -62,17 +52,42 @@ def build(
     made_for = said.get("timm_name", "")
     if made_for and made_for != bare(model.name):
         log.warning("%s was made for %s, not %s: names fit, numbers may not", model.weights, made_for, model.name)
-    known = bool(model.weights) or model.name in MODELS
+    # What the source says of its pretrained weights is no concern of random ones.
+    known = network if model.weights or model.name in MODELS else Network(network.module, network.head)
     return Tapped(
         network.module,
-        mean=model.mean or _numbers(said.get("mean", ""), channels) or (network.mean if known else ()) or mean,
-        std=model.std or _numbers(said.get("std", ""), channels) or (network.std if known else ()) or std,
-        size=model.size or size,
+        Preparation(
+            mean=model.mean or _numbers(said.get("mean", ""), data.channels) or known.mean or data.mean,
+            std=model.std or _numbers(said.get("std", ""), data.channels) or known.std or data.std,
+            size=model.size or data.size,
+            interpolation=said.get("interpolation", "") or known.interpolation,
+        ),
         head=network.head,
         stages=model.stages or network.stages,
-        interpolation=said.get("interpolation", "") or (network.interpolation if known else "bilinear"),
         metadata=said,
     )
+
+
+def check_file(model: Model, channels: int) -> None:
+    """Refuses a local file of weights for another network, before anything slow is done; built without memory.
+
+    Networks of a user's own and of the hub are left to `build`.
+
+    Args:
+        model: What the recipe says.
+        channels: Of the images.
+
+    Raises:
+        UserError: names the known network that the weights fit, with the flags to write.
+    """
+    if not Path(model.weights or "-").is_file() or ".py:" in model.name or model.name.startswith("hf-hub:"):
+        return
+    try:
+        with torch.device("meta"):
+            network = _make(replace(model, weights=""), CLASSES, channels)
+    except NotImplementedError:  # it computes its widths with tensors
+        return
+    check_fit(network.module, model.weights, network.head)
 
 
 def _make(model: Model, classes: int, channels: int) -> Network:

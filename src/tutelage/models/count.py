@@ -1,4 +1,4 @@
-"""How big a network is: parameters and multiply-accumulates."""
+"""Counts how big a network is, in parameters and in multiply-accumulates."""
 
 import torch
 from torch import nn

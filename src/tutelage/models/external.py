@@ -1,4 +1,4 @@
-"""Networks that are not ours: of timm, of torchvision, of a file of the user's own."""
+"""Makes networks that are not ours: those of timm, of torchvision, and of a file of the user's own."""
 
 import inspect
 from collections.abc import Callable

@@ -41,12 +41,12 @@ class MLPerfTinyResNet8(nn.Module):
         conv, bn = self.conv, self.bn
         x = F.relu(bn[0](conv[0](images)))
         x = self.out[0](x + bn[2](conv[2](F.relu(bn[1](conv[1](x))))))
-        x = self.out[1](conv[5](x) + bn[4](conv[4](F.relu(bn[3](conv[3](_padded(x)))))))
-        x = self.out[2](conv[8](x) + bn[6](conv[7](F.relu(bn[5](conv[6](_padded(x)))))))
+        x = self.out[1](conv[5](x) + bn[4](conv[4](F.relu(bn[3](conv[3](padded(x)))))))
+        x = self.out[2](conv[8](x) + bn[6](conv[7](F.relu(bn[5](conv[6](padded(x)))))))
         return self.fc(x.mean((2, 3)))
 
 
-def _padded(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
+def padded(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
     """TensorFlow's padding "same" for a 3x3 convolution of stride 2: an odd zero goes right and below."""
     (above, below), (left, right) = [(1 - (side + 1) % 2, 1) for side in x.shape[2:]]
     return F.pad(x, (left, right, above, below))

@@ -1,4 +1,4 @@
-"""How large the networks of other libraries are, without their weights and without memory for them."""
+"""Says how large the networks of other libraries are, without their weights and without memory for them."""
 
 from typing import NamedTuple
 

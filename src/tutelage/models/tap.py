@@ -1,8 +1,8 @@
-"""A network ready for pixels: it normalises and resizes inside, and says its logits, embedding and stages."""
+"""Makes a network ready for pixels: it normalises and resizes inside, and says its logits, embedding and stages."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +47,20 @@ class _Catch:
         return tensor
 
 
+class Preparation(NamedTuple):
+    """How a network wants its pixels."""
+
+    mean: tuple[float, ...]
+    """Per channel, of pixels in [0, 1]."""
+    std: tuple[float, ...]
+    """Per channel."""
+    size: int
+    """The side in pixels that the network sees. Images of another side are resized: interpolation as in image
+    libraries, antialiased when shrinking."""
+    interpolation: str = "bilinear"
+    """Or "bicubic" (clipped to [0, 1] afterwards, as image libraries do)."""
+
+
 class Tapped(nn.Module):
     """A classifier that takes pixels in [0, 1] and returns `Outputs`.
 
@@ -55,14 +69,10 @@ class Tapped(nn.Module):
 
     Args:
         network: Any module from images [B, C, size, size] to logits [B, classes].
-        mean: Per channel, of pixels in [0, 1].
-        std: Per channel.
-        size: The side in pixels that the network sees. Images of another side are resized: interpolation as
-            in image libraries, antialiased when shrinking.
+        preparation: Of its pixels.
         head: Module path of the final layer. Its input is the embedding; where that is a map (a 1x1 convolution as
             the classifier), its mean over positions.
         stages: Module paths whose outputs are the features, shallow to deep.
-        interpolation: "bilinear" or "bicubic" (clipped to [0, 1] afterwards, as image libraries do).
         metadata: What the weights file says of itself, e.g. the network that it was made for.
 
     Raises:
@@ -75,25 +85,22 @@ class Tapped(nn.Module):
     def __init__(
         self,
         network: nn.Module,
+        preparation: Preparation,
         *,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        size: int,
         head: str,
         stages: tuple[str, ...],
-        interpolation: str = "bilinear",
         metadata: Mapping[str, str] | None = None,
     ):
         super().__init__()
         self.network = network
-        self.mean, self.std, self.size = tuple(mean), tuple(std), size
+        self.mean, self.std, self.size, self.interpolation = preparation
         if len(self.mean) != len(self.std):
-            raise UserError(f"mean has {len(mean)} numbers, std {len(std)}", "give one for each channel")
-        self.head, self.stages, self.interpolation = head, stages, interpolation
+            raise UserError(f"mean has {len(self.mean)} numbers, std {len(self.std)}", "give one for each channel")
+        self.head, self.stages = head, stages
         self.metadata = dict(metadata or {})
         # x * scale + shift is one kernel; (x - mean) / std would be two.
-        self.register_buffer("scale", 1 / torch.tensor(std).view(-1, 1, 1), persistent=False)
-        self.register_buffer("shift", -torch.tensor(mean).view(-1, 1, 1) * self.scale, persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(self.std).view(-1, 1, 1), persistent=False)
+        self.register_buffer("shift", -torch.tensor(self.mean).view(-1, 1, 1) * self.scale, persistent=False)
         self._embedding = _Catch()
         self._features = [_Catch() for _ in stages]
         _module(network, head).register_forward_pre_hook(self._embedding.input)
@@ -159,6 +166,7 @@ class Tapped(nn.Module):
         image = torch.zeros(1, len(self.mean), self.size, self.size, dtype=weight.dtype, device=weight.device)
         with evaluating(self):
             outputs = self(image, EVERYTHING if self.stages else EVERYTHING - {"features"})
+        _check_answer(outputs.logits)
         return Sizes(
             classes=outputs.logits.shape[1],
             embedding=outputs.embedding.shape[1] if outputs.embedding is not None else None,
@@ -166,6 +174,21 @@ class Tapped(nn.Module):
             stages=self.stages,
             head=head_of(_module(self.network, self.head)),
         )
+
+
+def _check_answer(answer: Any) -> None:
+    """Refuses what is not a row of numbers for one image.
+
+    Raises:
+        UserError: names what the network returns.
+    """
+    if isinstance(answer, Tensor) and answer.ndim == 2:
+        return
+    told = f"a tensor of shape {list(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
+    raise UserError(
+        f"the network answers one image with {told} and not with logits of shape [1, classes]",
+        "let its forward return the logits alone, [images, classes]",
+    )
 
 
 def head_of(layer: nn.Module) -> Head | None:

@@ -1,4 +1,4 @@
-"""Which part of a network is trained; the rest is frozen truly: no gradient, and BatchNorm and dropout in eval mode."""
+"""Chooses which part of a network is trained; the rest is frozen, its BatchNorm and dropout in eval mode."""
 
 from typing import Literal
 

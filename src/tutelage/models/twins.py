@@ -1,4 +1,4 @@
-"""Networks that cannot be told apart by their weights: the same names and shapes, other padding and BatchNorm eps.
+"""Knows networks that cannot be told apart by their weights: same names and shapes, other padding or BatchNorm eps.
 
 timm keeps many architectures twice, as PyTorch and as TensorFlow compute them ("tf_"): weights of one load into the
 other without an error and lose points of accuracy without a word (EfficientNet-lite0: seven on ImageNet).
@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from tutelage.models import Model
-from tutelage.models.weights import metadata
+from tutelage.models.checkpoints import metadata
 
 PREFIX = "tf_"
 SOURCE = "timm:"

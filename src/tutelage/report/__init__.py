@@ -1,4 +1,4 @@
-"""The report of a study: one table on the terminal, one self-contained HTML file."""
+"""Writes the report of a study: one table on the terminal, one self-contained HTML file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The charts of the report: each a pure function from rows of numbers to an SVG; all numbers are also in its tables."""
+"""Draws the charts of the report: each is a pure function from rows of numbers to an SVG."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the numbers allow to be said, in one honest sentence, and one more about the teacher."""
+"""Says what the numbers allow to be said, in one sentence, and in one more about the teacher."""
 
 import statistics
 

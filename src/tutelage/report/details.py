@@ -1,4 +1,4 @@
-"""The charts of the report that look closer: at probabilities, confusions between classes, a search's settings."""
+"""Draws the closer charts of the report: probabilities, confusions between classes, the settings of a search."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""report.html from results.json: one file that opens offline, needs no scripts, and says every number it draws."""
+"""Writes report.html from results.json: a file that opens offline, needs no script, and says every number it draws."""
 
 import statistics
 from importlib import resources

@@ -1,4 +1,4 @@
-"""What results.json holds: everything that the report of a study shows; and its reader.
+"""Types and reads results.json, which holds everything that the report of a study shows.
 
 The measures on a split are `Measured`: each under its name in `MEASURES`.
 """

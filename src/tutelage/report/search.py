@@ -1,4 +1,4 @@
-"""What a search promised, and what of it fresh seeds kept, in lines for the terminal."""
+"""Says in lines for the terminal what a search promised, and what of it fresh seeds kept."""
 
 from typing import Any
 

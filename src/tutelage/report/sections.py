@@ -1,4 +1,4 @@
-"""What the page shows where results.json holds it: costs, calibration, confusions, dark knowledge, a search.
+"""Writes the parts of the page that not every study has: costs, calibration, confusions, dark knowledge, a search.
 
 Each function returns what a part of page.html needs, or nothing where the study did not measure it.
 """

@@ -1,4 +1,4 @@
-"""results.json as tables: one record a row, which the terminal, the page and its charts all show."""
+"""Turns results.json into tables, one record a row, which the terminal, the page and its charts all show."""
 
 import json
 import shlex

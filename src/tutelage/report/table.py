@@ -1,4 +1,4 @@
-"""The main table of a study on the terminal; plain text where it is piped."""
+"""Prints the main table of a study on the terminal; plain text where it is piped."""
 
 from rich.console import Console
 from rich.table import Table

@@ -1,4 +1,4 @@
-"""Numbers as people read them, in ASCII for pipes and files. Shares and differences of shares are in [-1, 1]."""
+"""Writes numbers as people read them, in ASCII for pipes and files. Shares and their differences are in [-1, 1]."""
 
 import re
 import statistics

@@ -1,4 +1,4 @@
-"""How the report's charts look, and how altair's become SVG inside the page.
+"""Sets how the charts of the report look, and turns those of altair into SVG inside the page.
 
 Colours are CSS variables of style.css, so that one drawing serves light, dark and paper. Series differ in colour, shape
 and dash, so that none of them is needed to tell two apart.

@@ -1,1 +1,1 @@
-"""What a run is: its recipe, its plan, where it runs, its folder."""
+"""Says what a run is: its recipe, its plan, where it runs, its folder."""

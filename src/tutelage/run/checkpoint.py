@@ -1,4 +1,4 @@
-"""A run's state between two steps, as safetensors and JSON; a folder that appears by rename.
+"""Keeps the state of a run between two steps, as safetensors and JSON, in a folder that appears by rename.
 
 The data pipeline has no state but the step, the generator none but the seed: what is left is weights and the
 optimiser's moments.

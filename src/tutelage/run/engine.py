@@ -1,4 +1,4 @@
-"""Where a run runs: devices, precision, compilation. It changes the speed, not the recipe."""
+"""Says where a run runs: devices, precision, compilation. It changes the speed, not the recipe."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One run on disk: recipe, environment, metrics, results. The folder's name ends in the recipe's hash."""
+"""Keeps one run on disk: recipe, environment, metrics, results. The folder's name ends in the recipe's hash."""
 
 import logging
 import os
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import files
+from tutelage.edge import processor
 from tutelage.errors import UserError
 from tutelage.run import recipe
 from tutelage.run.engine import Engine
@@ -130,17 +131,13 @@ def environment(engine: Engine, process: Process | None = None) -> dict[str, Any
 
 
 def machine() -> dict[str, Any]:
-    """The processor's name, its cores, torch's threads and the GPU."""
+    """The processor's name, its instruction sets for 8-bit products, its cores, torch's threads and the GPU."""
     import torch
 
-    processor = platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = names[0] if names else processor
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": processor,
+        "processor": processor.name(),
+        "int8_instructions": processor.instruction_sets(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

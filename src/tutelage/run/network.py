@@ -1,4 +1,4 @@
-"""A recipe's network for the images of a data set: built, and refused where its classes are not those of the data."""
+"""Builds the network of a recipe for a data set, and refuses one whose classes are not those of the data."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import torch
 from tutelage import files
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
 from tutelage.models.whiten import whiten
@@ -62,27 +62,26 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
     channels, height, _ = dataset.train.shape
     if Path(model.weights or "-").is_dir():
         model = dataclasses.replace(model, weights=str(weights_file(model.weights)))
-    network = build(
-        model,
-        classes=len(dataset.classes),
-        channels=channels,
-        size=height,
-        mean=dataset.mean,
-        std=dataset.std,
-        seed=seed,
-        replace_head=learns,
-    )
+    spec = DataSpec(len(dataset.classes), channels, height, dataset.mean, dataset.std)
+    network = build(model, spec, seed=seed, replace_head=learns)
     if learns and model.init == "whiten":
         count = min(max(WHITENED_BY // network.size**2, 1), len(dataset.train))
         whiten(network, dataset.train.plain(torch.linspace(0, len(dataset.train) - 1, count).long()))
     try:
         classes = network.sizes().classes
-    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+    except UserError as error:
+        raise UserError(f"{model.name}: {error.message}", error.hint) from None
+    except Exception as error:  # a network of the user's own may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{model.name} fails on images of {channels} x {network.size} x {network.size}: "
-            f"{str(error).strip().splitlines()[0]}",
+            f"{model.name} fails on images of {channels} x {network.size} x {network.size}: {reason}",
             "let it resize them (model.size), or choose a network for images of this size",
         ) from error
+    if classes == 1 and len(dataset.classes) == 2:
+        raise UserError(
+            f"{model.name} answers with one number where {dataset.name} has 2 classes: that is a sigmoid's",
+            "let it answer with two: torch.cat([-z, z], 1) / 2, z being that number before the sigmoid",
+        )
     if classes != len(dataset.classes):
         raise UserError(
             f"{model.name} answers with {classes} classes, {dataset.name} has {len(dataset.classes)}",

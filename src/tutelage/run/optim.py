@@ -1,4 +1,4 @@
-"""How a network is trained: optimiser, learning rate, averaging. The learning rate is a pure function of the step."""
+"""Says how a network is trained: optimiser, learning rate, averaging. The rate is a pure function of the step."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which of several processes this one is, and on which device it computes."""
+"""Says which of several processes this one is, and on which device it computes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

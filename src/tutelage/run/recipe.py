@@ -1,35 +1,31 @@
-"""One training run in full: the same recipe gives the same numbers.
+"""Defines the recipe, one training run in full: the same recipe gives the same numbers.
 
 A recipe is a tree of frozen dataclasses. `Recipe.to_dict` and `from_dict` are its JSON and TOML form; `identity` is
 what its hash is made of: files of weights by their content, not by their path.
 """
 
 import dataclasses
-import json
-import tomllib
-import types
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from tutelage import files
 from tutelage.data import Data
 from tutelage.data.augment import Augment
-from tutelage.errors import UserError, unknown
+from tutelage.errors import UserError
 from tutelage.methods import method_name
 from tutelage.methods.base import Method
 from tutelage.methods.baseline import Baseline
-from tutelage.methods.finding import find_method, method_label, method_words, temperatures
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
+from tutelage.methods.finding import method_words, temperatures
 from tutelage.models import Model
-from tutelage.run import toml
+from tutelage.run import plain_values, toml
 from tutelage.run.optim import Fit
+from tutelage.run.parsing import as_plain, parsed, without_defaults
+from tutelage.run.plain_values import shown
 
 SCHEMA = 1
 """Of the file form; a recipe with another number is refused."""
-
-WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list", dict: "a table"}
-"""Types as people say them."""
 
 Tune = Literal["none", "head", "last_stage", "full"]
 
@@ -98,20 +94,23 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, defaults included, as JSON values."""
-        return {"schema": SCHEMA} | _plain(self)
+        return {"schema": SCHEMA} | as_plain(self)
 
     @staticmethod
-    def from_dict(plain: dict[str, Any]) -> "Recipe":
+    def from_dict(plain: Any) -> "Recipe":
         """The recipe of `to_dict`, or of a part of it: what is absent has its default.
 
         Raises:
             UserError: a field that does not exist, or a value of another type.
         """
+        if not isinstance(plain, dict):
+            raise UserError(f"a recipe is a table of fields, not {shown(plain)}", "tutelage recipe NAME prints one")
+        plain_values.check(plain)
         plain = dict(plain)
         schema = plain.pop("schema", SCHEMA)
         if schema != SCHEMA:
-            raise UserError(f"recipe of schema {schema}; this version reads schema {SCHEMA}", "write it anew")
-        return _parse(Recipe, plain, "")
+            raise UserError(f"recipe of schema {shown(schema)}; this version reads schema {SCHEMA}", "write it anew")
+        return parsed(Recipe, plain, "")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -120,7 +119,7 @@ class Recipe:
         Fields at their default are left out, so that a field added later renames no run; a default that changes
         raises `SCHEMA`.
         """
-        plain: dict[str, Any] = {"schema": SCHEMA} | _without_defaults(self)
+        plain: dict[str, Any] = {"schema": SCHEMA} | without_defaults(self)
         plain["data"] = self.data.identity
         if self.teacher is not None:
             plain["teacher"] = _as_it_teaches(self.teacher)
@@ -139,8 +138,7 @@ class Recipe:
     def name(self) -> str:
         """The run's folder: readable, and ending in the recipe's hash."""
         words = [self.data.title, method_words(self.method), self.student.name, f"s{self.seed}"]
-        readable = "-".join(Path(word).name.replace(":", "_").replace("/", "_") for word in words)
-        return f"{readable}-{files.digest(self.identity)[:8]}"
+        return f"{readable(*words)}-{files.digest(self.identity)[:8]}"
 
     @property
     def as_baseline(self) -> "Recipe":
@@ -201,19 +199,29 @@ class Recipe:
             )
 
 
+def readable(*words: str) -> str:
+    """Words as one name of a folder; of what is a path its last part.
+
+    >>> readable("photos", "kd", "nets/own.py:make", "s0")
+    'photos-kd-own.py_make-s0'
+    """
+    return "-".join(one_name(Path(word).name) for word in words)
+
+
+def one_name(text: str) -> str:
+    """Text as the name of one file or folder, on any system."""
+    return text.translate(str.maketrans(":/\\", "___"))
+
+
 def from_file(path: Path) -> Recipe:
     """The recipe in a TOML or JSON file.
 
     Raises:
         UserError: no such file, not TOML or JSON, or not a recipe.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"there is no recipe file {path}", "tutelage recipe NAME > my_recipe.toml writes one")
-    text = path.read_text(encoding="utf-8")
-    try:
-        plain = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
-        raise UserError(f"{path} is not valid {path.suffix[1:].upper()}: {error}", "mend the line it names") from None
+    plain = plain_values.read(path)
     try:
         return Recipe.from_dict(plain)
     except UserError as error:
@@ -235,91 +243,18 @@ def weights_file(weights: str) -> Path:
     if path.is_dir():
         path = path / "student.safetensors"
         if not path.is_file():
+            if not (path.parent / "recipe.json").is_file():
+                raise UserError(f"{weights} is a folder, and no run's", "name a file of weights, or a run's folder")
             raise UserError(f"{weights} holds no finished run (no student.safetensors)", "train it to its end first")
     if not path.is_file():
         raise UserError(f"there is no file of weights {weights}", 'give a .safetensors or .pth file, or "pretrained"')
     return path
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        name = {"name": method_label(value)} if isinstance(value, Method) else {}
-        return name | {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
-
 def _as_it_teaches(spec: TeacherSpec) -> dict[str, Any]:
     """What of a teacher makes another run: how it would be trained does not, where it is not."""
-    plain = _without_defaults(spec)
+    plain = without_defaults(spec)
     if spec.tune == "none":
         plain.pop("seed", None)
         plain["fit"] = {}
-    return plain
-
-
-def _without_defaults(record: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {"name": method_label(record)} if isinstance(record, Method) else {}
-    for f in dataclasses.fields(record):
-        value = getattr(record, f.name)
-        if dataclasses.is_dataclass(value):
-            values[f.name] = _without_defaults(value)
-        elif value != (f.default if f.default_factory is dataclasses.MISSING else f.default_factory()):
-            values[f.name] = _plain(value)
-    return values
-
-
-def _parse(kind: Any, plain: Any, where: str) -> Any:
-    """A value of the annotated type `kind` from JSON values; `where` is its address in the recipe."""
-    origin = get_origin(kind)
-    if hasattr(kind, "__metadata__"):
-        return _parse(kind.__origin__, plain, where)
-    if kind is Any or (origin is None and isinstance(kind, type) and type(plain) is kind):
-        return plain
-    if isinstance(kind, type) and issubclass(kind, Method):
-        plain = dict(_object(plain, where))
-        if "name" not in plain:
-            raise UserError(f"{where} has no name", f'write name = "kd" in [{where}]')
-        return _fields(find_method(plain.pop("name")), plain, where)
-    if dataclasses.is_dataclass(kind):
-        return _fields(kind, _object(plain, where), where)
-    if origin is Literal:
-        if plain not in get_args(kind):
-            raise unknown(f"value of {where}:", str(plain), [str(choice) for choice in get_args(kind)])
-        return plain
-    if origin in (types.UnionType,):
-        if plain is None:
-            return None
-        return _parse(next(arm for arm in get_args(kind) if arm is not type(None)), plain, where)
-    if origin is tuple and isinstance(plain, list | tuple):
-        return tuple(_parse(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(plain))
-    if origin is dict and isinstance(plain, dict):
-        return plain
-    if kind is float and type(plain) is int:
-        return float(plain)
-    expected = WORDS.get(origin or kind, str(kind))
-    raise UserError(f"{where} = {plain!r} is not {expected}", f"write {expected} for {where}")
-
-
-def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
-    hints = get_type_hints(kind, include_extras=True)
-    known = [f.name for f in dataclasses.fields(kind)]
-    values = {}
-    for name, value in plain.items():
-        if name not in known:
-            raise unknown("field", f"{where}.{name}".lstrip("."), [f"{where}.{k}".lstrip(".") for k in known])
-        values[name] = _parse(hints[name], value, f"{where}.{name}".lstrip("."))
-    for f in dataclasses.fields(kind):
-        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if required and f.name not in values:
-            raise UserError(f"{where} has no {f.name}", f"give {where}.{f.name} a value")
-    return kind(**values)
-
-
-def _object(plain: Any, where: str) -> dict[str, Any]:
-    if not isinstance(plain, dict):
-        raise UserError(f"{where} = {plain!r} is not a table", f"write [{where}] with fields under it")
     return plain

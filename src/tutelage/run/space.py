@@ -1,4 +1,4 @@
-"""Which of a method's numbers a search varies, and methods with other numbers; the ranges stand beside the fields."""
+"""Says which numbers of a method a search varies, and makes the method with other numbers; fields carry the ranges."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""JSON values as TOML, which the standard library reads but does not write."""
+"""Writes JSON values as TOML, which the standard library reads but does not write."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Where things happen: the folder of all runs, the folder of the data sets, and the engine."""
+"""Says where things happen: the folder of all runs, the folder of the data sets, and the engine."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

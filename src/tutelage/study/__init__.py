@@ -1,1 +1,1 @@
-"""Many runs, one claim: studies, searches, comparisons."""
+"""Runs many trainings for one claim: studies, searches, comparisons."""

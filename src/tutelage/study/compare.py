@@ -1,4 +1,4 @@
-"""Any finished runs or studies side by side, where they can be: on val, paired by seed, and in what they differ."""
+"""Compares finished runs or studies where they can be compared: on val, paired by seed, and in what they differ."""
 
 import dataclasses
 from pathlib import Path

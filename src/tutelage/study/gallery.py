@@ -1,5 +1,6 @@
-"""What the teacher knows beyond the labels, in a dozen validation images: its softened answer beside those of the
-student with and without it. Never an image of test.
+"""Shows what the teacher knows beyond the labels: its softened answers beside those of the student with and without it.
+
+A dozen validation images; never an image of test.
 """
 
 import base64

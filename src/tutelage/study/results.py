@@ -1,4 +1,4 @@
-"""From the runs of a finished study to its results.json, whose form is in report/results.py."""
+"""Gathers results.json, whose form is in report/results.py, from the runs of a finished study."""
 
 import dataclasses
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Many runs, one claim: the same student with and without the teacher, on paired seeds, and the test split opened once.
+"""Runs a study: the same student with and without the teacher, on paired seeds, and the test split opened once.
 
 `Study.run` does everything from images to report; each step finds what is already there, so that the same call goes on
 after any interruption.
@@ -20,7 +20,7 @@ from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
 from tutelage.report.results import RESULTS_FILE
 from tutelage.run.folder import environment
-from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.workspace import Workspace
 from tutelage.study import handed
 from tutelage.study.finished import Finished, Trained, teaches
@@ -78,8 +78,8 @@ class Study:
         """Readable, and ending in a hash of all recipes and seeds."""
         identity = [recipe.identity | {"seed": 0} for recipe in self.rows] + [list(self.seeds)]
         first = self.rows[-1]
-        readable = self.name or f"{first.data.title}-{method_words(first.method)}-{Path(first.student.name).name}"
-        return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+        named = one_name(self.name) or readable(first.data.name, method_words(first.method), first.student.name)
+        return f"study-{named}-{files.digest(identity)[:8]}"
 
     def run(self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False) -> Path:
         """Trains, evaluates, exports and reports; the study's folder.

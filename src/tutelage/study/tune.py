@@ -1,4 +1,4 @@
-"""A method's numbers for this student and these images: searched on val, and the winner's luck made visible.
+"""Searches a method's numbers for this student and these images on val, and shows how much of the winner was luck.
 
 Optuna proposes; every trial is an ordinary run of an ordinary recipe, found again by its hash, and all read the same
 teacher's answers. A trial first trains a run of a third of its epochs, with a schedule of its own, and goes on to the
@@ -21,11 +21,11 @@ from tutelage.methods.base import Method
 from tutelage.report.results import TriedOut
 from tutelage.report.search import tried
 from tutelage.run.folder import Run
-from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
-from tutelage.study.proposals import proposals
 from tutelage.study.results import labels
+from tutelage.study.search import Search, at_work, opened, trial_lock
 from tutelage.study.study import SEEDS, Study
 from tutelage.study.watch import Watch
 from tutelage.training.loop import train
@@ -36,31 +36,6 @@ if TYPE_CHECKING:
 
 EARLY = 3
 """A trial's first run has so many times fewer epochs than its second."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """How much is tried, and on what."""
-
-    trials: int = 20
-    """Settings in all, over all processes and calls; the methods' defaults come first."""
-    minutes: float = 0.0
-    """No trial begins after so many minutes of this process; 0: no limit."""
-    epochs: int = 0
-    """Epochs of a trial; 0: as many as the recipe has."""
-    part: int = 0
-    """Training images of a trial; 0: the recipe's."""
-    seed: int = 1000
-    """The seed of every trial and of the proposals; it must not be one of the closing study's."""
-    prune: bool = True
-    """End a trial after a run of a third of its epochs where that is worse than the median."""
-
-    def __post_init__(self) -> None:
-        if self.trials < 1 or self.minutes < 0:
-            raise UserError(
-                f"search.trials = {self.trials}, search.minutes = {self.minutes:g}",
-                "at least one trial, and 0 minutes or more (0: no limit)",
-            )
 
 
 class Outcome(TypedDict):
@@ -108,13 +83,13 @@ class Tuning:
         """Readable, and ending in a hash of what is searched; not of how many trials, so that more can be added."""
         settings = dataclasses.asdict(self.search) | {"trials": 0, "minutes": 0}
         identity = [recipe.identity | {"seed": 0} for recipe in self.recipes] + [settings]
-        return f"tune-{self._readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+        return f"tune-{self._readable}-{files.digest(identity)[:8]}"
 
     @property
     def _readable(self) -> str:
         first = self.recipes[0]
-        words = [first.data.title, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
-        return self.name or "-".join(Path(word).name for word in words)
+        words = [first.data.name, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
+        return one_name(self.name) or readable(*words)
 
     def run(
         self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False
@@ -139,7 +114,7 @@ class Tuning:
         with watch.noting_a_stop(folder):
             self.search_trials(workspace)
         outcome = self.outcome(folder)
-        if any(_at_work(folder, trial["number"]) for trial in outcome["trials"]):
+        if any(at_work(folder, trial["number"]) for trial in outcome["trials"]):
             progress.say(f"other processes still work on trials of {folder}: the last of them makes the study")
             watch.note(folder)
             return None
@@ -186,7 +161,7 @@ class Tuning:
         from optuna.trial import TrialState
 
         trials: list[TriedOut] = []
-        for trial in self._proposals(folder).trials:
+        for trial in opened(folder, self.search).trials:
             if trial.state in (TrialState.WAITING, TrialState.FAIL) or "run" not in trial.user_attrs:
                 continue
             attributes = trial.user_attrs
@@ -223,9 +198,6 @@ class Tuning:
     def _start(self, label: str) -> Recipe:
         return next(recipe for recipe in self.recipes if method_words(recipe.method) == label)
 
-    def _proposals(self, folder: Path) -> "Optuna":
-        return proposals(folder, seed=self.search.seed, trials=self.search.trials, prune=self.search.prune)
-
     @contextmanager
     def _next(self, folder: Path) -> "Generator[tuple[Optuna, Trial] | None]":
         """The next trial, this process's alone while the block runs; None where the budget is spent."""
@@ -234,19 +206,19 @@ class Tuning:
         with ExitStack() as held:
             # One process at a time decides; what a dead one left is proposed again.
             with files.locked(folder / "lock", wait=True):
-                search = self._proposals(folder)
+                search = opened(folder, self.search)
                 if not search.trials:
                     for recipe in self.recipes:
                         search.enqueue_trial(self._parameters(recipe.method), {"defaults": True})
                 for trial in search.get_trials(states=(TrialState.RUNNING,)):
-                    if not _at_work(folder, trial.number):
+                    if not at_work(folder, trial.number):
                         search.tell(trial.number, state=TrialState.FAIL)
                         search.enqueue_trial(trial.params, {"defaults": trial.user_attrs.get("defaults", False)})
                 counted = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
                 spent = len(search.get_trials(deepcopy=False, states=counted)) >= self.search.trials
                 trial = None if spent else search.ask()
                 if trial is not None:
-                    held.enter_context(files.locked(_lock(folder, trial.number)))
+                    held.enter_context(files.locked(trial_lock(folder, trial.number)))
             yield None if trial is None else (search, trial)
 
     def _parameters(self, method: Method) -> dict[str, Any]:
@@ -294,16 +266,6 @@ class Tuning:
             return
         search.tell(trial, val)
         progress.say(f"{what}: val {val:.2%}, best so far {search.best_value:.2%}")
-
-
-def _lock(folder: Path, number: int) -> Path:
-    return folder / f"trial-{number}.lock"
-
-
-def _at_work(folder: Path, number: int) -> bool:
-    """Whether a process is working on a trial; one that died holds no lock."""
-    with files.locked(_lock(folder, number)) as alone:
-        return not alone
 
 
 def _val(run: Run) -> float:

@@ -1,1 +1,1 @@
-"""Who answers: live, from a cache, several as one; its answers are paid once."""
+"""Answers for the teacher: live, from a cache, several as one; its answers are paid once."""

@@ -1,4 +1,4 @@
-"""Anything that answers a batch: a live network, a cache, several of them, or nobody."""
+"""Answers a batch, whoever the teacher is: a live network, a cache, several of them, or nobody."""
 
 import math
 from abc import ABC, abstractmethod
@@ -8,8 +8,6 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from tutelage.data.augment import Augment
-from tutelage.data.images import Images
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs
@@ -94,21 +92,6 @@ def mean_logits(logits: list[Float[Tensor, "B C"]], temperature: float) -> Float
     level = softened.logsumexp(dim=-1, keepdim=True)
     log_p = (softened - level).logsumexp(dim=0) - math.log(len(logits))
     return temperature * (log_p + level.mean(dim=0))
-
-
-@torch.inference_mode()
-def ask(
-    network: nn.Module,
-    images: Images,
-    augment: Augment,
-    sample: Int64[Tensor, " B"],
-    view: int,
-    want: frozenset[str] = frozenset(),
-) -> Outputs:
-    """What a frozen network says about one view of some images; on its own device."""
-    pixels = images.view(sample, torch.full_like(sample, view), augment).pixels
-    device = next(network.parameters()).device
-    return network(pixels.to(device, memory_format=torch.channels_last), want)
 
 
 def frozen(network: Network) -> Network:

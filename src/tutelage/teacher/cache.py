@@ -1,4 +1,4 @@
-"""The teacher paid once: its answers on disk under (sample, view).
+"""Pays the teacher once: keeps its answers on disk under (sample, view).
 
 `<root>/v1-<digest>/manifest.json` holds the identity in full, `view_0003/logits_00008192.npy` the rows of samples
 8192..16383 in view 3, in sample order, beside a line with the checksum. Rows are addressed, never counted, so order,
@@ -6,7 +6,7 @@ batch size and devices do not matter; files appear by rename and never change, s
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +17,21 @@ from torch import Tensor, nn
 
 from tutelage import files
 from tutelage.data.augment import Augment
-from tutelage.data.images import Images, Views, workers_beside
+from tutelage.data.images import Images
 from tutelage.errors import UserError
 from tutelage.models.tap import Tapped
-from tutelage.models.weights import weights_digest
 from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing
-from tutelage.rng import RNG_VERSION
 from tutelage.run.process import ALONE, Process
-from tutelage.teacher import shards
-from tutelage.teacher.answer import ask, frozen
+from tutelage.teacher import asking, shards
+from tutelage.teacher.answer import frozen
+from tutelage.teacher.identity import FORMAT
 from tutelage.teacher.shards import Shard
 
-FORMAT = 1
 SHARD = 8192
 """Samples a file."""
-FILL_BATCH = 64
-"""Images a pass on a CPU: the maps of more leave its caches (benchmarks/fill.py). Eight times as many on a GPU."""
 TOLERANCE = 2e-3
 """Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
-
-
-def identity(
-    network: Tapped, name: str, images: Images, augment: Augment, precision: str, storage: str
-) -> dict[str, Any]:
-    """Everything an answer depends on, and nothing else: not the number of views, student, method, batch or order.
-
-    Args:
-        network: The teacher.
-        name: Its name, for people.
-        images: The training split.
-        augment: Which views exist.
-        precision: Of the teacher's forward pass.
-        storage: Of the files, "float16" or "float32".
-    """
-    return {
-        "format": FORMAT,
-        "rng": RNG_VERSION,
-        "teacher": {
-            "name": name,
-            "weights": weights_digest(network),
-            "size": network.size,
-            "mean": list(network.mean),
-            "std": list(network.std),
-            "interpolation": network.interpolation,
-        },
-        "images": {"digest": images.digest, "samples": len(images)},
-        "augment": augment.identity,
-        "precision": precision,
-        "storage": storage,
-    }
 
 
 class TeacherCache:
@@ -144,8 +109,8 @@ class TeacherCache:
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
             for view, start in blocks:
-                shown = _shown(network, images, augment, view, range(start, self._end(start)))
-                answers = _answers(network, shown, fields, advance)
+                shown = asking.shown(network, images, augment, view, range(start, self._end(start)))
+                answers = asking.answers(network, shown, fields, advance)
                 for field in fields:
                     self._write(Shard(field, view, start), answers[field])
                 paid += self._end(start) - start
@@ -201,7 +166,7 @@ class TeacherCache:
         sample = torch.linspace(0, self.samples - 1, min(rows, self.samples)).long()
         for view in self.views() if views is None else views:
             stored = self.answers(sample, torch.full_like(sample, view)).logits
-            fresh = ask(frozen(network), images, augment, sample, view).logits.float().cpu()
+            fresh = asking.ask(frozen(network), images, augment, sample, view).logits.float().cpu()
             difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
             worst = max(worst, difference if math.isfinite(difference) else math.inf)
         if worst > TOLERANCE:
@@ -276,13 +241,14 @@ class TeacherCache:
         return self._end(shard.start) - shard.start
 
     def _write(self, shard: Shard, rows: Tensor) -> None:
-        rows = rows.to(getattr(torch, self.manifest["storage"]))
-        if not rows.isfinite().all():
+        stored = rows.to(getattr(torch, self.manifest["storage"]))
+        if not stored.isfinite().all():
+            wider = ', or set teacher.storage = "float32"' if rows.isfinite().all() else ""
             raise UserError(
                 f"the teacher's {shard.field} are not finite in {self.manifest['storage']} (view {shard.view})",
-                'look at its weights and normalisation, or set teacher.storage = "float32"',
+                f"look at its weights and normalisation{wider}",
             )
-        shards.write(self.folder, shard, rows.numpy())
+        shards.write(self.folder, shard, stored.numpy())
 
     def mapped(self, field: str, view: int) -> list[np.ndarray]:
         """The memory-mapped shards of a view, checked when first mapped.
@@ -304,28 +270,6 @@ class TeacherCache:
 def caches(root: Path) -> list[TeacherCache]:
     """All caches under a root."""
     return [TeacherCache.open(path.parent) for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json"))]
-
-
-def _shown(network: nn.Module, images: Images, augment: Augment, view: int, samples: range) -> Iterator[Views]:
-    """One view of a range of samples, always in the same batches, since kernels may round."""
-    device = next(network.parameters()).device
-    batches = torch.arange(samples.start, samples.stop).split(FILL_BATCH if device.type == "cpu" else 8 * FILL_BATCH)
-    return images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers_beside(device))
-
-
-@torch.inference_mode()
-def _answers(
-    network: nn.Module, shown: Iterable[Views], fields: tuple[str, ...], advance: Callable[[int], None]
-) -> dict[str, Tensor]:
-    """What the teacher says about the views it is shown, on the CPU."""
-    parts: dict[str, list[Tensor]] = {field: [] for field in fields}
-    device = next(network.parameters()).device
-    for views in shown:
-        answer = network(views.pixels.to(device, memory_format=torch.channels_last), frozenset(fields))
-        for field in fields:
-            parts[field].append(getattr(answer, field).float().cpu())
-        advance(len(views.pixels))
-    return {field: torch.cat(rows) for field, rows in parts.items()}
 
 
 def _folder_name(manifest: Any) -> str:

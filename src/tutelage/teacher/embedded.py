@@ -1,4 +1,4 @@
-"""Head-only training pays the backbone once: its embeddings are cached by address, and the head learns from them.
+"""Trains a head alone from cached embeddings, so that the backbone is computed once for every address.
 
 A frozen backbone says the same about the same view, whatever the head has learnt; so ten epochs over views that exist
 cost one backbone pass over each view, forward only. What such a network then says as a teacher of the same views costs
@@ -20,7 +20,8 @@ from tutelage.models.tap import LOGITS, Tapped, evaluating, head_of
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs, Sizes
 from tutelage.run.process import Process
-from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.identity import identity
 
 PLAIN = Augment(crop_padding=0, flip="none")
 """Views that are the images themselves."""

@@ -1,4 +1,4 @@
-"""From a recipe's teacher to something that answers: weights found, checked, and its answers paid once."""
+"""Prepares the teachers of a recipe: finds and checks their weights, and has their answers paid once."""
 
 import logging
 from typing import Any, NamedTuple
@@ -19,8 +19,9 @@ from tutelage.run.recipe import Recipe, TeacherSpec, temperatures
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, mean_logits
-from tutelage.teacher.cache import TeacherCache, identity
+from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.cached import CachedTeacher
+from tutelage.teacher.identity import identity
 from tutelage.teacher.members import Member, load_member, trained_by
 
 log = logging.getLogger(__name__)

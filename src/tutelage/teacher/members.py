@@ -1,4 +1,4 @@
-"""The teachers that a recipe names: their networks, their weights, and what is known of their training."""
+"""Finds the teachers that a recipe names: their networks, their weights, and what is known of their training."""
 
 import dataclasses
 from pathlib import Path

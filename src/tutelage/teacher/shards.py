@@ -1,4 +1,4 @@
-"""One file of a teacher's answers: where it lies, written once, compared with its checksum when it is first mapped."""
+"""Writes and reads one file of a teacher's answers, compared with its checksum when it is first mapped."""
 
 import hashlib
 import io

@@ -1,1 +1,1 @@
-"""One run, from its recipe to its final weights and what they answer."""
+"""Trains one run, from its recipe to its final weights and what they answer."""

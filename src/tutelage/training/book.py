@@ -1,4 +1,4 @@
-"""What is written down while a run goes on: losses, measures on val, time, teacher passes."""
+"""Writes down what a run measures while it goes on: losses, accuracy on val, time, teacher passes."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Student, method and adapters in one module with one `forward`, so that DDP and compile see one."""
+"""Puts student, method and adapters into one module with one `forward`, so that DDP and compile see one."""
 
 import torch
 from jaxtyping import Float

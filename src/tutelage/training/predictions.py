@@ -1,5 +1,7 @@
-"""What finished networks answer, kept on disk: a run's logits on val, a study's on test. Everything said of them is
-computed from these files, and two networks are compared image by image without asking them again.
+"""Keeps what finished networks answer on disk: the logits of a run on val, those of a study on test.
+
+Everything said of them is computed from these files, and two networks are compared image by image without asking them
+again.
 """
 
 import logging

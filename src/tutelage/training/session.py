@@ -1,4 +1,4 @@
-"""One run in one process: its parts set up, what happens after a step, and what is handed over at the end."""
+"""Sets up one run in one process, follows each of its steps, and hands over its results at the end."""
 
 import logging
 from dataclasses import dataclass

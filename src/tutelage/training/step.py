@@ -1,4 +1,4 @@
-"""One training step: from addresses to new weights."""
+"""Takes one training step: from addresses to new weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

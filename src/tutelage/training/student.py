@@ -1,4 +1,4 @@
-"""A finished student on disk: its weights, and a card that says how to load and feed it."""
+"""Keeps a finished student on disk: its weights, and a card that says how to load and feed it."""
 
 import dataclasses
 import json
@@ -10,9 +10,9 @@ from torch import nn
 
 from tutelage import files
 from tutelage.data.splits import DataSet
+from tutelage.models.checkpoints import METADATA
 from tutelage.models.count import macs, parameters
 from tutelage.models.twins import bare
-from tutelage.models.weights import METADATA
 from tutelage.outputs import Head, Sizes
 from tutelage.run import checkpoint
 from tutelage.run.folder import Run

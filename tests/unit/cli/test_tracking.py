@@ -9,7 +9,7 @@ import types
 import pytest
 
 from tutelage import files
-from tutelage.cli.tracking import TRACKERS, Sending, _follow, following
+from tutelage.cli.tracking import TRACKERS, Sending, follow, following
 from tutelage.errors import UserError
 
 SECRET = "hf_a-token"
@@ -61,7 +61,7 @@ def test_a_run_that_ends_while_it_is_sent_is_opened_once(run, monkeypatch):
 
     monkeypatch.setitem(TRACKERS, "tensorboard", slow)
     files.append_lines(run / "metrics.jsonl", lines(1))
-    _follow("tensorboard", [run], Twice())
+    follow("tensorboard", [run], Twice())
     assert opened == [run]
     assert files.read_json(run / "sent-tensorboard.json") == {"lines": 4}
 

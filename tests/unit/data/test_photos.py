@@ -17,7 +17,8 @@ from tutelage.data.test_split import open_test, openings, positions
 from tutelage.errors import UserError
 from tutelage.run.network import build_for
 from tutelage.run.recipe import Recipe
-from tutelage.teacher import cache
+from tutelage.teacher import asking, cache
+from tutelage.teacher.identity import identity
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +121,9 @@ def test_a_teacher_says_the_same_of_photos_that_workers_made(folder, tmp_path, m
     teacher = build_for(small.STUDENT, dataset, 0)
     kept = []
     for workers in (0, 2):
-        monkeypatch.setattr(cache, "workers_beside", lambda device, workers=workers: workers)
-        monkeypatch.setattr(cache, "FILL_BATCH", 16)
-        manifest = cache.identity(teacher, "t", dataset.train, Augment(crop_padding=0), "fp32", "float32")
+        monkeypatch.setattr(asking, "workers_beside", lambda device, workers=workers: workers)
+        monkeypatch.setattr(asking, "FILL_BATCH", 16)
+        manifest = identity(teacher, "t", dataset.train, Augment(crop_padding=0), "fp32", "float32")
         filled = cache.TeacherCache(tmp_path / str(workers), manifest)
         assert filled.fill(teacher, dataset.train, Augment(crop_padding=0), [0, 1]) == 2 * 43
         kept.append({path.name + path.parent.name: path.read_bytes() for path in filled.folder.rglob("*.npy")})

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from tutelage.errors import UserError
-from tutelage.methods import AT, FSP, FitNet, ReviewKD, SemCKD, SimKD
+from tutelage.methods import AT, FSP, SP, FitNet, ReviewKD, SemCKD, SimKD
 from tutelage.methods._pairs import describe_pairs, pair_stages, same_size, shrink
 from tutelage.outputs import Sizes
 
@@ -104,12 +104,12 @@ def test_pairs_out_of_order_are_refused_where_order_matters(method):
     assert error.value.message.count("<- teacher") == 2
 
 
-def test_the_pairing_of_a_method_is_what_it_compares():
+def test_a_methods_adapters_hold_the_pairs_that_it_compares():
     student, teacher = sizes(16, 8, 4), sizes(32, 16, 8, 4)
-    assert AT().pairing(student, teacher) == ((0, 1), (1, 2), (2, 3))
-    assert AT().adapters(student, teacher, 9).pairs == AT().pairing(student, teacher)
-    assert FitNet().pairing(student, teacher) == ((1, 2),)
-    assert len(SemCKD().pairing(student, teacher)) == 12
+    assert AT().adapters(student, teacher, 9).pairs == ((0, 1), (1, 2), (2, 3))
+    assert FitNet().adapters(student, teacher, 9).pairs == ((1, 2),)
+    assert SP().adapters(student, teacher, 9).pairs == ((2, 3),)
+    assert len(SemCKD().adapters(student, teacher, 9).regressors) == 12
 
 
 def test_maps_are_averaged_to_the_smaller_side_of_each_axis():

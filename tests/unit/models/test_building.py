@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from tutelage.errors import UserError
-from tutelage.models import MODELS, Model, build
+from tutelage.models import MODELS, DataSpec, Model, build
 from tutelage.models.count import macs, parameters
 from tutelage.models.weights import weights_digest
 
@@ -16,16 +16,7 @@ MEAN, STD = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
 
 
 def made(name="resnet8", *, classes=10, seed=0, replace_head=False, **fields):
-    return build(
-        Model(name, **fields),
-        classes=classes,
-        channels=3,
-        size=32,
-        mean=MEAN,
-        std=STD,
-        seed=seed,
-        replace_head=replace_head,
-    )
+    return build(Model(name, **fields), DataSpec(classes, 3, 32, MEAN, STD), seed=seed, replace_head=replace_head)
 
 
 def saved(path, network, **said):

@@ -9,7 +9,7 @@ import torchvision
 from safetensors.torch import save_file
 
 from tutelage.errors import UserError
-from tutelage.models import Model, build
+from tutelage.models import DataSpec, Model, build
 from tutelage.models.external import TORCHVISION_STAGES
 from tutelage.models.tap import EVERYTHING
 from tutelage.models.weights import weights_digest
@@ -20,11 +20,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 def made(name, *, channels=3, size=64, classes=10, replace_head=False, **fields):
     return build(
         Model(name, **fields),
-        classes=classes,
-        channels=channels,
-        size=size,
-        mean=(0.5,) * channels,
-        std=(0.25,) * channels,
+        DataSpec(classes, channels, size, (0.5,) * channels, (0.25,) * channels),
         replace_head=replace_head,
     )
 

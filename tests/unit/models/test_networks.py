@@ -1,13 +1,8 @@
-"""Every network of ours: the published size, the published stages, one step of training, one graph, the same in ONNX.
+"""Every network of ours: the published size, the published stages, one step of training.
 
-Compiling and exporting take seconds a network. They run on six, which between them have every kind of layer of the
-others; TUTELAGE_EVERY_MODEL=1 runs them on all.
+That they compile and export is tests/end_to_end/test_networks.py.
 """
 
-import os
-
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +10,7 @@ from torch import nn
 
 from tutelage.models import (
     MODELS,
+    DataSpec,
     Model,
     build,
     mobilenet_v2,
@@ -25,11 +21,8 @@ from tutelage.models import (
     wide_resnet,
 )
 from tutelage.models.count import macs, parameters
-from tutelage.models.mlperf_tiny import _padded
+from tutelage.models.mlperf_tiny import padded
 from tutelage.models.tap import EVERYTHING
-
-SIX = ["convnet", "mlperf_tiny_resnet8", "resnet8", "wrn_16_2", "mobilenet_v2_05", "shufflenet_v1"]
-THOROUGH = list(MODELS) if os.environ.get("TUTELAGE_EVERY_MODEL") else SIX
 
 # Millions at 100 classes, as the papers' tables print them.
 PUBLISHED = {
@@ -67,14 +60,7 @@ SHAPES = {
 
 
 def made(name, *, classes=10, channels=3, size=32, **fields):
-    return build(
-        Model(name, **fields),
-        classes=classes,
-        channels=channels,
-        size=size,
-        mean=(0.5,) * channels,
-        std=(0.25,) * channels,
-    )
+    return build(Model(name, **fields), DataSpec(classes, channels, size, (0.5,) * channels, (0.25,) * channels))
 
 
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED.items())
@@ -137,39 +123,6 @@ def test_one_step_lowers_the_loss_and_reaches_every_parameter(name):
             parameter -= 1e-3 * parameter.grad / norm
         after = F.cross_entropy(network(pixels).logits, labels)
     assert after < before
-
-
-@pytest.mark.compiles
-@pytest.mark.parametrize("name", THOROUGH)
-def test_compiles_into_one_graph(name):
-    torch._dynamo.reset()
-    network = made(name).eval()
-    pixels = torch.rand(2, 3, 32, 32)
-    with torch.no_grad():
-        compiled = torch.compile(network, fullgraph=True, backend="eager")(pixels, EVERYTHING)
-        torch.testing.assert_close(compiled, network(pixels, EVERYTHING))
-
-
-@pytest.mark.compiles
-@pytest.mark.parametrize("name", THOROUGH)
-def test_exported_to_onnx_it_says_the_same(name):
-    network = made(name).eval()
-    pixels = torch.rand(2, 3, 32, 32)
-    program = torch.onnx.export(Logits(network).eval(), (pixels,), dynamo=True, optimize=False, verbose=False)
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    with torch.no_grad():
-        said = network(pixels).logits.numpy()
-    (logits,) = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
-    np.testing.assert_allclose(logits, said, rtol=1e-4, atol=1e-4 * said.std())
-
-
-class Logits(nn.Module):
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-
-    def forward(self, pixels):
-        return self.network(pixels).logits
 
 
 def test_options_shape_the_convnet():
@@ -247,5 +200,5 @@ def test_a_shuffle_deals_the_groups_like_cards():
 
 @pytest.mark.parametrize(("side", "above", "below"), [(32, 0, 1), (16, 0, 1), (7, 1, 1)])
 def test_tensorflow_pads_an_odd_zero_below(side, above, below):
-    padded = _padded(torch.ones(1, 1, side, side))[0, 0, :, side // 2].tolist()
-    assert padded == [0.0] * above + [1.0] * side + [0.0] * below
+    column = padded(torch.ones(1, 1, side, side))[0, 0, :, side // 2].tolist()
+    assert column == [0.0] * above + [1.0] * side + [0.0] * below

@@ -11,15 +11,15 @@ from PIL import Image
 from torch import nn
 
 from tutelage.errors import UserError
-from tutelage.models import Model, build
-from tutelage.models.tap import EVERYTHING, LOGITS, Tapped, evaluating
+from tutelage.models import DataSpec, Model, build
+from tutelage.models.tap import EVERYTHING, LOGITS, Preparation, Tapped, evaluating
 from tutelage.models.weights import weights_digest
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 
 def resnet8(size=32, **fields):
-    return build(Model("resnet8", **fields), classes=10, channels=3, size=size, mean=MEAN, std=STD)
+    return build(Model("resnet8", **fields), DataSpec(10, 3, size, MEAN, STD))
 
 
 def by_hand(network, pixels):
@@ -116,8 +116,7 @@ def test_resizes_as_image_libraries_do(size, interpolation, filtering):
 
 
 @pytest.mark.compiles
-@pytest.mark.parametrize("size", [16, 48])
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("size", "interpolation"), [(16, "bicubic"), (48, "bilinear")])
 def test_resizing_is_part_of_the_export(size, interpolation):
     tapped = resnet8(size).eval()
     tapped.interpolation = interpolation
@@ -151,7 +150,7 @@ def test_each_wish_is_compiled_once():
 @pytest.mark.compiles
 def test_compiled_it_says_the_same_and_trains():
     torch._dynamo.reset()
-    tapped = build(Model("convnet", size=16), classes=10, channels=3, size=32, mean=MEAN, std=STD)
+    tapped = build(Model("convnet", size=16), DataSpec(10, 3, 32, MEAN, STD))
     pixels = torch.rand(4, 3, 32, 32)
     # "aot_eager" traces forward and backward without the half minute that a C++ compiler takes after that.
     compiled = torch.compile(tapped, fullgraph=True, backend="aot_eager")(pixels, EVERYTHING)
@@ -162,7 +161,7 @@ def test_compiled_it_says_the_same_and_trains():
 
 def test_a_convolution_as_the_head_is_averaged_over_positions():
     network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    tapped = Tapped(network, mean=MEAN, std=STD, size=8, head="2", stages=("1",))
+    tapped = Tapped(network, Preparation(MEAN, STD, 8), head="2", stages=("1",))
     said = tapped(torch.rand(2, 3, 8, 8), EVERYTHING)
     weight, bias = network[2].weight[:, :, 0, 0], network[2].bias
     torch.testing.assert_close(said.embedding @ weight.T + bias, said.logits)
@@ -177,7 +176,7 @@ def test_a_path_that_leads_nowhere_is_an_error_with_the_nearest():
 
 def test_features_of_a_network_without_known_stages_are_an_error():
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
-    tapped = Tapped(network, mean=MEAN, std=STD, size=8, head="1", stages=())
+    tapped = Tapped(network, Preparation(MEAN, STD, 8), head="1", stages=())
     assert tapped.sizes().features == ()
     with pytest.raises(UserError, match="stages"):
         tapped(torch.rand(1, 3, 8, 8), EVERYTHING)
@@ -185,4 +184,4 @@ def test_features_of_a_network_without_known_stages_are_an_error():
 
 def test_mean_and_std_are_as_long_as_each_other():
     with pytest.raises(UserError, match="mean has 3 numbers, std 1"):
-        build(Model("resnet8", std=(0.5,)), classes=10, channels=3, size=32, mean=MEAN, std=STD)
+        build(Model("resnet8", std=(0.5,)), DataSpec(10, 3, 32, MEAN, STD))

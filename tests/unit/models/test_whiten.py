@@ -8,7 +8,7 @@ from torch import nn
 from small import NORMED, STUDENT, digits, network
 from tutelage.errors import UserError
 from tutelage.models import Model
-from tutelage.models.tap import Tapped
+from tutelage.models.tap import Preparation, Tapped
 from tutelage.models.whiten import whiten
 from tutelage.run.network import build_for
 from tutelage.run.recipe import Recipe
@@ -48,14 +48,14 @@ def test_outputs_are_uncorrelated():
 def test_more_filters_than_axes_keep_what_they_were():
     wide = nn.Sequential(nn.Conv2d(1, 10, 2), nn.Flatten(), nn.LazyLinear(2))
     before = wide[0].weight.detach().clone()
-    net = Tapped(wide, mean=(0.5,), std=(1.0,), size=8, head="2", stages=())
+    net = Tapped(wide, Preparation((0.5,), (1.0,), 8), head="2", stages=())
     whiten(net, digits().train.plain(torch.arange(20)))
     assert torch.equal(wide[0].weight[8:], before[8:])
     assert not torch.equal(wide[0].weight[:8], before[:8])
 
 
 def test_nothing_to_whiten_is_said():
-    net = Tapped(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), mean=(0.5,), std=(1.0,), size=8, head="1", stages=())
+    net = Tapped(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), Preparation((0.5,), (1.0,), 8), head="1", stages=())
     with pytest.raises(UserError, match="first convolution"):
         whiten(net, digits().train.plain(torch.arange(2)))
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from small import AUGMENT, NORMED, digits, network
-from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, ask, frozen, mean_logits
+from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, frozen, mean_logits
+from tutelage.teacher.asking import ask
 
 SAMPLE = torch.arange(32)
 VIEW = torch.zeros_like(SAMPLE)

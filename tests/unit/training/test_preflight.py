@@ -15,7 +15,7 @@ import small
 from tutelage.errors import UserError
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.kd import KD
-from tutelage.models import Model
+from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.twins import made_for, twins
 from tutelage.run.recipe import Recipe, TeacherSpec
@@ -165,12 +165,12 @@ def test_a_teacher_no_better_than_the_baseline(tmp_path):
 
 @pytest.mark.parametrize(("size", "warned"), [(32, True), (64, True), (128, False)])
 def test_a_stem_for_large_images_meets_small_ones(tmp_path, size, warned):
-    shape = {"classes": 10, "channels": 3, "size": size, "mean": (0.5,) * 3, "std": (0.2,) * 3}
+    data = DataSpec(10, 3, size, (0.5,) * 3, (0.2,) * 3)
     seen = look(small.taught(tmp_path), tmp_path)
     sides = {}
     for name in ("timm:resnet18", "resnet50_cifar"):
         with torch.device("meta"):
-            sides[name] = build(Model(name), **shape).sizes().features[-1][1]
+            sides[name] = build(Model(name), data).sizes().features[-1][1]
     facts = {"name": "timm:resnet18", "size": size, "deepest": sides["timm:resnet18"]}
     told = [t for t in concerns(seen | {"student": seen["student"] | facts}) if "a stem for large images" in t]
     assert bool(told) == warned

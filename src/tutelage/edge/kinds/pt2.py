@@ -1,11 +1,13 @@
 """Programs of torch.export, which PyTorch runs without the code that made them."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from tutelage.edge import card
 from tutelage.edge.runtimes import Opened, Student
+from tutelage.errors import UserError
 
 MODULE = PACKAGE = "torch"
 
@@ -25,6 +27,8 @@ def write(student: Student, path: Path) -> None:
 
 def open_file(path: Path) -> Opened:
     """The program on one thread."""
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not a program of torch.export", "tutelage export RUN writes one")
     import torch
 
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""The built-in recipes: RECIPES is the only list; each is a function of `builtin` that returns a complete Recipe."""
+"""Lists the built-in recipes; RECIPES is the only list, and each is a function of `recipes` that returns a Recipe."""
 
 import importlib
 from pathlib import Path

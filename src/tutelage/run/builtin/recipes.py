@@ -1,4 +1,4 @@
-"""The built-in recipes, one function each; `tutelage recipe NAME` writes them as TOML."""
+"""Holds the built-in recipes, one function each; `tutelage recipe NAME` writes them as TOML."""
 
 from dataclasses import replace
 

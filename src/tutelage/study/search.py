@@ -1,0 +1,74 @@
+"""Keeps a search for a method's numbers on disk: how much is tried, Optuna's journal, and who works on which trial."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tutelage import files
+from tutelage.errors import UserError
+
+if TYPE_CHECKING:
+    from optuna import Study as Optuna
+
+UNPRUNED = 4
+"""Trials that go on whatever their first run says: there is no median yet."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How much is tried, and on what."""
+
+    trials: int = 20
+    """Settings in all, over all processes and calls; the methods' defaults come first."""
+    minutes: float = 0.0
+    """No trial begins after so many minutes of this process; 0: no limit."""
+    epochs: int = 0
+    """Epochs of a trial; 0: as many as the recipe has."""
+    part: int = 0
+    """Training images of a trial; 0: the recipe's."""
+    seed: int = 1000
+    """The seed of every trial and of the proposals; it must not be one of the closing study's."""
+    prune: bool = True
+    """End a trial after a run of a third of its epochs where that is worse than the median."""
+
+    def __post_init__(self) -> None:
+        if self.trials < 1 or self.minutes < 0:
+            raise UserError(
+                f"search.trials = {self.trials}, search.minutes = {self.minutes:g}",
+                "at least one trial, and 0 minutes or more (0: no limit)",
+            )
+
+
+def opened(folder: Path, search: Search) -> "Optuna":
+    """The search on disk, with proposals that depend on the trials so far and on nothing else.
+
+    Raises:
+        UserError: Optuna is not installed.
+    """
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError:
+        raise UserError("tuning needs Optuna, which is not installed", "pip install 'tutelage[tune]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal.jsonl")))
+    found = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+    lived = [state for state in optuna.trial.TrialState if state is not optuna.trial.TrialState.FAIL]
+    count = len(found.get_trials(deepcopy=False, states=lived))
+    found.sampler = optuna.samplers.TPESampler(seed=search.seed + count, n_startup_trials=max(3, search.trials // 3))
+    found.pruner = (
+        optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED) if search.prune else optuna.pruners.NopPruner()
+    )
+    return found
+
+
+def trial_lock(folder: Path, number: int) -> Path:
+    """The file that a process holds while it works on a trial."""
+    return folder / f"trial-{number}.lock"
+
+
+def at_work(folder: Path, number: int) -> bool:
+    """Whether a process is working on a trial; one that died holds no lock."""
+    with files.locked(trial_lock(folder, number)) as alone:
+        return not alone

@@ -1,0 +1,71 @@
+"""The command line as a whole: which command runs, and how each kind of end is told and numbered."""
+
+import pytest
+
+from tutelage import __version__, cli
+from tutelage.errors import UserError
+
+
+def raising(error):
+    def command(name):
+        def run(arguments):
+            raise error
+
+        return run
+
+    return command
+
+
+def ended(capsys, *words):
+    """The exit code and both streams of a command."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(list(words))
+    return stopped.value.code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"]])
+def test_help_names_every_command(words, capsys):
+    cli.main(words)
+    out = capsys.readouterr().out
+    assert all(f"  {form}" in out for form, _ in cli.COMMANDS.values())
+
+
+def test_the_version_is_printed(capsys):
+    cli.main(["--version"])
+    assert capsys.readouterr().out == f"tutelage {__version__}\n"
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_its_function(name):
+    assert callable(cli.command(name))
+
+
+def test_an_unknown_command_is_told_with_the_nearest(capsys):
+    code, out, err = ended(capsys, "distil")
+    assert (code, out) == (2, "")
+    assert err.startswith('error: unknown command "distil"\n\nhint: did you mean "distill"')
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "first", "last"),
+    [
+        (UserError("no such thing", "look elsewhere"), 2, "error: no such thing", "hint: look elsewhere"),
+        (KeyboardInterrupt(), 130, "", "stopped; the same command goes on from there"),
+        (KeyboardInterrupt("stopped after step 7 of 9"), 130, "", "stopped after step 7 of 9; the same command"),
+        (
+            OSError(28, "No space left on device", "/full/file"),
+            2,
+            "error: there is no room left to write /full/file",
+            "hint: ",
+        ),
+    ],
+    ids=["mistake", "Ctrl-C", "Ctrl-C with a step", "full disk"],
+)
+def test_every_end_has_its_words_and_code(error, code, first, last, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "command", raising(error))
+    number, out, err = ended(capsys, "list")
+    assert (number, out) == (code, "")
+    lines = err.rstrip().split("\n")
+    assert lines[0] == first
+    assert lines[-1].startswith(last)
+    assert "Traceback" not in err

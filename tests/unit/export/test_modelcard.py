@@ -1,0 +1,63 @@
+"""README.md of an exported student: every number from the run's folder, no folder of this machine."""
+
+import shutil
+
+import pytest
+from huggingface_hub import ModelCard
+from statsmodels.stats.proportion import proportion_confint
+
+import small
+from tutelage import files
+from tutelage.export.modelcard import interval, write_model_card
+from tutelage.run.folder import Run
+from tutelage.training.predictions import evaluate_run
+
+
+@pytest.fixture(scope="module")
+def run(finished_run, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("card") / "runs"
+    shutil.copytree(finished_run.path.parent, runs)
+    run = Run(runs / finished_run.path.name)
+    evaluate_run(run, small.digits())
+    row = {"file": "student.onnx", "bytes": 5000, "val_top1": 0.875, "same_predictions": 0.99}
+    row["latency_ms"] = {"p50": 0.125, "p90": 0.25}
+    files.write_json(run.path / "export.json", {"onnx": row})
+    return run
+
+
+def test_the_hub_reads_what_was_measured(run):
+    card = ModelCard.load(write_model_card(run))
+    val = run.result("evaluation")["val"]
+    told = {r.metric_type: r.metric_value for r in card.data.eval_results}
+    assert told["accuracy"] == round(val["top1"], 4)
+    assert told["ece"] == round(val["ece"], 4)
+    assert {r.dataset_split for r in card.data.eval_results} == {"validation"}
+    assert "kd" in card.data.tags
+
+
+def test_files_and_limits_are_told(run):
+    text = write_model_card(run).read_text()
+    assert "| `student.onnx` | " in text
+    assert "| 87.50% | not measured | 99.00% | 0.125 | 0.25 |" in text
+    assert "Never measured on test images" in text
+    assert "taught by convnet with `kd`" in text
+    assert "temperature 4.0" in text
+
+
+def test_test_numbers_stand_where_the_split_was_opened(run):
+    test = run.result("evaluation")["val"] | {"top1": 0.5}
+    card = ModelCard.load(write_model_card(run, test=test))
+    assert {(r.dataset_split, r.metric_value) for r in card.data.eval_results if r.metric_type == "accuracy"} >= {
+        ("test", 0.5)
+    }
+    assert "Never measured on test" not in card.text
+
+
+def test_no_folder_of_this_machine_is_in_it(run, tmp_path_factory):
+    assert str(tmp_path_factory.getbasetemp()) not in write_model_card(run).read_text()
+
+
+@pytest.mark.parametrize(("share", "images"), [(0.9, 100), (0.5, 11), (1.0, 30), (0.0, 7)])
+def test_the_interval_is_wilsons(share, images):
+    expected = proportion_confint(round(share * images), images, method="wilson")
+    assert interval(share, images) == pytest.approx(expected, abs=1e-6)

@@ -1,0 +1,64 @@
+"""A method by its words, and its words again."""
+
+import pytest
+
+from tutelage.errors import UserError
+from tutelage.methods import AT, DKD, KD, METHODS, Sum, Warmed
+from tutelage.methods.finding import find_method, method_at_defaults, method_label, method_words, temperatures
+
+OWN = """
+from dataclasses import dataclass
+from tutelage.methods import Method
+
+@dataclass(frozen=True)
+class Nothing(Method):
+    def losses(self, student, teacher, context, adapters):
+        return {}
+
+no_class = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    return f"{tmp_path / 'own.py'}:Nothing"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_name_of_the_table_is_its_class_and_back(name):
+    assert method_label(find_method(name)()) == name
+    assert method_words(find_method(name)()) == name
+
+
+def test_a_method_of_ones_own_is_known_by_its_file(own):
+    assert method_label(find_method(own)()) == own
+
+
+def test_what_is_no_method_is_refused(own, tmp_path):
+    with pytest.raises(UserError, match="is not a method"):
+        find_method(own.replace("Nothing", "no_class"))
+    with pytest.raises(UserError, match='unknown method "kdd"') as error:
+        find_method("kdd")
+    assert '"kd"' in error.value.hint
+
+
+def test_words_with_a_plus_are_a_sum():
+    assert method_at_defaults("kd") == KD()
+    assert method_at_defaults("kd+at") == Sum(KD(), AT())
+    assert method_words(method_at_defaults("kd+at+dkd")) == "kd+at+dkd"
+    assert method_words(Warmed(KD())) == "kd"
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        (KD(temperature=3.0), (3.0,)),
+        (AT(), ()),
+        (Sum(KD(temperature=4.0), DKD(temperature=2.0)), (2.0, 4.0)),
+        (Sum(KD(temperature=4.0), Warmed(KD(temperature=4.0))), (4.0,)),
+    ],
+    ids=["one", "none", "two", "the same twice"],
+)
+def test_the_temperatures_at_which_a_teacher_is_read(method, expected):
+    assert temperatures(method) == expected

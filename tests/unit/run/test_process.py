@@ -1,0 +1,23 @@
+"""Which of several processes this one is."""
+
+import torch
+
+from tutelage.run.engine import Engine
+from tutelage.run.process import ALONE, Process
+
+
+def test_alone_there_is_nobody_to_wait_for():
+    assert ALONE.first
+    assert (ALONE.rank, ALONE.world) == (0, 1)
+    assert ALONE.wait() is None
+
+
+def test_the_first_process_writes_what_all_share():
+    assert Process(rank=0, world=2).first
+    assert not Process(rank=1, world=2).first
+
+
+def test_a_fabric_says_which_process_it_runs_in():
+    process = Process.of(Engine(device="cpu").fabric())
+    assert (process.device, process.rank, process.world) == (torch.device("cpu"), 0, 1)
+    process.wait()

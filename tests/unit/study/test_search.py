@@ -1,0 +1,66 @@
+"""A search on disk: proposals that depend on the trials so far alone, and a lock a trial."""
+
+import multiprocessing
+
+import pytest
+
+from tutelage import files
+from tutelage.errors import UserError
+from tutelage.study.search import Search, at_work, opened, trial_lock
+
+optuna = pytest.importorskip("optuna")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+def proposals(folder, trials):
+    """The values of so many trials, each in a search that was opened anew."""
+    found = []
+    for _ in range(trials):
+        search = opened(folder, Search(trials=9))
+        trial = search.ask()
+        found.append(trial.suggest_float("temperature", 1, 20, log=True))
+        search.tell(trial, trial.number / 10)
+    return found
+
+
+def test_proposals_are_the_same_whoever_asks_for_them(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first = proposals(tmp_path / "a", 4)
+    assert len(set(first)) == 4
+    assert proposals(tmp_path / "b", 2) == first[:2]
+    assert proposals(tmp_path / "b", 2) == first[2:], "it goes on where it was left"
+
+
+def test_a_failed_trial_changes_no_later_proposal(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    expected = proposals(tmp_path / "a", 2)
+    search = opened(tmp_path / "b", Search(trials=9))
+    search.tell(search.ask(), state=optuna.trial.TrialState.FAIL)
+    assert proposals(tmp_path / "b", 2) == expected
+
+
+@pytest.mark.parametrize(("prune", "kind"), [(True, "MedianPruner"), (False, "NopPruner")])
+def test_pruning_can_be_turned_off(prune, kind, folder):
+    assert type(opened(folder, Search(prune=prune)).pruner).__name__ == kind
+
+
+def test_a_trial_is_at_work_while_its_lock_is_held(folder):
+    assert not at_work(folder, 3)
+    with files.locked(trial_lock(folder, 3)):
+        asked = multiprocessing.get_context("fork").Pool(1)
+        with asked:
+            assert asked.apply(at_work, (folder, 3))
+            assert not asked.apply(at_work, (folder, 4))
+    assert not at_work(folder, 3)
+
+
+@pytest.mark.parametrize("values", [{"trials": 0}, {"minutes": -1.0}])
+def test_a_search_without_a_budget_is_refused(values):
+    with pytest.raises(UserError, match="at least one trial"):
+        Search(**values)

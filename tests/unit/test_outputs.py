@@ -1,0 +1,31 @@
+"""The records that all parts exchange."""
+
+import pytest
+import torch
+
+from tutelage.outputs import Context, Head, Outputs, Sizes
+
+
+def test_what_is_not_asked_for_is_absent():
+    said = Outputs(torch.zeros(2, 3))
+    assert said.embedding is None
+    assert said.features == ()
+    context = Context(torch.zeros(2, dtype=torch.long), torch.arange(2), 0.0)
+    assert context.partner_labels is None
+    assert context.partner_share is None
+
+
+def test_sizes_begin_without_stages_and_head():
+    assert Sizes(10) == Sizes(10, None, (), (), None)
+
+
+@pytest.mark.parametrize("record", [Outputs, Context, Head, Sizes])
+def test_no_field_hides_what_tuples_have(record):
+    assert not {"index", "count"} & set(record._fields)
+
+
+def test_records_cross_a_compiled_forward_unchanged():
+    said = Outputs(torch.ones(2, 3), torch.zeros(2, 4))
+    leaves, shape = torch.utils._pytree.tree_flatten(said)
+    assert torch.utils._pytree.tree_unflatten(leaves, shape) == said
+    assert len(leaves) == 2 + said.features.count(None)

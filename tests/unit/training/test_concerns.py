@@ -1,0 +1,84 @@
+"""From facts to warnings: each where it is due, none where nothing is wrong."""
+
+import pytest
+
+from tutelage.training.concerns import OVERSURE, SATURATED, concerns
+
+SOFT = {1: 0.6, 2: 0.9, 4: 1.3}
+TEACHER = {
+    "name": "resnet56",
+    "flag": "--teacher",
+    "weights": "t.pth",
+    "made_for": "",
+    "twins": (),
+    "classes": (),
+    "recorded": None,
+    "form": "",
+    "val": {"top1": 0.94, "images": 5000},
+    "size": 32,
+    "deepest": 8,
+    "parameters": 900_000,
+}
+FACTS = {
+    "classes": ["cat", "dog", "frog"],
+    "teachers": [TEACHER],
+    "student": {"name": "resnet8", "size": 32, "deepest": 8, "parameters": 80_000},
+    "val": {"top1": 0.94, "images": 5000, "confidence": 0.95, "nll": 0.2},
+    "val_held_out": True,
+    "baseline": None,
+    "temperature": 4.0,
+    "softness": {
+        "train": {times: {"entropy": entropy} for times, entropy in SOFT.items()},
+        "val": {times: {"entropy": entropy} for times, entropy in SOFT.items()},
+    },
+}
+
+
+def warned(changes=(), **teacher):
+    """The warnings of the facts with these changes."""
+    return concerns(FACTS | {"teachers": [TEACHER | teacher]} | dict(changes))
+
+
+def test_where_nothing_is_wrong_nothing_is_said():
+    assert warned() == []
+
+
+@pytest.mark.parametrize(
+    ("teacher", "words"),
+    [
+        ({"made_for": "timm:resnet18"}, "says it was made for timm:resnet18, not resnet56"),
+        ({"twins": ("timm:tf_x",)}, "fits resnet56 and timm:tf_x alike"),
+        ({"classes": ("cat", "dog", "toad")}, 'class 2 is "toad" to it and "frog" in the data'),
+        ({"recorded": 0.99}, "reached 99.0% on val when it was trained, and 94.0% here"),
+        ({"deepest": 1}, "a stem for large images"),
+    ],
+    ids=["other network", "twin", "other class", "worse than recorded", "stem"],
+)
+def test_a_teacher_that_was_not_meant(teacher, words):
+    (told,) = warned(**teacher)
+    assert words in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"val": FACTS["val"] | {"confidence": 0.94 + OVERSURE + 0.03}}, "94%"),
+        ({"baseline": {"top1": 0.94, "runs": 2}}, "not clearly better"),
+        ({"student": FACTS["student"] | {"parameters": 900_000}}, "no more parameters than the student"),
+        ({"val_held_out": False, "val": FACTS["val"] | {"nll": 0.001}}, "probably trained on those images"),
+        (
+            {"softness": {split: {1: {"entropy": SATURATED / 2}, 4: {"entropy": 0.2}} for split in ("train", "val")}},
+            "almost one-hot",
+        ),
+    ],
+    ids=["oversure", "no better than alone", "small", "val was seen", "saturated"],
+)
+def test_a_teacher_that_is_not_worth_its_lessons(changes, words):
+    (told,) = warned(changes)
+    assert words in told
+
+
+def test_the_gravest_comes_first():
+    told = warned({"student": FACTS["student"] | {"parameters": 10**9}}, made_for="timm:resnet18")
+    assert "was made for" in told[0]
+    assert "no more parameters" in told[-1]

@@ -1,0 +1,93 @@
+"""The parts of a run between two steps: set up anew or from the last checkpoint, validated, handed over."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import small
+from tutelage.run.engine import Engine
+from tutelage.run.folder import Run
+from tutelage.run.optim import Fit
+from tutelage.training.session import set_up
+
+FIT = Fit(epochs=2, batch_size=256, learning_rate=0.05)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Sets a recipe's run up, as `train` does."""
+    recipe = small.taught(tmp_path, fit=FIT, views=1)
+
+    def session(**changes):
+        run = Run.of(replace(recipe, **changes), tmp_path / "runs")
+        return set_up(Engine(device="cpu", threads=1).fabric(), run, small.workspace(tmp_path / "runs"))
+
+    return session
+
+
+def stepped(session, step):
+    sample, view = session.plan.addresses(step, 0, 1)
+    terms = session.take_step(step, session.images.view(sample, view, session.recipe.augment))
+    session.stepped(step, terms)
+    return terms
+
+
+def test_a_run_begins_at_step_0_with_its_teachers_answers_paid(begun):
+    session = begun()
+    assert session.book.next_step == 0
+    assert session.book.state["paid"] == len(session.dataset.train)
+    assert (session.run.path / "environment.json").is_file()
+    assert begun().book.state["paid"] == 0, "they are there the second time"
+
+
+def test_it_goes_on_from_the_last_checkpoint_in_the_same_bits(begun):
+    session = begun()
+    stepped(session, 0)
+    session.save(1)
+    again = begun()
+    assert again.book.next_step == 1
+    assert small.same_tensors(again.student.network.state_dict(), session.student.network.state_dict())
+    one, other = stepped(session, 1), stepped(again, 1)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_average_follows_every_step_and_becomes_the_result(begun):
+    session = begun(fit=replace(FIT, ema=0.5))
+    steps = []
+    for step in (0, 1):
+        stepped(session, step)
+        steps.append(session.student.network.fc2.weight.detach().clone())
+    average = session.average.module.student.network.fc2.weight
+    torch.testing.assert_close(average, (steps[0] + steps[1]) / 2)
+    assert not torch.equal(steps[0], steps[1])
+    assert "average" in session.kept
+
+
+def test_validation_leaves_the_student_learning(begun):
+    session = begun()
+    stepped(session, 0)
+    session.validate(1)
+    assert session.student.training
+    assert session.val_logits.shape == (len(session.dataset.val), 10)
+    assert session.run.curve("val", "top1")[0][0] == 1
+
+
+def test_only_what_learns_is_in_a_checkpoint(begun):
+    session = begun()
+    session.save(0)
+    (folder,) = (session.run.path / "checkpoints").iterdir()
+    assert {"student.safetensors", "adapters.safetensors", "optimizer.safetensors", "state.json"} <= {
+        path.name for path in folder.iterdir()
+    }
+
+
+def test_a_done_run_has_everything_that_later_commands_read(begun):
+    session = begun()
+    stepped(session, 0)
+    session.validate(1)
+    session.hand_over()
+    names = {path.name for path in session.run.path.iterdir()}
+    assert names >= {"student.safetensors", "card.json", "cost.json", "val_logits.safetensors", "DONE"}
+    (use,) = [use for cache in session.lesson.caches for use in cache.uses()]
+    assert use["run"] == session.run.path.name

@@ -1,0 +1,121 @@
+"""One training step: a pure function of the weights, the step's number and its views."""
+
+import copy
+
+import pytest
+import torch
+
+import small
+from tutelage.methods import KD, Baseline
+from tutelage.outputs import Context, Outputs
+from tutelage.run.engine import Engine
+from tutelage.run.optim import Fit, optimizer
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import Recipe
+from tutelage.teacher.answer import NoTeacher, Teacher
+from tutelage.training.distiller import Distiller
+from tutelage.training.step import Step
+
+
+class Told(Teacher):
+    """Notes what it was asked, and answers with zeros."""
+
+    def __init__(self):
+        self.asked = []
+
+    def answer(self, pixels, sample, view):
+        self.asked.append((sample.tolist(), view.tolist()))
+        return Outputs(torch.zeros(len(sample), 10))
+
+
+def made(method=None, teacher=None, **fit):
+    """A step, and the distiller it moves."""
+    fit = Fit(**{"epochs": 2, "batch_size": 16, "learning_rate": 0.1, "warm_up": 0.0} | fit)
+    recipe = Recipe(student=small.STUDENT, method=Baseline(), augment=small.AUGMENT, fit=fit, views=2)
+    distiller = Distiller(small.network(small.STUDENT), method or Baseline(), torch.nn.Identity()).train()
+    fabric = Engine(device="cpu").fabric()
+    module, of_weights = fabric.setup(distiller, optimizer(fit, distiller))
+    plan = Plan.of(recipe, len(small.digits().train))
+    return Step(
+        fabric, recipe, plan, small.digits().train.labels, teacher or NoTeacher(), module, of_weights
+    ), distiller
+
+
+def views(take_step, step):
+    return small.digits().train.view(*take_step.plan.addresses(step, 0, 1), small.AUGMENT)
+
+
+def weights(distiller):
+    return {name: p.detach().clone() for name, p in distiller.named_parameters()}
+
+
+def test_it_is_ten_lines_of_raw_torch():
+    take_step, distiller = made(weight_decay=0.0, momentum=0.0)
+    alone = copy.deepcopy(distiller.student)
+    terms = take_step(3, views(take_step, 3))
+    sample, _ = take_step.plan.addresses(3, 0, 1)
+    logits = alone(views(take_step, 3).pixels).logits
+    loss = torch.nn.functional.cross_entropy(logits, small.digits().train.labels[sample])
+    assert terms["label"].item() == pytest.approx(loss.item(), rel=1e-5)
+    loss.backward()
+    rate = take_step.plan.learning_rate(3)
+    for (name, moved), before in zip(distiller.student.named_parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(moved, before - rate * before.grad, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_nothing_of_it_depends_on_what_happened_before():
+    first, one = made(momentum=0.0)
+    other, two = made(momentum=0.0)
+    other.optimizer.param_groups[0]["lr"] = 99.0
+    torch.manual_seed(12345)
+    first(5, views(first, 5))
+    other(5, views(other, 5))
+    assert small.same_tensors(weights(one), weights(two))
+
+
+def test_the_teacher_is_asked_about_the_steps_addresses():
+    teacher = Told()
+    take_step, _ = made(KD(), teacher)
+    terms = take_step(4, views(take_step, 4))
+    sample, view = take_step.plan.addresses(4, 0, 1)
+    assert teacher.asked == [(sample.tolist(), view.tolist())]
+    assert set(terms) == {"label", "teacher"}
+
+
+def test_gradients_are_clipped_where_the_recipe_says_so():
+    moved = []
+    for clip in (0.0, 1e-3):
+        take_step, distiller = made(clip_norm=clip, weight_decay=0.0, momentum=0.0)
+        before = weights(distiller)
+        take_step(0, views(take_step, 0))
+        moved.append(sum((before[n] - w).square().sum() for n, w in weights(distiller).items()).sqrt().item())
+    rate = take_step.plan.learning_rate(0)
+    assert moved[0] > 10 * moved[1]
+    assert moved[1] == pytest.approx(rate * 1e-3, rel=0.02)
+
+
+def test_gradients_do_not_add_up_over_steps():
+    """The second step leaves the gradients that it leaves where it is the first one after the same weights."""
+    (one, first), (two, second) = (made(momentum=0.0, weight_decay=0.0) for _ in range(2))
+    one(0, views(one, 0))
+    second.load_state_dict(first.state_dict())
+    one(1, views(one, 1))
+    two(1, views(two, 1))
+    for mine, fresh in zip(first.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, fresh.grad)
+
+
+def test_a_method_hears_labels_samples_and_the_epoch(monkeypatch):
+    take_step, _ = made()
+    heard = []
+    losses = Baseline.losses
+    monkeypatch.setattr(
+        Baseline, "losses", lambda self, s, t, context, a: heard.append(context) or losses(self, s, t, context, a)
+    )
+    step = take_step.plan.steps_per_epoch // 2
+    take_step(step, views(take_step, step))
+    (context,) = heard
+    assert isinstance(context, Context)
+    assert context.epoch == pytest.approx(step / take_step.plan.steps_per_epoch)
+    assert torch.equal(context.labels, small.digits().train.labels[context.sample])
+    assert context.partner_labels is None
