@@ -1,4 +1,4 @@
-"""Files for others without the folders of this machine, whatever their kind; a file that cannot be cleaned is named."""
+"""Takes the folders of this machine out of files for others; one that cannot be cleaned is named."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Whether a student is worth handing over: better than guessing on val, and no worse than the same student untaught."""
+"""Says why a student is not to be handed over: it guesses on val, or is worse there than the same student untaught."""
 
 from tutelage import files
 from tutelage.data.splits import DataSet

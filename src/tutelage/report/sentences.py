@@ -1,4 +1,4 @@
-"""What a report says in sentences, the same on the terminal and on the page: cost, openings, who is handed over."""
+"""Says in sentences, the same for terminal and page: cost, test openings, who is handed over, what to keep in mind."""
 
 import statistics
 from typing import Literal

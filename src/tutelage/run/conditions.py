@@ -1,4 +1,4 @@
-"""On what a run was computed: the same recipe gives the same numbers where these are the same."""
+"""Says on what a run was computed: the same recipe gives the same numbers where these are the same."""
 
 from collections.abc import Iterable
 from typing import Any, TypedDict

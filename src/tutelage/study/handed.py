@@ -1,4 +1,4 @@
-"""Which student of a study is handed over, and what is kept of that beside its runs."""
+"""Notes which student of a study is handed over, for its results and beside its runs."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""What a study's commands took on the clock, what they trained, and what they found done.
+"""Counts what a study's commands took on the clock and trained, apart from what they found done.
 
 A command appends one line when it ends or is stopped; one that is killed leaves none, and the next command finds done
 what it had trained.

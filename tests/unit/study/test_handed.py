@@ -1,0 +1,46 @@
+"""What a study keeps beside its runs of the student that is handed over."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tutelage import files
+from tutelage.run.folder import Run
+from tutelage.study import handed
+
+TOP1 = {"a": (0.286, 0.3), "b": (0.571, 0.2), "c": (0.4, 0.1)}
+"""On val and on test, by run: seeds 0, 1 and 2."""
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> Any:
+    """Three seeds of one method, of which b is the best on val; none is exported."""
+    for name, (val, _) in TOP1.items():
+        files.write_json(tmp_path / name / "evaluation.json", {"val": {"top1": val}})
+    shown = Run(tmp_path / "b")
+    shown.__dict__["recipe"] = SimpleNamespace(seed=1)
+    monkeypatch.setattr(handed, "doubt", lambda run, dataset: f"{run.path.name} guesses")
+    return SimpleNamespace(shown=(0, shown), dataset=None, workspace=SimpleNamespace(runs=tmp_path))
+
+
+@pytest.fixture
+def results() -> Any:
+    seeds = [{"run": name, "val": {"top1": val}, "test": {"top1": test}} for name, (val, test) in TOP1.items()]
+    return {"study": "study-x", "rows": [{"label": "kd", "seeds": seeds}]}
+
+
+def test_results_say_which_it_is_and_what_speaks_against_it(study, results):
+    told = handed.exported(study, results["rows"])
+    assert told == {"run": "b", "onnx": None, "method": "kd", "seed": 1, "val": 0.571, "doubt": "b guesses"}
+
+
+def test_every_run_keeps_its_numbers_on_test_and_the_best_its_place(study, results, tmp_path):
+    handed.keep(study, results)
+    assert {name: files.read_json(tmp_path / name / "test.json")["top1"] for name in TOP1} == {
+        name: test for name, (_, test) in TOP1.items()
+    }
+    (told,) = [files.read_json(file) for file in tmp_path.glob("*/handed_over.json")]
+    assert told["mean"] == {"val": pytest.approx(0.419), "test": pytest.approx(0.2)}
+    assert (told["study"], told["method"], told["seed"], told["seeds"]) == ("study-x", "kd", 1, 3)
+    assert not list(tmp_path.glob("*/README.md")), "a card is of what is exported"
