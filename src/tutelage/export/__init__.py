@@ -58,13 +58,13 @@ def export(
             that answers val's picture files otherwise: it is not kept.
     """
     rows = chosen(formats)
-    task = task_of(run, dataset)
     why = doubt(run, dataset)
     if why and not force:
         raise UserError(
             f"{run.path.name} is not handed over: {why}",
             "train it longer or otherwise, or on more images; --force exports it, and its card says this",
         )
+    task = task_of(run, dataset)
     keep(run, why)
     files.write_json(run.path / card.BESIDE, run.result("card") | task.card)
     told = {}

@@ -1,6 +1,7 @@
 """A student that guesses, or that teaching made worse, is not handed over unless it is asked for."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -69,11 +70,16 @@ def test_worse_than_its_baseline_of_the_same_seed(tmp_path, taught):
 
 def test_export_refuses_and_says_why(tmp_path, taught, monkeypatch):
     run = a_run(tmp_path / "runs", taught, 3, BALANCED)
-    monkeypatch.setattr("tutelage.export.task_of", lambda run, dataset: None)
     with pytest.raises(UserError, match="is not handed over: it is right on 3 of 15") as refused:
         export(run, small.digits())
     assert "--force exports it, and its card says this" in refused.value.hint
     assert not (run.path / "export.json").exists()
-    with pytest.raises(AttributeError):  # it goes on, to what this test has not made
-        export(run, small.digits(), force=True)
+    assert not (run.path / "doubt.json").exists()
+    monkeypatch.setattr("tutelage.export.task_of", lambda run, dataset: SimpleNamespace(card={}))
+    monkeypatch.setattr("tutelage.export.export_file", lambda *args, **kwargs: {})
+    files.write_json(run.path / "card.json", {})
+    export(run, small.digits(), force=True)
     assert "right on 3 of 15" in files.read_json(run.path / "doubt.json")
+    a_run(tmp_path / "runs", taught, 15, BALANCED)
+    export(run, small.digits())
+    assert not (run.path / "doubt.json").exists(), "nothing speaks against it any more"
