@@ -1,27 +1,29 @@
 """What a study keeps beside its runs of the student that is handed over."""
 
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tutelage import files
 from tutelage.run.folder import Run
+from tutelage.run.recipe import Recipe
 from tutelage.study import handed
+from tutelage.study.finished import Finished
 
 TOP1 = {"a": (0.286, 0.3), "b": (0.571, 0.2), "c": (0.4, 0.1)}
 """On val and on test, by run: seeds 0, 1 and 2."""
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch) -> Any:
+def study(tmp_path, monkeypatch) -> Finished:
     """Three seeds of one method, of which b is the best on val; none is exported."""
-    for name, (val, _) in TOP1.items():
+    trained, rows, dataset = {}, cast(Any, (None,)), cast(Any, None)
+    for seed, (name, (val, _)) in enumerate(TOP1.items()):
         files.write_json(tmp_path / name / "evaluation.json", {"val": {"top1": val}})
-    shown = Run(tmp_path / "b")
-    shown.__dict__["recipe"] = SimpleNamespace(seed=1)
+        trained[0, seed] = Run(tmp_path / name)
+        trained[0, seed].__dict__["recipe"] = Recipe(seed=seed)
     monkeypatch.setattr(handed, "doubt", lambda run, dataset: f"{run.path.name} guesses")
-    return SimpleNamespace(shown=(0, shown), dataset=None, workspace=SimpleNamespace(runs=tmp_path))
+    return Finished(rows, (0, 1, 2), trained, tmp_path / "study-x", dataset)
 
 
 @pytest.fixture
