@@ -21,7 +21,8 @@ from tutelage.models.tap import Tapped
 from tutelage.run import optim
 from tutelage.run.engine import Engine
 from tutelage.run.folder import machine
-from tutelage.teacher.cache import FORMAT, SHARD, TeacherCache
+from tutelage.teacher.cache import SHARD, TeacherCache
+from tutelage.teacher.identity import FORMAT
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 MEAN = STD = (0.5, 0.5, 0.5)

@@ -7,11 +7,14 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
+
+from tutelage.errors import Damaged
 
 
 @contextmanager
@@ -65,11 +68,31 @@ def remove_folder(folder: Path) -> None:
     aside.rmdir()
 
 
-def sweep(folder: Path) -> None:
-    """Removes what a killed process left half-written or half-removed, in a folder that nobody else writes now."""
-    for path in sorted(folder.rglob(".*")):
-        if path.suffix in (".tmp", ".gone") and path.exists():
-            remove_folder(path) if path.is_dir() else path.unlink()
+def sweep(folder: Path, pattern: str = "**/.*") -> None:
+    """Removes what a killed process left half-written or half-removed; what a living one writes stays.
+
+    Args:
+        folder: Where.
+        pattern: Which names in it are looked at.
+    """
+    for path in sorted(folder.glob(pattern)):
+        if path.suffix in (".tmp", ".gone") and path.exists() and not _writer_lives(path):
+            with suppress(FileNotFoundError):  # another process sweeps too
+                remove_folder(path) if path.is_dir() else path.unlink()
+
+
+def _writer_lives(path: Path) -> bool:
+    """Whether the process whose number is in a temporary name is there, as far as this system says."""
+    number = re.search(r"\.(\d+)-[0-9a-f]{8}\.tmp$", path.name)
+    if number is None or os.name != "posix":  # elsewhere a signal 0 ends a process
+        return False
+    try:
+        os.kill(int(number[1]), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -139,11 +162,21 @@ def _end_line(file: Any) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines; a last line that a crash cut short is left out."""
+    """The objects of a file of JSON lines; a last line that a crash cut short is left out.
+
+    Raises:
+        Damaged: another line is no JSON object.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    lines = path.read_bytes().split(b"\n")
+    try:
+        found: list[Any] = [json.loads(line) for line in lines[:-1] if line]
+    except ValueError:
+        found = [None]
+    if not all(isinstance(value, dict) for value in found):
+        raise Damaged.of(path, "a line of it is no JSON object")
+    return found
 
 
 def digest(value: Any) -> str:

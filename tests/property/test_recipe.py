@@ -412,7 +412,7 @@ def test_a_network_of_ones_own_is_known_by_its_source(tmp_path):
     source = tmp_path / "net.py"
     names = []
     for text in ("one", "two", "one"):
-        source.write_text(f"# {text}")
+        source.write_text(f"{text} = 1  # of {len(names)}")
         names.append(Recipe(student=Model(f"{source}:make")).name)
     assert names[0] == names[2] != names[1]
 

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 import small
+from tutelage import sealed
 from tutelage.cli import main
 from tutelage.models import Model
 from tutelage.run.builtin import built_in
@@ -130,6 +131,7 @@ def prepare(folder: Path) -> None:
     spoilt = bytearray((cache.folder / shard.path).read_bytes())
     spoilt[-1] ^= 1
     (cache.folder / shard.path).write_bytes(spoilt)
+    seal_some(folder)
     good = small.photos(folder / "photos")
     small.photos(folder / "few", images=2)
     shutil.copytree(good, folder / "damaged")
@@ -155,6 +157,20 @@ def prepare(folder: Path) -> None:
     (folder / "shards.tar").write_bytes(b"not a tar file" * 100)
     (folder / "saved").mkdir()
     (folder / "saved" / "state.json").write_text("{}")
+
+
+def seal_some(folder: Path) -> None:
+    """Files that are not as they were written."""
+    sealed.write_json(folder / "changed" / "recipe.json", Recipe().to_dict(), "run-0123abcd/recipe.json")
+    changed = json.loads((folder / "changed" / "recipe.json").read_text()) | {"seed": 5}
+    (folder / "changed" / "recipe.json").write_text(json.dumps(changed))
+    study = {"name": "", "seeds": [0], "recipes": [Recipe().to_dict()]}
+    sealed.write_json(folder / "damaged_results" / "study.json", study, "study-0123abcd/study.json")
+    (folder / "damaged_results" / "results.json").write_text('{"rows": [')
+    (folder / "damaged_export").mkdir()
+    (folder / "damaged_export" / "student.onnx").write_bytes(b"other bytes")
+    told = {"onnx": {"file": "student.onnx", "sha256": {"student.onnx": "0" * 64}}}
+    sealed.write_json(folder / "damaged_export" / "export.json", told, "run-0123abcd/export.json")
 
 
 def prepare_checkpoints(folder: Path) -> None:
@@ -355,6 +371,10 @@ MISTAKES = {
     "nothing to push": ["push", "gone", "ann/student"],
     "nothing exported to push": ["push", "unfinished", "ann/student"],
     "a folder of this machine in what is pushed": ["push", "telling", "ann/student"],
+    "a run's recipe that was changed": ["evaluate", "changed"],
+    "a recipe file that was changed": ["train", "changed/recipe.json"],
+    "damaged results": ["report", "damaged_results"],
+    "a damaged exported file": ["predict", "damaged_export/student.onnx", "a.png"],
     "a damaged answer": ["cache", "verify", "--runs", "spoilt"],
     "a recipe without a teacher": ["cache", "verify", "digits", "baseline", "--runs", "runs"],
     "a teacher that is not trained": ["cache", "fill", "digits", "--runs", "runs"],

@@ -211,6 +211,8 @@ TO_A_PATH_BESIDE = {
     "study/gallery.py:_png",
     "export/from_files.py:_png",
     "teacher/shards.py:write",
+    # In place, the bytes that the file was written with.
+    "data/store.py:_mended",
     # A file that nobody reads again, under a name of its own.
     "faults.py:report",
 }

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from tutelage import data, files, progress
 from tutelage.cli import tracking
 from tutelage.cli.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
 from tutelage.data.test_split import open_test
-from tutelage.errors import UserError, unknown
+from tutelage.errors import Damaged, UserError, unknown
 from tutelage.export.modelcard import keep_test
 from tutelage.measure.classifier import measure, predict
 from tutelage.measure.fidelity import right
@@ -26,10 +27,13 @@ from tutelage.study.study import Study
 from tutelage.study.tune import Tuning
 from tutelage.study.watch import Watch
 from tutelage.teacher import lessons
-from tutelage.teacher.cache import TeacherCache, caches
+from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.members import load_member
+from tutelage.teacher.opening import caches
 from tutelage.training import preflight
 from tutelage.training.predictions import evaluate_run, on_val
+
+log = logging.getLogger(__name__)
 
 
 def distill(arguments: list[str]) -> None:
@@ -40,8 +44,8 @@ def distill(arguments: list[str]) -> None:
     study = Study(recipes, flags.seeds, flags.name)
     preflight.rehearse(*recipes, workspace=flags.workspace)
     watch.look(study.every, flags.runs)
-    with tracking.following(flags.log, _folders(flags.runs, study.every)):
-        with watch.noting_a_stop(flags.runs / study.folder_name):
+    with tracking.following(flags.log, _folders(flags.workspace, study.every)):
+        with watch.noting_a_stop(study.folder(flags.runs)):
             preflight.before_training(recipes[-1], flags.workspace)
         folder = study.run(flags.workspace, watch=watch, force=flags.force)
     report([str(folder)])
@@ -76,10 +80,10 @@ def train(arguments: list[str]) -> None:
     recipe = with_needed_teachers(flags.recipe)
     from tutelage.training.loop import train as train_run
 
-    was_done = Run(flags.workspace.folder(recipe)).done
+    was_done = _is_done(Run(flags.workspace.folder(recipe)))
     if not was_done:
         preflight.rehearse(recipe, workspace=flags.workspace)
-    with tracking.following(flags.log, _folders(flags.runs, [recipe])):
+    with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
         run = train_run(recipe, flags.workspace)
     evaluation = evaluate_run(run, data.load(recipe.data, flags.data_root))
     cost = run.result("cost")
@@ -164,7 +168,12 @@ def _cache_list(arguments: list[str]) -> None:
     if not found:
         print(shown(f"no teacher's answers in {root}"))
     for one in found:
-        views, uses = one.views(), one.uses()
+        views = one.views()
+        try:
+            uses = one.uses()
+        except Damaged as damaged:
+            log.warning("%s; %s", damaged.message, damaged.hint)
+            uses = []
         paid = len(views) * one.samples
         saved = sum(use["images"] for use in uses)
         of = one.manifest.get("data", "images of a loop of your own")
@@ -232,6 +241,8 @@ def _cache_prune(arguments: list[str]) -> None:
 def _read_by_a_run(folder: Path, runs: Path) -> bool:
     try:
         return any((runs / use["run"]).exists() for use in TeacherCache.open(folder).uses())
+    except Damaged:
+        return True  # who has read it is not known: it stays until it is named
     except UserError:
         return False
 
@@ -247,10 +258,18 @@ def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
     return flags
 
 
-def _folders(runs: Path, wanted: list[Recipe]) -> list[Path]:
+def _is_done(run: Run) -> bool:
+    """Whether nothing is left to be trained: a damaged run is trained again where it is."""
+    try:
+        return run.done and run.damage() is None
+    except Damaged:
+        return False
+
+
+def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
     """Of these recipes' runs, their teachers' first."""
     teachers = [own for one in wanted for own in one.of_teachers]
-    return list(dict.fromkeys(runs / one.name for one in [*teachers, *wanted]))
+    return list(dict.fromkeys(workspace.folder(one) for one in [*teachers, *wanted]))
 
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:

@@ -56,6 +56,7 @@ def look(data: Data) -> dict[str, Any]:
     """
     from tutelage.data import photos, test_split
 
+    index.of(data, compare_all=True)
     found = photos.sound(data)
     notes = photos.remarks(found)
     try:

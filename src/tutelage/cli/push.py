@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.cli.scrubbing import local_folders, scrubbed
+from tutelage.edge.card import check_exported
 from tutelage.errors import UserError
+from tutelage.models.delivered import check_student
 from tutelage.names import shown
 
 DELIVERED = ("README.md", "card.json", "recipe.json", "evaluation.json", "export.json")
@@ -42,7 +44,11 @@ def delivered(run: Path) -> list[Path]:
         raise UserError(f"{run} holds no run (no recipe.json)", "tutelage train RECIPE makes one")
     if not (run / "export.json").is_file() or not (run / "README.md").is_file():
         raise UserError(f"{run} has no exported student with its card", f"tutelage export {run} writes both")
-    return [run / name for name in DELIVERED if (run / name).is_file()] + sorted(run.glob("student*"))
+    students = sorted(run.glob("student*"))
+    for path in students:
+        check_student(path)
+        check_exported(path)
+    return [run / name for name in DELIVERED if (run / name).is_file()] + students
 
 
 def upload(contents: dict[str, bytes], repo_id: str, *, private: bool = False) -> str:

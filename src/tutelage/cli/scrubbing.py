@@ -13,13 +13,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tutelage import files
+from tutelage import sealed
 from tutelage.errors import UserError
 
 HEADER = 8
 """Bytes at the beginning of a .safetensors file that say how long its JSON header is."""
 SHORT = 4
 """Letters of a name that stands in any large file by chance."""
+HASHED = (".safetensors", ".onnx")
+"""Files whose hash the other files say, in the order in which they say it of each other."""
 PATHS = ("name", "weights", "unlabeled", "data")
 """Fields that hold a path, or a name that stands for itself."""
 _ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:[/\\]")
@@ -32,7 +34,7 @@ def local_folders(run: Path) -> list[str]:
     data, weights, caches, runs and temporary files, and those that the run's own command line names.
     """
     named = [os.environ.get(name, "") for name in ("TUTELAGE_DATA", "TUTELAGE_WEIGHTS", "TUTELAGE_CACHE")]
-    said = files.read_json(run / "environment.json") if (run / "environment.json").is_file() else {}
+    said = sealed.read_json(run / "environment.json") if (run / "environment.json").is_file() else {}
     try:
         words = shlex.split(said.get("command", ""))
     except ValueError:
@@ -54,7 +56,8 @@ def local_folders(run: Path) -> list[str]:
 def scrubbed(paths: list[Path], folders: list[str]) -> dict[str, bytes]:
     """The contents of some files of a run, by name, without these folders: of a path below one its last part is left.
 
-    Weights whose metadata change have another hash; where the others say it they say the new one.
+    Weights and ONNX files whose metadata change have another hash; where the others say it they say the new one. JSON
+    objects leave without their seals, which would not fit what was rewritten.
 
     Args:
         paths: Files of one folder.
@@ -66,10 +69,10 @@ def scrubbed(paths: list[Path], folders: list[str]) -> dict[str, bytes]:
     pattern = _below(folders)
     hashes: dict[str, str] = {}
     contents: dict[str, bytes] = {}
-    for path in sorted(paths, key=lambda path: path.suffix != ".safetensors"):
+    for path in sorted(paths, key=lambda path: HASHED.index(path.suffix) if path.suffix in HASHED else len(HASHED)):
         before = path.read_bytes()
         after = _scrub(path, before, pattern, hashes)
-        if path.suffix == ".safetensors" and after != before:
+        if path.suffix in HASHED and after != before:
             hashes[sha256(before).hexdigest()] = sha256(after).hexdigest()
         if (held := _held(after, folders)) is not None:
             raise UserError(
@@ -82,7 +85,8 @@ def scrubbed(paths: list[Path], folders: list[str]) -> dict[str, bytes]:
 
 def _scrub(path: Path, content: bytes, pattern: re.Pattern[str], hashes: dict[str, str]) -> bytes:
     if path.suffix == ".json":
-        return _json(content, pattern, hashes)
+        value = _values(sealed.read_json(path), pattern, hashes)
+        return (json.dumps(value, indent=2) + "\n").encode()
     if path.suffix == ".safetensors":
         return _safetensors(content, pattern)
     if path.suffix == ".onnx":
@@ -90,11 +94,6 @@ def _scrub(path: Path, content: bytes, pattern: re.Pattern[str], hashes: dict[st
     if path.suffix == ".md":
         return _plain(content.decode("utf-8"), pattern, hashes).encode()
     return content
-
-
-def _json(content: bytes, pattern: re.Pattern[str], hashes: dict[str, str]) -> bytes:
-    value = _values(json.loads(content), pattern, hashes)
-    return (json.dumps(value, indent=2) + "\n").encode()
 
 
 def _safetensors(content: bytes, pattern: re.Pattern[str]) -> bytes:

@@ -5,7 +5,10 @@ time of change differs. Imports no torch.
 """
 
 import hashlib
+import json
+import logging
 import os
+import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +25,10 @@ from tutelage.data.reading import Facts
 from tutelage.errors import UserError
 from tutelage.progress import advancing
 
+log = logging.getLogger(__name__)
+
+DRAWN = 64
+"""Files whose contents are compared at a start."""
 VERSION = 2
 """Of the index's lines: raise it when `Facts` or what they mean changes."""
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
@@ -91,13 +98,16 @@ _latest: dict[tuple[str, bool, str], tuple[object, Index]] = {}
 """Indices of this process, by path, with the folders' times at that moment."""
 
 
-def read(name: str, *, labelled: bool = True, splits: str = "") -> Index:
+def read(name: str, *, labelled: bool = True, splits: str = "", compare_all: bool = False) -> Index:
     """The index of a path: files that were never read, or have changed, are read now.
+
+    Of files whose size and time are as they were, some are drawn once a process and their contents compared too.
 
     Args:
         name: A folder, table or tar file, or a name of the hub.
         labelled: False: any images below it, without labels.
         splits: Which folders are splits, as --data.splits says.
+        compare_all: Compare the contents of all files.
 
     Raises:
         UserError: there is no such path, or its layout is not known; the hub cannot be reached.
@@ -105,11 +115,15 @@ def read(name: str, *, labelled: bool = True, splits: str = "") -> Index:
     hub = name.startswith(huggingface.HUB)
     path = huggingface.fetched(name, cache_folder()) if hub else Path(name).expanduser()
     key = (str(path.absolute()), labelled, splits)
-    if key in _latest and _latest[key][0] == _times(path, _latest[key][1]):
+    if not compare_all and key in _latest and _latest[key][0] == _times(path, _latest[key][1]):
         return _latest[key][1]
     listing = places.listing(path, labelled=labelled, splits=splits)
+    files.sweep(cache_folder(), ".index-*")
     file = _file(path, labelled, splits)
     known = dict(_load(file))
+    changed = _changed(listing.root, [(place, known[place]) for place in listing.places if place in known], compare_all)
+    for place in changed:
+        del known[place]
     new = [place for place in listing.places if place not in known]
     if new or len(known) != len(listing.places):
         with ThreadPoolExecutor(os.cpu_count()) as pool, advancing(f"reading {name}", len(new)) as advance:
@@ -123,9 +137,9 @@ def read(name: str, *, labelled: bool = True, splits: str = "") -> Index:
     return index
 
 
-def of(data: Data) -> Index:
+def of(data: Data, *, compare_all: bool = False) -> Index:
     """The index of a data set's path: see `read`."""
-    return read(data.name, splits=data.splits)
+    return read(data.name, splits=data.splits, compare_all=compare_all)
 
 
 def duplicates(entries: list[Entry]) -> list[list[int]]:
@@ -168,18 +182,60 @@ def _file(path: Path, labelled: bool, splits: str = "") -> Path:
     return cache_folder() / f"index-{digest[:16]}.jsonl"
 
 
+def _changed(root: Path, known: list[tuple[Place, Facts]], compare_all: bool) -> list[Place]:
+    """The files, of some that are drawn, whose contents are not as they were; once there is one, of all."""
+    drawn = known if compare_all else random.SystemRandom().sample(known, min(DRAWN, len(known)))
+
+    def is_other(entry: tuple[Place, Facts]) -> bool:
+        place, facts = entry
+        try:
+            return hashlib.sha256(reading.content(root, place)).hexdigest() != facts.sha
+        except OSError:
+            return bool(facts.sha)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = [entry[0] for entry, other in zip(drawn, pool.map(is_other, drawn), strict=True) if other]
+    if found and not compare_all:
+        return _changed(root, known, compare_all=True)
+    if found:
+        log.warning(
+            "%s of %s files have other contents under the same size and time (%s, ...): they are read anew",
+            *(f"{len(found):,}", f"{len(known):,}", found[0].file),
+        )
+    return found
+
+
 def _load(file: Path) -> Iterator[tuple[Place, Facts]]:
-    lines = files.read_lines(file)
-    if lines and lines[0] == {"version": VERSION}:
-        for line in lines[1:]:
-            yield Place(*line["place"]), Facts(*line["facts"])
+    """What was read before; nothing, and a sentence, where the index is damaged: the images are read anew."""
+    if not file.exists():
+        return
+    head, _, body = file.read_bytes().partition(b"\n")
+    try:
+        first = json.loads(head)
+        if not isinstance(first, dict):
+            raise TypeError
+        if first.get("version") != VERSION:
+            return
+        if first.get("sha256", _seal(file, body)) != _seal(file, body):
+            raise ValueError
+        lines = [json.loads(line) for line in body.splitlines()]
+        found = [(Place(*line["place"]), Facts(*line["facts"])) for line in lines]
+    except (ValueError, TypeError, KeyError):
+        log.warning("%s is damaged; the images are read anew", file)
+        return
+    yield from found
+
+
+def _seal(file: Path, body: bytes) -> str:
+    return hashlib.sha256(body + file.name.encode()).hexdigest()
 
 
 def _save(file: Path, entries: list[Entry]) -> None:
     try:
+        body = "".join(json.dumps(entry._asdict()) + "\n" for entry in entries).encode()
+        head = json.dumps({"version": VERSION, "sha256": _seal(file, body)}).encode()
         with files.appearing(file) as beside:
-            beside.touch()
-            files.append_lines(beside, [{"version": VERSION}, *(entry._asdict() for entry in entries)])
+            beside.write_bytes(head + b"\n" + body)
     except OSError as error:
         raise UserError(
             f"cannot write the index {file}: {error.strerror}", "let TUTELAGE_CACHE name a folder that can be written"

@@ -5,13 +5,17 @@ times what a view shows, its longer side at most twice that. For evaluation it i
 (`edge.pixels`).
 """
 
+import hashlib
 import io
+import logging
 import math
 import os
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -22,12 +26,14 @@ from PIL import __version__
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from tutelage import files, progress
+from tutelage import files, progress, sealed
 from tutelage.data import reading
 from tutelage.data.index import Entry, cache_folder
 from tutelage.edge.card import PHOTOS, Card
 from tutelage.edge.pixels import fitted, upright
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
+
+log = logging.getLogger(__name__)
 
 MARGIN = 1.15
 LONGEST = 2.0
@@ -72,6 +78,8 @@ class Decoder(Photos):
         """
         try:
             data = reading.content(self.root, entry.place)
+            if hashlib.sha256(data).hexdigest() != entry.facts.sha:
+                raise ValueError("it is another picture now")
             if self.purpose == "training":
                 return self._with_margin(data)
             return _tensor(fitted(upright(io.BytesIO(data), 3), Card((), (3, self.side, self.side), PHOTOS)))
@@ -113,12 +121,34 @@ class Kept(Photos):
     """(height, width) of each photo."""
     starts: np.ndarray
     """Where each photo begins."""
+    sums: np.ndarray | None = None
+    """CRC-32 of each photo's bytes, compared when a process first reads it; None: not known, or only in memory."""
+    decoder: Decoder | None = None
+    """Decodes a damaged photo again."""
+    seen: set[int] = field(default_factory=set, compare=False)
+    """Positions whose sums were compared."""
 
     def __call__(self, position: int) -> Tensor:
         height, width = self.shapes[position].tolist()
         start = int(self.starts[position])
         flat = self.pixels if isinstance(self.pixels, np.ndarray) else _mapped(self.pixels)
-        return _tensor(flat[start : start + height * width * 3].reshape(height, width, 3))
+        own = flat[start : start + height * width * 3]
+        if self.sums is not None and position not in self.seen:
+            if zlib.crc32(own.data) != self.sums[position]:
+                own = self._mended(position, start)
+            self.seen.add(position)
+        return _tensor(own.reshape(height, width, 3))
+
+    def _mended(self, position: int, start: int) -> np.ndarray:
+        """The bytes of a damaged photo, decoded again, and written again where they were."""
+        assert self.decoder is not None
+        assert isinstance(self.pixels, Path)
+        log.warning("%s is damaged: photo %d is not as it was written; it is decoded again", self.pixels, position)
+        own = _flat(self.decoder(position))
+        with suppress(OSError), self.pixels.open("r+b") as file:
+            file.seek(start)
+            file.write(own.tobytes())
+        return own
 
 
 def kept(decoder: Decoder, keep: Keep, what: str) -> Photos:
@@ -135,9 +165,40 @@ def kept(decoder: Decoder, keep: Keep, what: str) -> Photos:
         parts = list(_decode(decoder, what))
         return _laid_out(np.concatenate([part.ravel() for part in parts]), [part.shape[:2] for part in parts])
     folder = cache_folder() / f"pixels-{decoder.digest[:16]}"
-    if not folder.exists():
-        _write(folder, decoder, what)
-    return _laid_out(folder / "pixels.bin", np.load(folder / "shapes.npy", allow_pickle=False))
+    files.sweep(folder.parent, ".pixels-*")
+    if folder.exists():
+        try:
+            return _opened(folder, decoder)
+        except Damaged as damaged:
+            log.warning("%s; the photos are decoded again", damaged.message)
+            with suppress(FileNotFoundError):
+                files.remove_folder(folder)
+    _write(folder, decoder, what)
+    return _opened(folder, decoder)
+
+
+def _opened(folder: Path, decoder: Decoder) -> Photos:
+    """The photos of a folder, whose bytes are compared with their checksums when they are read.
+
+    Raises:
+        Damaged: shapes.npy is not as it was written, or pixels.bin is shorter or longer.
+    """
+    shapes, pixels = folder / "shapes.npy", folder / "pixels.bin"
+    sealed.check(shapes, _what(folder), required=False)
+    try:
+        rows = np.load(shapes, allow_pickle=False)
+        photos = _laid_out(pixels, rows[:, :2])
+        photos = replace(photos, decoder=decoder, sums=rows[:, 2] if rows.shape[1] > 2 else None)
+    except (ValueError, OSError, EOFError, IndexError) as error:
+        raise Damaged.of(shapes, f"it cannot be read ({error})") from None
+    size = int(photos.shapes.prod(1).sum()) * 3
+    if not pixels.is_file() or pixels.stat().st_size != size:
+        raise Damaged.of(pixels, f"it does not have the {size:,} bytes that its photos take")
+    return photos
+
+
+def _what(folder: Path) -> str:
+    return f"{folder.name}/shapes.npy"
 
 
 def _write(folder: Path, decoder: Decoder, what: str) -> None:
@@ -147,8 +208,10 @@ def _write(folder: Path, decoder: Decoder, what: str) -> None:
             with (beside / "pixels.bin").open("wb") as file:
                 for part in _decode(decoder, what):
                     file.write(part.tobytes())
-                    shapes.append(part.shape[:2])
-            np.save(beside / "shapes.npy", np.array(shapes), allow_pickle=False)
+                    shapes.append((*part.shape[:2], zlib.crc32(part.data)))
+            buffer = io.BytesIO()
+            np.save(buffer, np.array(shapes, np.int64), allow_pickle=False)
+            sealed.write_bytes(beside / "shapes.npy", buffer.getvalue(), _what(folder))
     except OSError as error:
         if folder.exists():  # another process was quicker, with the same bytes
             return
@@ -165,7 +228,7 @@ def _decode(decoder: Decoder, what: str) -> Iterator[np.ndarray]:
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress.advancing(what, len(decoder.entries)) as advance:
         for first in range(0, len(decoder.entries), 1024):  # so that not all of them wait in memory
             for part in pool.map(decoder.pixels, decoder.entries[first : first + 1024]):
-                yield part.permute(1, 2, 0).contiguous().numpy()
+                yield _flat(part).reshape(*part.shape[1:], 3)
                 advance(1)
 
 
@@ -175,9 +238,19 @@ def _laid_out(pixels: Path | np.ndarray, shapes: Iterable[tuple[int, int]] | np.
     return Kept(pixels, sides, np.concatenate([[0], ends[:-1]]).astype(np.int64))
 
 
-@lru_cache(maxsize=16)
 def _mapped(path: Path) -> np.ndarray:
+    return _mapped_as(path, path.stat().st_ino)
+
+
+@lru_cache(maxsize=16)
+def _mapped_as(path: Path, inode: int) -> np.ndarray:
+    """By inode: a folder that was removed and written again is another file of the same name."""
     return np.memmap(path, np.uint8, mode="r")
+
+
+def _flat(photo: Tensor) -> np.ndarray:
+    """A photo's bytes as they are kept: row by row, three a pixel."""
+    return photo.permute(1, 2, 0).contiguous().numpy().ravel()
 
 
 def _tensor(pixels: np.ndarray) -> Tensor:

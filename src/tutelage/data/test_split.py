@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from jaxtyping import Int64
 from torch import Tensor
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.data import Data, sources, turnstile
 from tutelage.data.images import Images
 from tutelage.data.index import Index
 from tutelage.data.memory import MemoryImages
 from tutelage.data.splits import DataSet
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 
 
 def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Images:
@@ -40,7 +40,9 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
         opening = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "run": run, "reason": reason}
         opening |= {"data": dataset.data.title, "split": _split(dataset)}
         try:
-            files.append_line(ledger, opening)
+            sealed.append_lines(ledger, [opening], ledger.name)
+        except Damaged as damaged:
+            raise _no_ledger(damaged) from None
         except OSError as error:
             raise UserError(
                 f"cannot record the opening of the test split in {ledger}: {error}", "make it writable"
@@ -56,7 +58,10 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
 
 def openings(ledger: Path) -> list[dict[str, Any]]:
     """Every opening so far, of any data set, oldest first: {"time", "run", "reason", "data", "split"}."""
-    return files.read_lines(ledger)
+    try:
+        return sealed.read_lines(ledger, ledger.name)
+    except Damaged as damaged:
+        raise _no_ledger(damaged) from None
 
 
 class Openings(NamedTuple):
@@ -104,6 +109,14 @@ def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:
 
     with turnstile.passing(_caller()):
         return photos.set_aside(found, data)
+
+
+def _no_ledger(damaged: Damaged) -> Damaged:
+    return Damaged.of(
+        damaged.path,
+        damaged.reason,
+        "it counts how often test was opened: put back a copy; without one, remove it, and it counts from now on",
+    )
 
 
 def _caller() -> str:

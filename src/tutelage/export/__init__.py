@@ -4,6 +4,7 @@ A file appears only after it was run on val and found as accurate as it has to b
 """
 
 import dataclasses
+import logging
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import nn
 from tutelage import files
 from tutelage.data.splits import DataSet
 from tutelage.edge import card
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 from tutelage.export.doubt import doubt, keep
 from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
@@ -24,6 +25,8 @@ from tutelage.export.task import Task
 from tutelage.run.folder import Run
 from tutelage.training.predictions import on_val
 from tutelage.training.student import load_student
+
+log = logging.getLogger(__name__)
 
 TOLERANCE = 0.001
 """By how much a float file's val accuracy may differ from PyTorch's: 0.1 points."""
@@ -65,17 +68,39 @@ def export(
             "train it longer or otherwise, or on more images; --force exports it, and its card says this",
         )
     task = task_of(run, dataset)
+    with files.locked(run.path / "lock") as alone:
+        if alone:
+            files.sweep(run.path)
     keep(run, why)
-    files.write_json(run.path / card.BESIDE, run.result("card") | task.card)
+    run.keep("card", run.result("card") | task.card)
     told = {}
     for name, row in rows.items():
         longer = None
         if finish and row.int8:
             longer = finish, lambda: finished(run, dataset, task, finish)
         told[name] = export_file(task, name, row, run.path, force=force, longer=longer)
-        before = {other: value for other, value in (run.result("export") or {}).items() if other in FORMATS}
-        files.write_json(run.path / "export.json", before | {name: told[name]})
+        run.keep("export", exported(run) | {name: told[name]})
     return told
+
+
+def exported(run: Run) -> dict[str, Any]:
+    """What export.json says of a run's exported files, of those that are as they were written; others are named."""
+    try:
+        # Where training had to write the card again, it knows nothing of exported files.
+        whole = "normalisation" in (run.result("card") or {})
+        found = {name: of for name, of in (run.result("export") or {}).items() if whole and name in FORMATS}
+    except Damaged as damaged:
+        log.warning("%s; export again what it told of", damaged.message)
+        return {}
+    sound = {}
+    for name, of in found.items():
+        try:
+            for file, digest in of.get("sha256", {}).items():
+                card.compare(run.path / file, digest)
+            sound[name] = of
+        except Damaged as damaged:
+            log.warning("%s; %s", damaged.message, damaged.hint)
+    return sound
 
 
 def task_of(run: Run, dataset: DataSet) -> Task:
@@ -134,7 +159,9 @@ def export_file(
             told["finish"] = finish
         _good_enough(name, row, told, force=force)
         # What belongs to the file goes first, so that the file never stands without it.
-        for part in sorted(path.parent.iterdir(), key=lambda part: part == path):
+        parts = sorted(path.parent.iterdir(), key=lambda part: part == path)
+        told["sha256"] = {part.name: files.file_digest(part) for part in parts}
+        for part in parts:
             with files.appearing(folder / part.name) as beside:
                 part.replace(beside)
     return told

@@ -1,12 +1,12 @@
 """Says why a student is not to be handed over: it guesses on val, or is worse there than the same student untaught."""
 
-from tutelage import files
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.measure.fidelity import right
 from tutelage.measure.statistics import LEVEL, better_than
 from tutelage.methods.baseline import Baseline
 from tutelage.run.folder import Run
+from tutelage.run.workspace import Workspace
 from tutelage.training.predictions import on_val
 
 
@@ -38,11 +38,10 @@ def doubt(run: Run, dataset: DataSet) -> str:
 
 def keep(run: Run, why: str) -> None:
     """Writes down, for the run's card, why its student was handed over by force; or that nothing speaks against it."""
-    path = run.path / "doubt.json"
     if why:
-        files.write_json(path, why)
+        run.keep("doubt", {"why": why})
     else:
-        path.unlink(missing_ok=True)
+        (run.path / "doubt.json").unlink(missing_ok=True)
 
 
 def _baseline(run: Run) -> Run | None:
@@ -50,7 +49,7 @@ def _baseline(run: Run) -> Run | None:
     if isinstance(run.recipe.method, Baseline):
         return None
     try:
-        alone = Run(run.path.parent / run.recipe.as_baseline.name)
+        alone = Run(Workspace(run.path.parent).folder(run.recipe.as_baseline))
     except UserError:  # a file that the recipe names is gone, and with it the name of its baseline
         return None
     return alone if alone.done else None

@@ -3,7 +3,7 @@
 from pathlib import Path, PurePath
 from typing import Any
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.measure.statistics import binomial_interval
 from tutelage.names import in_markdown, shown
@@ -23,7 +23,7 @@ def keep_test(run: Run, measured: Measured) -> None:
     """Keeps what was measured on the test split beside a run, and in its card where it has one."""
     kept = run.result(TEST)
     if (merged := {**measured, **(kept or {})}) != kept:
-        files.write_json(run.path / f"{TEST}.json", merged)
+        run.keep(TEST, merged)
     if run.result("export") and (run.path / "README.md").exists():
         write_model_card(run)
 
@@ -36,7 +36,7 @@ def write_model_card(run: Run) -> Path:
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    recipe = files.read_json(run.path / "recipe.json")
+    recipe = sealed.read_json(run.path / "recipe.json", run.what("recipe.json"))
     card, exported, evaluated = (run.result(name) for name in ("card", "export", "evaluation"))
     test, handed = run.result(TEST), run.result(HANDED_OVER)
     measured: dict[str, Measured] = {"val": evaluated["val"]} | ({"test": test} if test else {})
@@ -61,7 +61,7 @@ def write_model_card(run: Run) -> Path:
             "## How it was trained",
             _training(recipe, run),
             "## Limits",
-            _limits(card, measured, recipe, run.result("doubt")),
+            _limits(card, measured, recipe, (run.result("doubt") or {}).get("why", "")),
         ]
     )
     path = run.path / "README.md"
@@ -193,7 +193,7 @@ def _training(recipe: dict[str, Any], run: Run) -> str:
     return "\n".join(lines)
 
 
-def _limits(card: dict[str, Any], measured: dict[str, Measured], recipe: dict[str, Any], doubt: str | None) -> str:
+def _limits(card: dict[str, Any], measured: dict[str, Measured], recipe: dict[str, Any], doubt: str) -> str:
     best = measured.get("test", measured["val"])
     over = best["confidence"] - best["top1"]
     worst = min(

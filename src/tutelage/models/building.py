@@ -10,7 +10,16 @@ from torch import nn
 
 from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS, DataSpec, Model
-from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, last_linear, others
+from tutelage.models.external import (
+    Network,
+    call,
+    from_file,
+    from_timm,
+    from_torchvision,
+    last_linear,
+    made_by,
+    others,
+)
 from tutelage.models.known import CLASSES
 from tutelage.models.tap import Preparation, Tapped
 from tutelage.models.twins import bare
@@ -54,7 +63,7 @@ def build(model: Model, data: DataSpec, *, seed: int = 0, replace_head: bool = F
         log.warning("%s was made for %s, not %s: names fit, numbers may not", model.weights, made_for, model.name)
     # What the source says of its pretrained weights is no concern of random ones.
     known = network if model.weights or model.name in MODELS else Network(network.module, network.head)
-    return Tapped(
+    tapped = Tapped(
         network.module,
         Preparation(
             mean=model.mean or _numbers(said.get("mean", ""), data.channels) or known.mean or data.mean,
@@ -66,6 +75,8 @@ def build(model: Model, data: DataSpec, *, seed: int = 0, replace_head: bool = F
         stages=model.stages or network.stages,
         metadata=said,
     )
+    tapped.made_by = made_by(model)
+    return tapped
 
 
 def check_file(model: Model, channels: int) -> None:

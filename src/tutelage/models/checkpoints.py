@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tutelage.errors import UserError
+from tutelage.models.delivered import check_student
 
 log = logging.getLogger("tutelage")
 
@@ -82,6 +83,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         kind = "is a folder" if path.is_dir() else ""
         message = f"{path} is a folder, not a file of weights" if kind else f"there is no weights file {path}"
         raise UserError(message, "give the path of a .safetensors, .pth, .pt or .ckpt file")
+    check_student(path)
     if path.suffix.lower() in FOREIGN:
         raise UserError(
             f'{path} ends in "{path.suffix}": {FOREIGN[path.suffix.lower()]}; weights come as .safetensors or .pth',

@@ -98,6 +98,8 @@ class Tapped(nn.Module):
             raise UserError(f"mean has {len(self.mean)} numbers, std {len(self.std)}", "give one for each channel")
         self.head, self.stages = head, stages
         self.metadata = dict(metadata or {})
+        self.made_by: dict[str, Any] = {}
+        """Of a network that is not ours, the code and options, or the library, that made it."""
         # x * scale + shift is one kernel; (x - mean) / std would be two.
         self.register_buffer("scale", 1 / torch.tensor(self.std).view(-1, 1, 1), persistent=False)
         self.register_buffer("shift", -torch.tensor(self.mean).view(-1, 1, 1) * self.scale, persistent=False)

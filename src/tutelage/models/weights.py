@@ -1,6 +1,5 @@
 """Puts weights from files into networks: names matched, heads replaced where asked. Weights have a digest, too."""
 
-import hashlib
 import logging
 import re
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from tutelage import sealed
 from tutelage.errors import UserError
 from tutelage.models import known
 from tutelage.models.checkpoints import read_weights
@@ -167,10 +167,6 @@ def weights_digest(module: nn.Module, *, without: str = "") -> str:
         module: Any network.
         without: Path of a submodule to leave out; empty: none.
     """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        if without and name.startswith(f"{without}."):
-            continue
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    state = module.state_dict()
+    kept = {name: tensor for name, tensor in state.items() if not without or not name.startswith(f"{without}.")}
+    return sealed.tensors_digest(kept)

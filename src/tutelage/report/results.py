@@ -3,16 +3,16 @@
 The measures on a split are `Measured`: each under its name in `MEASURES`.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
-from tutelage import files
-from tutelage.errors import UserError
+from tutelage import sealed
+from tutelage.errors import Damaged, UserError
 from tutelage.measure.fidelity import Bin, Fidelity
 from tutelage.measure.measures import Measured
 from tutelage.measure.statistics import Gain, Judged, McNemar
 from tutelage.run.conditions import Apart
+from tutelage.run.record import kept
 
 RESULTS_FILE = "results.json"
 """In a study's folder."""
@@ -198,10 +198,10 @@ def read(folder: Path) -> Results:
     if not path.is_file():
         raise UserError(f"{folder} has no results yet", "tutelage distill with the same recipe goes on")
     try:
-        results = files.read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UserError(f"{path} is damaged: it is not JSON", _again(path.parent)) from None
-    schema = results.get("schema") if isinstance(results, dict) else None
+        results: Any = kept(path.parent, path.stem)
+    except Damaged as damaged:
+        raise Damaged.of(path, damaged.reason, _again(path.parent)) from None
+    schema = results.get("schema")
     if schema != SCHEMA:
         holds = "results without a schema version" if schema is None else f"results of schema {schema!r}"
         raise UserError(f"{path} holds {holds}; this version of tutelage reads schema {SCHEMA}", _again(path.parent))
@@ -212,8 +212,8 @@ def _again(folder: Path) -> str:
     """How the file is written anew: nothing that is trained is trained again."""
     command = "tutelage distill with the study's recipe and seeds"
     try:
-        made_by = files.read_json(folder / "environment.json")["command"]
+        made_by = sealed.read_json(folder / "environment.json")["command"]
         command = made_by if made_by.startswith("tutelage ") else command
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (Damaged, LookupError, AttributeError):
         pass  # It says no command: the general one will do.
     return f"this writes it anew and trains nothing again: {command}"

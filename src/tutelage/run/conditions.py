@@ -1,9 +1,13 @@
 """Says on what a run was computed: the same recipe gives the same numbers where these are the same."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any, TypedDict
 
+from tutelage.errors import Damaged
 from tutelage.run.folder import Run
+
+log = logging.getLogger(__name__)
 
 
 class Apart(TypedDict):
@@ -35,7 +39,11 @@ def conditions(environment: dict[str, Any]) -> dict[str, str]:
 
 def of_run(run: Run) -> list[dict[str, str]]:
     """The conditions that a run was trained under: several where it was stopped and gone on with on another machine."""
-    environment = run.result("environment") or {}
+    try:
+        environment = run.result("environment") or {}
+    except Damaged as damaged:
+        log.warning("%s; on what that run was computed is not known", damaged.message)
+        return []
     return [conditions(environment), *environment.get("earlier", [])]
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from tutelage import files
+from tutelage import sealed
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
 from tutelage.models.whiten import whiten
-from tutelage.run.recipe import weights_file
+from tutelage.run.named_files import weights_file
 
 WHITENED_BY = 1_000_000
 """Pixels of training images, spread evenly over them, from whose patches `student.init = "whiten"` takes its axes."""
@@ -24,7 +24,7 @@ def known_classes(model: Model, network: Tapped) -> tuple[str, ...]:
     said = network.metadata.get("classes", "")
     card = Path(model.weights or "-").with_name("card.json")
     if not said and card.is_file():
-        return tuple(files.read_json(card).get("classes", ()))
+        return tuple(sealed.read_json(card).get("classes", ()))
     if said.startswith("["):
         return tuple(json.loads(said))
     return tuple(name.strip() for name in said.split(",") if name.strip())

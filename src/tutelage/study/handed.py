@@ -2,7 +2,7 @@
 
 import statistics
 
-from tutelage import files
+from tutelage import export
 from tutelage.export.doubt import doubt
 from tutelage.export.modelcard import HANDED_OVER, keep_test, write_model_card
 from tutelage.report.results import Exported, Results, Row, Split
@@ -17,7 +17,7 @@ def exported(study: Finished, rows: list[Row]) -> Exported:
     number, shown = study.shown
     return {
         "run": shown.path.name,
-        "onnx": (shown.result("export") or {}).get("onnx"),
+        "onnx": export.exported(shown).get("onnx"),
         "method": rows[number]["label"],
         "seed": shown.recipe.seed,
         "val": shown.result("evaluation")["val"]["top1"],
@@ -31,7 +31,7 @@ def keep(study: Finished, results: Results) -> None:
     row = results["rows"][number]
     mean = {split: statistics.mean(seed[split]["top1"] for seed in row["seeds"]) for split in SPLITS}
     told = {"study": results["study"], "method": row["label"], "seed": shown.recipe.seed, "seeds": len(row["seeds"])}
-    files.write_json(shown.path / f"{HANDED_OVER}.json", told | {"mean": mean})
+    shown.keep(HANDED_OVER, told | {"mean": mean})
     for one in results["rows"]:
         for seed in one["seeds"]:
             keep_test(Run(study.workspace.runs / seed["run"]), seed["test"])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files
+from tutelage import data
 from tutelage.data.test_split import openings_of
 from tutelage.measure import fidelity
 from tutelage.measure.classifier import latencies
@@ -18,6 +18,7 @@ from tutelage.report.results import SCHEMA, DataFacts, Latency, Results, Row, Se
 from tutelage.run.conditions import apart
 from tutelage.run.folder import Run, machine
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.record import kept
 from tutelage.study import handed
 from tutelage.study.finished import Finished
 from tutelage.study.gallery import gallery
@@ -68,7 +69,7 @@ def gathered(study: Finished, watch: Watch) -> Results:
         },
         "conditions": apart(study.trained.values()),
         "machine": machine(),
-        "environment": files.read_json(study.folder / "environment.json"),
+        "environment": kept(study.folder, "environment"),
         "recipes": [row.to_dict() for row in study.rows],
         "seeds": list(study.seeds),
     }
@@ -122,7 +123,7 @@ def _measured_on_val(study: Finished) -> dict[str, Measured]:
 
 def _measured_on_test(study: Finished) -> dict[str, Measured]:
     """What was measured when the test split was opened, by run, and "teacher"."""
-    test = files.read_json(study.folder / "test.json")
+    test = kept(study.folder, "test")
     return test["runs"] if test["teacher"] is None else test["runs"] | {"teacher": test["teacher"]}
 
 
@@ -256,7 +257,7 @@ def _tuning(folder: Path, rows: list[Row]) -> Tuning | None:
     """The search that the study closes, and what fresh seeds left of its winner's gain over the defaults."""
     if not (folder / "tuning.json").exists():
         return None
-    tuning = files.read_json(folder / "tuning.json")
+    tuning = kept(folder, "tuning")
     by_label = {row["label"]: row for row in rows}
     tuned, defaults = by_label[tuning["tuned_row"]], by_label[tuning["defaults_row"]]
     return {**tuning, "fresh": {split: _paired(tuned, defaults, split) for split in SPLITS}}

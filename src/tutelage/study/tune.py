@@ -22,6 +22,7 @@ from tutelage.report.results import TriedOut
 from tutelage.report.search import tried
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
+from tutelage.run.record import keep
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
 from tutelage.study.results import labels
@@ -127,7 +128,7 @@ class Tuning:
             return None
         study = self.closing(outcome)
         told = {**outcome, **self._rows(study), "folder": folder.name}
-        files.write_json(workspace.runs / study.folder_name / "tuning.json", told)
+        keep(study.folder(workspace.runs), "tuning", told)
         return study.run(workspace, watch=watch, force=force)
 
     @no_test_split("a search")
@@ -136,7 +137,7 @@ class Tuning:
         for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():
             train(own, workspace)
         begun, folder = time.monotonic(), workspace.runs / self.folder_name
-        files.write_json(folder / "tuning.json", {"search": dataclasses.asdict(self.search), "study": folder.name})
+        keep(folder, "tuning", {"search": dataclasses.asdict(self.search), "study": folder.name})
         while not self.search.minutes or time.monotonic() - begun < 60 * self.search.minutes:
             with self._next(folder) as proposed:
                 if proposed is None:

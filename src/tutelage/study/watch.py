@@ -4,18 +4,24 @@ A command appends one line when it ends or is stopped; one that is killed leaves
 what it had trained.
 """
 
+import logging
 import time
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from tutelage import files
+from tutelage import sealed
+from tutelage.errors import Damaged
 from tutelage.report.results import Cost
 from tutelage.run import checkpoint
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
+from tutelage.run.record import kept, study_title
+from tutelage.run.workspace import Workspace
 from tutelage.study.finished import Finished
+
+log = logging.getLogger(__name__)
 
 FILE = "commands.jsonl"
 """In a study's folder; in a search's for commands that did not come to its closing study."""
@@ -33,7 +39,7 @@ class Watch:
     def look(self, recipes: Iterable[Recipe], runs: Path) -> None:
         """Notes how far some runs and their teachers are; what they gain from now on is this command's."""
         for one in recipes:
-            for folder in (runs / recipe.name for recipe in (*one.of_teachers, one)):
+            for folder in (Workspace(runs).folder(recipe) for recipe in (*one.of_teachers, one)):
                 if folder not in self._before:
                     self._before[folder] = _seconds(folder)
 
@@ -46,7 +52,8 @@ class Watch:
 
     def note(self, folder: Path) -> None:
         """Writes the line of this command."""
-        files.append_line(folder / FILE, self.line)
+        _known(folder)
+        sealed.append_lines(folder / FILE, [self.line], _what(folder))
 
     @contextmanager
     def noting_a_stop(self, folder: Path) -> Generator[None]:
@@ -108,15 +115,33 @@ def _lines(study: Finished) -> list[dict[str, Any]]:
     """Those of earlier commands, of the search that led to the study among them."""
     folders = [study.folder]
     if (study.folder / "tuning.json").exists():
-        searched = files.read_json(study.folder / "tuning.json").get("folder")
+        searched = kept(study.folder, "tuning").get("folder")
         folders += [study.workspace.runs / searched] if searched else []
-    return [line for folder in folders for line in files.read_lines(folder / FILE)]
+    return [line for folder in folders for line in _known(folder)]
+
+
+def _known(folder: Path) -> list[dict[str, Any]]:
+    """The lines in a folder; those of a damaged file go aside, and are no longer counted."""
+    path = folder / FILE
+    try:
+        return sealed.read_lines(path, _what(folder))
+    except Damaged as damaged:
+        log.warning("%s; what the commands before this one took is not counted", damaged.message)
+        if path.exists():
+            path.replace(path.with_suffix(".damaged"))
+        sealed.remove([path])
+        return []
+
+
+def _what(folder: Path) -> str:
+    return f"{study_title(folder)}/{FILE}"
 
 
 def _seconds(folder: Path) -> float:
     """For how long a run has been trained: said at its end, and by its checkpoints before."""
-    if cost := Run(folder).result("cost"):
-        return cost["seconds"]
-    for step in reversed(checkpoint.list_steps(folder / "checkpoints")):
-        return files.read_json(folder / "checkpoints" / f"step_{step:08d}" / "state.json").get("seconds", 0.0)
+    saved = folder / "checkpoints"
+    states = [saved / f"step_{step:08d}" / "state.json" for step in reversed(checkpoint.list_steps(saved))]
+    for path in (folder / "cost.json", *states):
+        with suppress(Damaged):  # gone; or training names it, and makes it again
+            return sealed.read_json(path).get("seconds", 0.0)
     return 0.0

@@ -1,5 +1,6 @@
 """Trains one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -23,6 +24,8 @@ from tutelage.training import graphs
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
 
+log = logging.getLogger(__name__)
+
 
 @no_test_split("a training run")
 def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
@@ -41,12 +44,18 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
     for own in recipe.of_teachers:
         train(own, workspace)
     run = Run.of(recipe, workspace.runs)
-    if run.done:
-        return run
+    damage = run.damage() if run.done else None
     with files.locked(run.path / "lock") as alone:
+        if run.done and damage is None:
+            if alone:
+                files.sweep(run.path)
+            return run
         if not alone:
             raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
         files.sweep(run.path)
+        if damage is not None:
+            log.warning("%s; it is made again from the run's last checkpoint", damage.message)
+            (run.path / "DONE").unlink(missing_ok=True)
         with logged(run):
             _launch(run, workspace)
     return run

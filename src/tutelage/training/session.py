@@ -9,9 +9,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from tutelage import data, files, rng
+from tutelage import data, rng
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
+from tutelage.errors import Damaged
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.adapters import pairs_in_words, stages_read
 from tutelage.models.tap import Tapped
@@ -83,7 +84,8 @@ class Session:
         """Writes a checkpoint after so many steps."""
         self.book.read()
         if self.book.first:
-            checkpoint.save(self.run.path / "checkpoints", step, self.kept, self.take_step.optimizer, self.book.state)
+            metrics = tuple(self.run.path.glob("metrics.jsonl"))
+            checkpoint.save(self.run.checkpoints, step, self.kept, self.take_step.optimizer, self.book.state, metrics)
 
     def hand_over(self) -> None:
         """Writes the final weights, what they answer on val, and what the run cost; then the run is done."""
@@ -111,10 +113,10 @@ class Session:
                 self.val_logits = predict(deployed, self.val, what="validation")
             keep_val(run, self.val_logits, self.dataset.val.labels)
         images_seen = self.plan.steps * self.recipe.fit.batch_size
-        files.write_json(run.path / "cost.json", self.book.cost(saved=images_seen * len(self.lesson.caches)))
+        run.keep("cost", self.book.cost(saved=images_seen * len(self.lesson.caches)))
         for cache in self.lesson.caches:
             cache.used(run.path.name, images_seen)
-        (run.path / "DONE").touch()
+        run.finish(self.plan.steps)
 
     @property
     def _result(self) -> Any:
@@ -148,7 +150,7 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     if average is not None:
         kept["average"] = average
     state: dict[str, Any] = {"seconds": 0.0, "paid": 0}
-    state |= checkpoint.load_latest(run.path / "checkpoints", kept, optimizer)
+    state |= checkpoint.load_latest(run.checkpoints, kept, optimizer)
     state["paid"] += lesson.paid + paid
     if process.first:
         log.info("%s: step %d of %d on %s", run.path.name, state["step"], plan.steps, fabric.device)
@@ -162,10 +164,14 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
 
 def _write_environment(run: Run, now: dict[str, Any], *, gone_on: bool) -> None:
     """On what the run is computed, and on what else it was computed before it was stopped."""
-    before = (run.result("environment") or {}) if gone_on else {}
+    try:
+        before = (run.result("environment") or {}) if gone_on else {}
+    except Damaged as damaged:
+        log.warning("%s; on what the run was computed before is not known", damaged.message)
+        before = {}
     earlier = [conditions(before), *before.get("earlier", [])] if before else []
     differing = [told for told in earlier if told != conditions(now)]
-    files.write_json(run.path / "environment.json", now | ({"earlier": differing} if differing else {}))
+    run.keep("environment", now | ({"earlier": differing} if differing else {}))
 
 
 def _adapters(recipe: Recipe, student: Tapped, lesson: Lesson, samples: int, process: Process) -> nn.Module:

@@ -79,7 +79,7 @@ def test_export_refuses_and_says_why(tmp_path, taught, monkeypatch):
     monkeypatch.setattr("tutelage.export.export_file", lambda *args, **kwargs: {})
     files.write_json(run.path / "card.json", {})
     export(run, small.digits(), force=True)
-    assert "right on 3 of 15" in files.read_json(run.path / "doubt.json")
+    assert "right on 3 of 15" in run.result("doubt")["why"]
     a_run(tmp_path / "runs", taught, 15, BALANCED)
     export(run, small.digits())
     assert not (run.path / "doubt.json").exists(), "nothing speaks against it any more"

@@ -6,7 +6,6 @@ import pytest
 from huggingface_hub import ModelCard
 
 import small
-from tutelage import files
 from tutelage.export.modelcard import keep_test, write_model_card
 from tutelage.run.folder import Run
 from tutelage.training.predictions import evaluate_run
@@ -20,7 +19,7 @@ def run(finished_run, tmp_path_factory):
     evaluate_run(run, small.digits())
     row = {"file": "student.onnx", "bytes": 5000, "val_top1": 0.875, "same_predictions": 0.99}
     row["latency_ms"] = {"p50": 0.125, "p90": 0.25}
-    files.write_json(run.path / "export.json", {"onnx": row})
+    run.keep("export", {"onnx": row})
     return run
 
 
