@@ -13,9 +13,11 @@ from onnx import TensorProto, helper
 from safetensors import safe_open
 from safetensors.torch import load, save_file
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.cli.scrubbing import local_folders, scrubbed
-from tutelage.errors import UserError
+from tutelage.edge.card import check_exported
+from tutelage.errors import Damaged, UserError
+from tutelage.models.delivered import check_student
 
 
 @pytest.fixture
@@ -80,6 +82,26 @@ def test_the_hash_of_weights_whose_metadata_changed_is_right_everywhere(run, tmp
     assert json.loads(contents["card.json"])["weights_sha256"] == in_onnx["weights_sha256"] == digest
     assert in_onnx["classes"] == ["/m/01g317", "cat"]
     assert digest != files.file_digest(run / "student.safetensors")
+
+
+def test_what_is_uploaded_carries_no_seal_and_fits_what_export_json_says_of_it(run, tmp_path):
+    digests = {name: files.file_digest(run / name) for name in ("student.onnx", "student.safetensors")}
+    sealed.write_json(run / "export.json", {"onnx": {"file": "student.onnx", "sha256": digests}}, "run-a/export.json")
+    copy = tmp_path / "downloaded"
+    copy.mkdir()
+    for name, content in cleaned(run).items():
+        (copy / name).write_bytes(content)
+    assert not [path.name for path in copy.glob("*.json") if sealed.is_sealed(path)]
+    assert files.file_digest(copy / "student.onnx") != digests["student.onnx"]
+    check_exported(copy / "student.onnx")
+    check_student(copy / "student.safetensors")
+
+
+def test_a_damaged_file_is_named_and_nothing_is_uploaded(run):
+    sealed.write_json(run / "evaluation.json", {"val": {"top1": 0.5}}, "run-a/evaluation.json")
+    (run / "evaluation.json").write_text((run / "evaluation.json").read_text().replace("0.5", "0.9"))
+    with pytest.raises(Damaged, match=r"evaluation\.json is damaged"):
+        cleaned(run)
 
 
 def test_files_without_folders_are_uploaded_bit_by_bit(run):

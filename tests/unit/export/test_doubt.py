@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import small
-from tutelage import files
 from tutelage.errors import UserError
 from tutelage.export import export
 from tutelage.export.doubt import doubt
@@ -77,7 +76,7 @@ def test_export_refuses_and_says_why(tmp_path, taught, monkeypatch):
     assert not (run.path / "doubt.json").exists()
     monkeypatch.setattr("tutelage.export.task_of", lambda run, dataset: SimpleNamespace(card={}))
     monkeypatch.setattr("tutelage.export.export_file", lambda *args, **kwargs: {})
-    files.write_json(run.path / "card.json", {})
+    run.keep("card", {})
     export(run, small.digits(), force=True)
     assert "right on 3 of 15" in run.result("doubt")["why"]
     a_run(tmp_path / "runs", taught, 15, BALANCED)

@@ -1,6 +1,6 @@
 """On what runs were computed, and in what they differ."""
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.run.conditions import apart, conditions
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, environment
@@ -11,7 +11,8 @@ def a_run(folder, name, **changes):
     told = environment(Engine(device="cpu", threads=1), Process("cpu", 0, 1))
     told["machine"] |= {"threads": 1, "processor": "A CPU", "int8_instructions": ["avx2"]} | changes
     run = Run(folder / name)
-    files.write_json(run.path / "environment.json", told)
+    sealed.write_json(run.path / "recipe.json", {}, f"run-{name}/recipe.json")
+    run.keep("environment", told)
     return run
 
 
@@ -40,12 +41,21 @@ def test_the_conditions_that_differ_are_named_with_the_runs(tmp_path):
 
 def test_what_a_run_does_not_say_is_no_difference(tmp_path):
     old = Run(tmp_path / "old")
-    files.write_json(old.path / "environment.json", {"engine": {"precision": "fp32"}})
+    for name, value in (("recipe", {}), ("environment", {"engine": {"precision": "fp32"}})):
+        files.write_json(old.path / f"{name}.json", value)
     assert apart([a_run(tmp_path, "a"), old, Run(tmp_path / "gone")]) == []
 
 
 def test_a_run_that_went_on_elsewhere_differs_from_itself(tmp_path):
     run = a_run(tmp_path, "a")
     told = run.result("environment")
-    files.write_json(run.path / "environment.json", told | {"earlier": [conditions(told) | {"threads": "8"}]})
+    run.keep("environment", told | {"earlier": [conditions(told) | {"threads": "8"}]})
     assert apart([run]) == [{"condition": "threads", "values": ["1", "8"], "runs": [["a"], ["a"]]}]
+
+
+def test_a_damaged_environment_is_named_and_its_run_differs_from_none(tmp_path, caplog):
+    runs = [a_run(tmp_path, "a"), a_run(tmp_path, "b", threads=2)]
+    path = runs[1].path / "environment.json"
+    path.write_text(path.read_text().replace('"threads": 2', '"threads": 3'))
+    assert apart(runs) == []
+    assert f"{path} is damaged" in caplog.text

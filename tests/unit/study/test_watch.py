@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import small
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.run.folder import Run
 from tutelage.study import watch
 from tutelage.study.watch import FILE, Watch
@@ -70,3 +70,39 @@ def test_a_command_that_is_stopped_leaves_its_line_where_it_trained_something(tm
         with pytest.raises(KeyboardInterrupt):
             stopped(trains=trains)
         assert len(files.read_lines(tmp_path / "study" / FILE)) == int(trains)
+
+
+def test_a_damaged_record_is_named_and_put_aside(tmp_path, caplog):
+    study = tmp_path / "study-x-0123abcd"
+    for _ in range(2):
+        Watch().note(study)
+    assert len(sealed.read_lines(study / FILE, "study-0123abcd/commands.jsonl")) == 2
+    written = (study / FILE).read_text()
+    (study / FILE).write_text(written.replace("seconds", "secundi", 1))
+    Watch().note(study)
+    assert f"{study / FILE} is damaged" in caplog.text
+    assert len(sealed.read_lines(study / FILE, "study-0123abcd/commands.jsonl")) == 1
+    assert (study / "commands.damaged").exists()
+
+
+def test_a_run_whose_cost_is_damaged_has_what_its_checkpoint_says(tmp_path):
+    recipe = small.taught(tmp_path)
+    run = Run.of(recipe, tmp_path)
+    stop(recipe, tmp_path, 10, 12.0)
+    run.keep("cost", {"seconds": 15.0})
+    run.path.joinpath("cost.json").write_text("{")
+    command = Watch()
+    command.look([recipe], tmp_path)
+    assert command.line["trained"] == {}
+    run.keep("cost", {"seconds": 15.0})
+    assert command.line["trained"] == {run.path.name: 3.0}
+
+
+def test_a_run_in_a_folder_of_another_name_is_found(tmp_path):
+    recipe = small.taught(tmp_path)
+    train(recipe, tmp_path, 50.0)
+    (tmp_path / recipe.name).rename(tmp_path / f"renamed-{recipe.hash}")
+    command = Watch()
+    command.look([recipe], tmp_path)
+    train(recipe, tmp_path, 60.0)
+    assert command.line["trained"] == {f"renamed-{recipe.hash}": 10.0}

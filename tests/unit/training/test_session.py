@@ -96,7 +96,7 @@ def test_a_done_run_has_everything_that_later_commands_read(begun):
 
 
 def test_a_run_that_goes_on_under_other_conditions_remembers_the_first(tmp_path):
-    run, engine = Run(tmp_path), Engine(device="cpu", threads=1)
+    run, engine = Run.of(small.taught(tmp_path), tmp_path), Engine(device="cpu", threads=1)
     first, other = environment(engine), environment(engine)
     first["machine"]["threads"], other["machine"]["threads"] = 1, 8
     for now in (first, first, other):
@@ -106,3 +106,6 @@ def test_a_run_that_goes_on_under_other_conditions_remembers_the_first(tmp_path)
     assert [told["threads"] for told in of_run(run)] == ["1", "8"], "the steps in between were made on eight"
     session_module._write_environment(run, other, gone_on=False)
     assert [told["threads"] for told in of_run(run)] == ["8"], "begun anew"
+    (run.path / "environment.json").write_text("{")
+    session_module._write_environment(run, first, gone_on=True)
+    assert [told["threads"] for told in of_run(run)] == ["1"], "what a damaged one said is lost"
