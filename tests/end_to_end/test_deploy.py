@@ -31,7 +31,7 @@ def run(tmp_path_factory):
     fit = Fit(epochs=3, batch_size=128, learning_rate=0.1)
     recipe = Recipe(student=small.NORMED, augment=small.AUGMENT, fit=fit, views=2)
     done = train(recipe, small.workspace(tmp_path_factory.mktemp("runs")))
-    export(done, small.digits())
+    export(done, small.digits(), force=True)
     return done
 
 

@@ -135,7 +135,7 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
     card = run.result("card")
     assert (card["input"]["interpolation"], card["resizes_inside_by"]) == ("bicubic", "bilinear")
     capsys.readouterr()
-    main([word.replace("runs/RUN", str(run.path)) for word in export])
+    main([*(word.replace("runs/RUN", str(run.path)) for word in export), "--force"])
     assert "student-int8.onnx" in capsys.readouterr().out
     assert run.result("card")["input"]["crop"] == "the largest centred square"
     # What a picture file becomes on a device is what the student was validated on.

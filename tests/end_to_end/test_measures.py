@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     recipe = small.taught(folder, fit=Fit(epochs=1, batch_size=256, learning_rate=0.05))
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(MEASURES, "oddity", INVENTED)
-        return Study((recipe,), (0,)).run(small.workspace(folder / "runs"))
+        return Study((recipe,), (0,)).run(small.workspace(folder / "runs"), force=True)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_an_old_study_gets_the_new_measures_of_test_without_opening_it(made, tmp
     folder = runs / made.name
     old = (folder / "test.json").read_text()
     (folder / "results.json").unlink()
-    Study.open(folder).run(small.workspace(runs))
+    Study.open(folder).run(small.workspace(runs), force=True)
     results, before = (files.read_json(path / "results.json") for path in (folder, made))
     for row, row_before in zip(results["rows"], before["rows"], strict=True):
         for seed, seed_before in zip(row["seeds"], row_before["seeds"], strict=True):

@@ -20,9 +20,11 @@ from tutelage import sealed
 from tutelage.cli import main
 from tutelage.models import Model
 from tutelage.run.builtin import built_in
+from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
 from tutelage.teacher import shards
 from tutelage.teacher.cache import TeacherCache
+from tutelage.training.predictions import keep_val
 
 SNAPSHOT = Path(__file__).parent / "messages.txt"
 
@@ -98,6 +100,14 @@ def prepare(folder: Path) -> None:
     save_file(state, folder / "nan.safetensors")
     (folder / "unfinished").mkdir()
     (folder / "unfinished" / "recipe.json").write_text(json.dumps(Recipe().to_dict()))
+    guessing = Run.of(Recipe(), folder / "guessing")
+    keep_val(guessing, torch.zeros(144, 10), small.digits().val.labels)
+    (guessing.path / "DONE").touch()
+    guessing.path.rename(folder / "guesses")
+    shutil.copytree(folder / "unfinished", folder / "telling")
+    for name in ("export.json", "README.md"):
+        (folder / "telling" / name).write_text("{}")
+    (folder / "telling" / "student.pt2").write_text(f"traced in {folder}/net.py")
     (folder / "no_results").mkdir()
     (folder / "no_results" / "study.json").write_text(json.dumps({"name": "", "seeds": [0], "recipes": [{}]}))
     (folder / "no_baseline").mkdir()
@@ -348,6 +358,7 @@ MISTAKES = {
     "no run": ["evaluate", "gone"],
     "an unfinished run": ["evaluate", "unfinished"],
     "an unfinished run exported": ["export", "unfinished"],
+    "a student that guesses exported": ["export", "guesses"],
     "an unknown format": ["export", "unfinished", "--format", "onnx_int8"],
     "a file that is no network": ["predict", "a_file.onnx", "picture.jpg"],
     "a file of another kind": ["bench", "misspelt.toml"],
@@ -359,6 +370,7 @@ MISTAKES = {
     "nothing to watch": ["watch", "gone"],
     "nothing to push": ["push", "gone", "ann/student"],
     "nothing exported to push": ["push", "unfinished", "ann/student"],
+    "a folder of this machine in what is pushed": ["push", "telling", "ann/student"],
     "a run's recipe that was changed": ["evaluate", "changed"],
     "a recipe file that was changed": ["train", "changed/recipe.json"],
     "damaged results": ["report", "damaged_results"],

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from tutelage import __version__, interrupts
 from tutelage.errors import UserError, unknown
+from tutelage.names import printable, speak_any_name
 
 COMMANDS = {
     "distill": ("distill RECIPE [FLAGS]", "teacher, cache, baseline and students on paired seeds, export, report"),
@@ -35,6 +36,7 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command; exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    speak_any_name()
     try:
         with interrupts.listening():
             _dispatch(arguments)
@@ -59,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _leave(text: str, code: int) -> NoReturn:
     """Ends the process; where what it printed cannot be written, Python shall not try again."""
     with suppress(OSError):
-        print(text, file=sys.stderr, end="\n" if text else "")
+        print(printable(text), file=sys.stderr, end="\n" if text else "")
     try:
         sys.stdout.flush()
     except OSError:
@@ -90,10 +92,18 @@ def _log_to_stderr() -> None:
 
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(is_new)
-    logging.basicConfig(format="%(message)s", handlers=[handler])
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("tutelage").setLevel(logging.INFO)
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
     logging.raiseExceptions = False  # a log that cannot be written stops nothing: weights that cannot be do
+
+
+class _Printable(logging.Formatter):
+    """Lines in which names from data are shown, and nothing in them is obeyed by a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def usage() -> str:

@@ -7,11 +7,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tutelage import progress
 from tutelage.data import DATASETS, Data, index
 from tutelage.data.place import few
 from tutelage.errors import UserError, unknown
+from tutelage.names import printable, shown
 
 SHOWN = 10
 """Broken files and duplicates that are named on the screen; --json names all."""
@@ -143,11 +145,11 @@ def show(told: dict[str, Any], console: Console) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for name, counts in told["classes"].items():
-        table.add_row(name, *(f"{counts[part]:,}" for part in parts))
+        table.add_row(Text(shown(name)), *(f"{counts[part]:,}" for part in parts))
     table.add_row("all", *(f"{sum(c[part] for c in told['classes'].values()):,}" for part in parts), style="bold")
     console.print(table)
     for line in in_words(told):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def in_words(told: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.errors import UserError
+from tutelage.names import printable, shown
 
 
 def export(arguments: list[str]) -> None:
@@ -41,7 +42,7 @@ def export(arguments: list[str]) -> None:
     evaluate_run(run, dataset)
     card = write_model_card(run)
     print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
-    print(f"in {run.path}, with card.json and {card.name}")
+    print(shown(f"in {run.path}, with card.json and {card.name}"))
     if any(FORMATS[name].int8 for name in told):
         one = next(iter(told.values()))
         print(f"measured on {one['processor']}; 8-bit products by {', '.join(one['int8_instructions']) or 'unknown'}")
@@ -80,13 +81,14 @@ def predict(arguments: list[str]) -> None:
         except UserError as error:
             told.append({"file": str(picture), "error": error.message})
             if not chosen.json:
-                print(f"error: {error.message}", file=sys.stderr)
+                print(printable(f"error: {error.message}"), file=sys.stderr)
             continue
         best = (-shares).argsort(kind="stable")[: chosen.top]
         top = [{"class": card.classes[i], "probability": round(float(shares[i]), 4)} for i in best]
         told.append({"file": str(picture), "top": top})
         if not chosen.json:
-            print(f"{picture}: " + ", ".join(f"{one['class']} {one['probability']:.1%}" for one in top))
+            named = ", ".join(f"{shown(str(one['class']))} {one['probability']:.1%}" for one in top)
+            print(f"{shown(str(picture))}: {named}")
     if chosen.json:
         print(json.dumps(told, indent=2))
     if any("error" in one for one in told):
@@ -167,6 +169,6 @@ def _megabytes(count: int | None) -> str:
 
 def table(columns: Columns, rows: list[dict[str, Any]]) -> list[str]:
     """A line of headings and one for each row, in columns."""
-    lines = [list(columns), *([cell(row) for cell in columns.values()] for row in rows)]
+    lines = [list(columns), *([shown(cell(row)) for cell in columns.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]

@@ -55,6 +55,8 @@ class DistillFlags(TrainFlags):
     """Compare these methods at their defaults instead of the recipe's own."""
     name: str = ""
     """The name of the study's folder; empty: made from the recipe."""
+    force: bool = False
+    """Export the student also where it is no better than guessing, or worse than its baseline."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class TuneFlags(TrainFlags):
     """The closing study trains these methods, too, at their defaults."""
     name: str = ""
     """The name of the folders; empty: made from the recipe."""
+    force: bool = False
+    """Export the student also where it is no better than guessing, or worse than its baseline."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
@@ -139,6 +143,8 @@ def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]
             )
         elif flag == "--teacher":
             teachers.append(_teacher(_one(flag, values), chosen, teachers))
+        elif flag == "--force" and not values:
+            rest.append((flag, ["True"]))
         else:
             rest.append((flag, values))
     if teachers:

@@ -16,6 +16,7 @@ from rich.text import Text
 from tutelage import files, sealed
 from tutelage.cli.braille import Curve, plot
 from tutelage.errors import Damaged, UserError
+from tutelage.names import shown
 from tutelage.progress import duration
 
 LOOK_EVERY_S = 1.0
@@ -89,7 +90,7 @@ def watch(arguments: list[str]) -> None:
     except KeyboardInterrupt:
         return
     if (chosen.folder / "report.html").exists():
-        console.print(f"report: {chosen.folder / 'report.html'}")
+        console.print(Text(shown(f"report: {chosen.folder / 'report.html'}")))
 
 
 def find(folder: Path) -> list[Watched]:
@@ -148,7 +149,7 @@ def _row(run: Watched, style: str) -> list[Text]:
         state = Text(f"last news {duration(silent)} ago", "dim")
     at = f"{steps[-1]:.1f} of {run.epochs}" if epochs else f"step {steps[-1]:.0f}" if steps else "-"
     return [
-        Text(run.method, style),
+        Text(shown(run.method), style),
         Text(str(run.seed)),
         Text(at),
         Text(f"{losses[-1]:.4g}" if losses else "-"),

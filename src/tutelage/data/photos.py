@@ -16,6 +16,7 @@ from tutelage.data import Data, index, place, turnstile
 from tutelage.data.index import Entry, Index
 from tutelage.data.stratify import stratified_order
 from tutelage.errors import UserError
+from tutelage.names import shown
 
 if TYPE_CHECKING:
     from tutelage.data.files import FileImages
@@ -48,12 +49,12 @@ def sound(data: Data) -> Index:
         first = told.broken[0]
         raise UserError(
             f"none of {len(told.broken):,} images of {data.name} can be used; the first is "
-            f"{place.printable(first.place.file)}: {first.facts.broken}",
+            f"{shown(first.place.file)}: {first.facts.broken}",
             "look at these files",
         )
     if len(told.classes) < 2:
         raise UserError(
-            "\nnote: ".join((f"{data.name} has 1 class: {place.printable(told.classes[0])}", *told.notes)),
+            "\nnote: ".join((f"{data.name} has 1 class: {shown(told.classes[0])}", *told.notes)),
             "give a folder for each class",
         )
     return told

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from tutelage.names import shown
 from tutelage.picture import ENDINGS
 from tutelage.progress import counted
 
@@ -105,12 +106,7 @@ def few(names: Iterable[str]) -> str:
     """The first names, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
-    return ", ".join(printable(name) for name in names[:FEW]) + more
-
-
-def printable(name: str) -> str:
-    """A name as it is; with escapes where it has characters that a terminal would act on or cannot show."""
-    return name if name.isprintable() else ascii(name)
+    return ", ".join(shown(name) for name in names[:FEW]) + more
 
 
 def is_picture(name: str) -> bool:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from tutelage.data.place import Aside, Place, few, placed, printable
+from tutelage.data.place import Aside, Place, few, placed
 from tutelage.data.splitnames import HOW, Splits
 from tutelage.errors import UserError
+from tutelage.names import shown
 from tutelage.progress import counted
 from tutelage.text import read_text
 
@@ -62,7 +63,7 @@ def of_table(table: Path, splits: Splits, aside: Aside) -> Iterator[Place]:
         split = splits.of(values.get("split", ""))
         if values.get("split") and not split and not splits.none:
             if not splits.said:
-                raise UserError(f'{table}, row {number}: the split "{printable(values["split"])}"', HOW)
+                raise UserError(f'{table}, row {number}: the split "{shown(values["split"])}"', HOW)
             other[values["split"]] += 1
             continue
         count += 1
@@ -117,7 +118,7 @@ class _Finder:
         """
         if count and self.missing == count:
             raise UserError(
-                f"{self.table}: {counted(count, 'file')} not found, the first is {printable(self.first)}",
+                f"{self.table}: {counted(count, 'file')} not found, the first is {shown(self.first)}",
                 f"paths are relative to {self.root}, or absolute",
             )
         if self.moved:

@@ -16,6 +16,7 @@ from tutelage import files
 from tutelage.data.splits import DataSet
 from tutelage.edge import card
 from tutelage.errors import Damaged, UserError
+from tutelage.export.doubt import doubt, keep
 from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
 from tutelage.export.measuring import measured
@@ -46,7 +47,8 @@ def export(
         run: Its folder takes the files.
         dataset: Its data: int8 is calibrated on training images, everything is measured on val.
         formats: Names of FORMATS.
-        force: Keep an int8 file that loses more than `MAX_DROP`.
+        force: Hand over a student that is no better than guessing or worse than its baseline, and keep an int8 file
+            that loses more than `MAX_DROP`.
         finish: Epochs of a last distillation in 8 bits, for int8 files alone; kept where it helps on val.
 
     Returns:
@@ -54,15 +56,22 @@ def export(
         with it as `before` and `after`.
 
     Raises:
-        UserError: the run is not finished; an unknown format, or one whose packages are not installed; a file whose
-            accuracy on val is not PyTorch's, that loses too much, or that answers val's picture files otherwise: it is
-            not kept.
+        UserError: the run is not finished; its student is not worth handing over; an unknown format, or one
+            whose packages are not installed; a file whose accuracy on val is not PyTorch's, that loses too much, or
+            that answers val's picture files otherwise: it is not kept.
     """
     rows = chosen(formats)
+    why = doubt(run, dataset)
+    if why and not force:
+        raise UserError(
+            f"{run.path.name} is not handed over: {why}",
+            "train it longer or otherwise, or on more images; --force exports it, and its card says this",
+        )
     task = task_of(run, dataset)
     with files.locked(run.path / "lock") as alone:
         if alone:
             files.sweep(run.path)
+    keep(run, why)
     run.keep("card", run.result("card") | task.card)
     told = {}
     for name, row in rows.items():

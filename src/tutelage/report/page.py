@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from tutelage.measure.measures import MEASURES
 from tutelage.progress import duration, size
-from tutelage.report import charts, details, sections, text
+from tutelage.report import charts, details, sections, sentences, text
 from tutelage.report.claim import about_teacher, claim, closed
 from tutelage.report.results import Results
 from tutelage.report.summary import (
@@ -42,6 +42,12 @@ def page(results: Results) -> str:
             text=text,
             duration=duration,
             size=size,
+            said={
+                "cost": sentences.cost(summary.results),
+                "openings": sentences.openings(summary.results["test_openings"]),
+                "handed_over": sentences.handed_over(summary),
+                "caveats": sentences.caveats(summary.results),
+            },
             results=summary.results,
             rows=summary.rows,
             shown=summary.row,

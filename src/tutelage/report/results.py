@@ -11,6 +11,7 @@ from tutelage.errors import Damaged, UserError
 from tutelage.measure.fidelity import Bin, Fidelity
 from tutelage.measure.measures import Measured
 from tutelage.measure.statistics import Gain, Judged, McNemar
+from tutelage.run.conditions import Apart
 from tutelage.run.record import kept
 
 RESULTS_FILE = "results.json"
@@ -93,6 +94,12 @@ class Cost(TypedDict):
     """What a study took."""
 
     wall_seconds: float
+    """On the clock, of all commands that worked on it, from their first moment on; killed ones are not counted."""
+    commands: NotRequired[int]
+    own_seconds: NotRequired[dict[Literal["students", "teachers"], float]]
+    """Of training, within these commands."""
+    found_done: NotRequired[dict[Literal["students", "teachers"], int]]
+    """Runs that other commands had trained."""
     training_seconds: float
     teacher_training_seconds: float
     teacher_passes_paid: int
@@ -100,17 +107,28 @@ class Cost(TypedDict):
 
 
 class Exported(TypedDict):
-    """The run that is handed over, and its file as it was measured."""
+    """The run that is handed over: the best seed on val of the method that is best there."""
 
     run: str
     onnx: dict[str, Any] | None
+    """Its file as it was measured; None where it was not exported."""
+    method: NotRequired[str]
+    seed: NotRequired[int]
+    val: NotRequired[float]
+    """Its top-1; of the method the mean over the seeds is claimed."""
+    doubt: NotRequired[str]
+    """Why it should not be handed over; empty where nothing speaks against it."""
 
 
 class Openings(TypedDict):
-    """How often the test split was opened: by the study, each with `time`, `run` and `reason`, and in all."""
+    """How often this test split was opened: by the study, each with `time`, `run` and `reason`, and in all."""
 
     study: list[dict[str, str]]
     all: int
+    unnamed: NotRequired[int]
+    """Of all, those in a record from before data sets were written down: they may have been of another one."""
+    until: NotRequired[str]
+    """When it was counted."""
 
 
 class TriedOut(TypedDict):
@@ -137,6 +155,8 @@ class Tuning(TypedDict):
     search: dict[str, Any]
     trials: list[TriedOut]
     best: int
+    folder: NotRequired[str]
+    """Of the search, beside the study's."""
     defaults_row: str
     tuned_row: str
     fresh: dict[Split, Gain]
@@ -156,6 +176,8 @@ class Results(TypedDict):
     cost: Cost
     export: Exported
     test_openings: Openings
+    conditions: NotRequired[list[Apart]]
+    """In what the runs differ besides their recipes."""
     machine: dict[str, Any]
     environment: dict[str, Any]
     recipes: list[dict[str, Any]]

@@ -23,6 +23,7 @@ from tutelage.models.delivered import STUDENT, check_student
 from tutelage.run import checkpoint, recipe
 from tutelage.run.checkpoint import Checkpoints
 from tutelage.run.engine import Engine
+from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 
@@ -218,7 +219,7 @@ def _say_what_changed(recipe: Recipe, run: Run) -> None:
 @contextmanager
 def logged(run: Run) -> Generator[None]:
     """What the package logs inside the block also goes to the run's log.txt, with the time."""
-    handler = logging.FileHandler(run.path / "log.txt", encoding="utf-8")
+    handler = logging.FileHandler(run.path / "log.txt", encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log = logging.getLogger("tutelage")
     log.addHandler(handler)
@@ -229,10 +230,18 @@ def logged(run: Run) -> Generator[None]:
         handler.close()
 
 
-def environment(engine: Engine) -> dict[str, Any]:
-    """What a number may depend on besides the recipe: commit, versions, machine, engine, command line."""
+def environment(engine: Engine, process: Process | None = None) -> dict[str, Any]:
+    """What a number may depend on besides the recipe: commit, versions, machine, engine, device, command line.
+
+    Args:
+        engine: As it was asked for.
+        process: What computes; None: what the engine comes to here.
+    """
     from importlib.metadata import version
 
+    import torch
+
+    process = process or Process.of(engine.fabric())
     packages = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "scikit-learn")
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -242,6 +251,8 @@ def environment(engine: Engine) -> dict[str, Any]:
         "versions": {"tutelage": version("tutelage")} | {name: version(name) for name in packages},
         "machine": machine(),
         "engine": asdict(engine),
+        "device": torch.device(process.device).type,
+        "world": process.world,
     }
 
 

@@ -6,7 +6,6 @@ after any interruption.
 
 import dataclasses
 import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tutelage.data.splits import DataSet
 from tutelage.data.test_split import open_test
 from tutelage.errors import Damaged, UserError
 from tutelage.export import export, exported
-from tutelage.export.modelcard import write_model_card
+from tutelage.export.doubt import doubt
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
@@ -24,8 +23,10 @@ from tutelage.run.folder import environment
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
+from tutelage.study import handed
 from tutelage.study.finished import Finished, Trained, teaches
 from tutelage.study.results import gathered
+from tutelage.study.watch import Watch
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
@@ -89,41 +90,49 @@ class Study:
         found = sorted(Path(runs).glob(f"study-*-{self.folder_name[-8:]}/study.json"))
         return path if path.exists() or not found else found[0].parent
 
-    def run(self, workspace: Workspace | None = None) -> Path:
+    def run(self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False) -> Path:
         """Trains, evaluates, exports and reports; the study's folder.
 
         Args:
             workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
+            watch: Of the command that this is a part of; None: it begins now.
+            force: Export the student also where it is no better than guessing or worse than its baseline.
 
         Raises:
             UserError: anything a user can mend.
         """
-        workspace = workspace or Workspace()
+        workspace, watch = workspace or Workspace(), watch or Watch()
         folder = self.folder(workspace.runs)
+        watch.look(self.every, workspace.runs)
         with files.locked(folder / "lock") as alone:
             if not alone:
                 raise UserError(f"another process works on {folder}", "wait for it: what is done is found again")
-            self._run(folder, workspace)
+            with watch.noting_a_stop(folder):
+                self._run(folder, workspace, watch, force=force)
+            watch.note(folder)
         return folder
 
-    def _run(self, folder: Path, workspace: Workspace) -> None:
+    @property
+    def every(self) -> list[Recipe]:
+        """All of its runs, in the order in which they are trained: seed by seed, so that pairs are complete early."""
+        return [dataclasses.replace(row, seed=seed) for seed in self.seeds for row in self.rows]
+
+    def _run(self, folder: Path, workspace: Workspace, watch: Watch, *, force: bool) -> None:
         files.sweep(folder)
         keep(folder, "study", self.to_dict())
         keep(folder, "environment", environment(workspace.engine))
-        begun = time.monotonic()
         trained = self._train(workspace)
         dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
             evaluate_run(run, dataset)
         self._see_to_test(folder, trained, dataset, workspace)
         study = Finished(self.rows, self.seeds, trained, folder, dataset)
-        number, shown = study.shown
-        if "onnx" not in exported(shown):
-            export(shown, dataset)
-        keep(folder, "cost", {"seconds": round(_seconds(folder) + time.monotonic() - begun, 1)})
-        results = gathered(study)
+        shown = study.shown[1]
+        if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
+            export(shown, dataset, force=force)
+        results = gathered(study, watch)
         keep(folder, "results", {**results})
-        write_model_card(shown, test=results["rows"][number]["seeds"][0]["test"])
+        handed.keep(study, results)
         write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +159,6 @@ class Study:
 
     def _train(self, workspace: Workspace) -> Trained:
         trained = {}
-        # Seed by seed, so that the first pairs are complete early.
         for seed in self.seeds:
             for number, row in enumerate(self.rows):
                 recipe = dataclasses.replace(row, seed=seed)
@@ -191,12 +199,3 @@ def _measure(folder: Path, answers: dict[str, Predictions]) -> None:
     logits = None if teacher is None else teacher.logits
     runs = {name: measure(*of, logits) for name, of in answers.items() if name != "teacher"}
     keep(folder, "test", {"teacher": None if teacher is None else measure(*teacher), "runs": runs})
-
-
-def _seconds(folder: Path) -> float:
-    """What earlier calls took; what a damaged file said is lost, and named."""
-    try:
-        return kept(folder, "cost")["seconds"] if (folder / "cost.json").exists() else 0.0
-    except Damaged as damaged:
-        log.warning("%s; the time before this call is not counted", damaged.message)
-        return 0.0

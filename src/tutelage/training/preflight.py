@@ -14,6 +14,7 @@ from tutelage.data.splits import DataSet
 from tutelage.data.turnstile import no_test_split
 from tutelage.measure.classifier import measure
 from tutelage.measure.measures import sentence
+from tutelage.measure.statistics import how_little
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import made_for, twins
@@ -81,6 +82,8 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     Raises:
         UserError: a teacher cannot teach these classes.
     """
+    if little := how_little(len(data.load(recipe.data, workspace.data_root).val)):
+        progress.say(f"warning: {little}")
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
@@ -229,7 +232,7 @@ def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any
     began_with = member.spec.model if own is not None else member.model
     metadata = member.network.metadata
     known = known_classes(member.model, member.network)
-    recorded = metadata.get("val_top1") if metadata.get("data") == recipe.data.name else None
+    recorded = metadata.get("val_top1") if metadata.get("data") == dataset.name else None
     return {
         "name": member.model.name,
         "seed": member.spec.seed,

@@ -12,11 +12,13 @@ from torch.optim.swa_utils import AveragedModel
 from tutelage import data, rng
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
+from tutelage.errors import Damaged
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.adapters import pairs_in_words, stages_read
 from tutelage.models.tap import Tapped
 from tutelage.models.tune import set_trained
 from tutelage.run import checkpoint, optim
+from tutelage.run.conditions import conditions
 from tutelage.run.folder import Run, environment
 from tutelage.run.network import build_for
 from tutelage.run.plan import Plan
@@ -152,12 +154,24 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     state["paid"] += lesson.paid + paid
     if process.first:
         log.info("%s: step %d of %d on %s", run.path.name, state["step"], plan.steps, fabric.device)
-        run.keep("environment", environment(engine))
+        _write_environment(run, environment(engine, process), gone_on=state["step"] > 0)
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
     take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
     book = Book(run, plan, state, first=process.first)
     return Session(run, recipe, dataset, plan, lesson, student, distiller, average, images, val, take_step, kept, book)
+
+
+def _write_environment(run: Run, now: dict[str, Any], *, gone_on: bool) -> None:
+    """On what the run is computed, and on what else it was computed before it was stopped."""
+    try:
+        before = (run.result("environment") or {}) if gone_on else {}
+    except Damaged as damaged:
+        log.warning("%s; on what the run was computed before is not known", damaged.message)
+        before = {}
+    earlier = [conditions(before), *before.get("earlier", [])] if before else []
+    differing = [told for told in earlier if told != conditions(now)]
+    run.keep("environment", now | ({"earlier": differing} if differing else {}))
 
 
 def _adapters(recipe: Recipe, student: Tapped, lesson: Lesson, samples: int, process: Process) -> nn.Module:

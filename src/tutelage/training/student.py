@@ -37,7 +37,7 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
         "std": std,
         "interpolation": _interpolation(network),
         "recipe": files.digest(run.recipe.identity),
-        "data": run.recipe.data.name,
+        "data": dataset.name,
         "classes": json.dumps(dataset.classes),
     }
     if run.recipe.student.name.startswith("timm:"):
@@ -52,7 +52,7 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
         "card",
         {
             "model": run.recipe.to_dict()["student"],
-            "data": run.recipe.data.name,
+            "data": dataset.name,
             "classes": list(dataset.classes),
             "input": {
                 "shape": list(shape),

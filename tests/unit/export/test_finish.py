@@ -87,7 +87,7 @@ def test_the_better_of_the_two_is_kept(run, monkeypatch, before, after):
     monkeypatch.setattr("tutelage.export.finished", lambda *_: torch.nn.Identity())
     row = FORMATS["onnx-int8"]._replace(write=lambda task, path: path.write_bytes(next(written)))
     monkeypatch.setattr("tutelage.export.chosen", lambda names: {"onnx-int8": row})
-    one = export(run, small.digits(), ("onnx-int8",), finish=2)["onnx-int8"]
+    one = export(run, small.digits(), ("onnx-int8",), finish=2, force=True)["onnx-int8"]
     assert one["val_top1"] == 0.6
     assert one["finish"] == {"epochs": 2, "before": before, "after": after}
     kept = (run.path / "student-int8.onnx").read_bytes()

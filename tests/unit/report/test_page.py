@@ -101,7 +101,7 @@ def test_how_to_reproduce(read):
 
 def test_openings_are_listed(read):
     assert "final evaluation" in read.text
-    assert "4 times in this folder of runs" in read.text
+    assert "Test split opened once by this study, 4 times in all until 2026-01-02 03:30:00+00:00" in read.text
 
 
 def test_data_cannot_become_markup():
