@@ -101,5 +101,5 @@ def test_a_table_trained_on_a_gpu_says_so_and_gives_minutes_a_run():
     for row in told["rows"][1:]:
         row["seconds"] = [840.0] * row["n"]
     text = headline.summary(told, "headline")
-    assert "trained on an NVIDIA H200, measured on" in text
+    assert "(trained on an NVIDIA H200, measured on an " in text
     assert "- 14 minutes a run; teacher passes" in text
