@@ -163,7 +163,8 @@ def summary(result: dict[str, Any], name: str) -> str:
     """What was run, the table and the claims, as the README has them."""
     fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
     gpu = result.get("trained_on", {}).get("gpu")
-    where = f"trained on an {gpu}, measured on {result['machine']['processor']}" if gpu else ""
+    processor = result["machine"]["processor"]
+    where = f"trained on an {gpu}, measured on an {processor}" if gpu else processor
     of = {row["name"]: row for row in result["rows"]}
     opened = {1: "once", 2: "twice"}.get(result["openings"], f"{result['openings']} times")
     sets = ", ".join(result["machine"].get("int8_instructions", ()))

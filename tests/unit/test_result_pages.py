@@ -94,3 +94,12 @@ def test_the_rows_of_the_search_are_its_finished_trials_seed_by_seed():
     (row,) = ninety.rows([failed, *lines])
     assert row["val"] == [91.0, 90.0]
     assert "| 2 | 90.50 +- 0.71 | 91.00 90.00 |" in ninety.table([row])
+
+
+def test_a_table_trained_on_a_gpu_says_so_and_gives_minutes_a_run():
+    told = json.loads((RESULTS / "headline.json").read_text()) | {"trained_on": {"gpu": "NVIDIA H200"}}
+    for row in told["rows"][1:]:
+        row["seconds"] = [840.0] * row["n"]
+    text = headline.summary(told, "headline")
+    assert "(trained on an NVIDIA H200, measured on an " in text
+    assert "- 14 minutes a run; teacher passes" in text
