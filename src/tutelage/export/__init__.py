@@ -17,9 +17,8 @@ from tutelage.edge import card
 from tutelage.errors import UserError
 from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
-from tutelage.export.measuring import measured
 from tutelage.export.onnx_files import quiet
-from tutelage.export.task import Task
+from tutelage.export.task import ANY_CHIP, Micro, Task
 from tutelage.run.folder import Run
 from tutelage.training.predictions import on_val
 from tutelage.training.student import load_student
@@ -33,7 +32,13 @@ MAX_DROP = 0.01
 
 
 def export(
-    run: Run, dataset: DataSet, formats: Iterable[str] = ("onnx",), *, force: bool = False, finish: int = 0
+    run: Run,
+    dataset: DataSet,
+    formats: Iterable[str] = ("onnx",),
+    *,
+    force: bool = False,
+    finish: int = 0,
+    micro: Micro = ANY_CHIP,
 ) -> dict[str, dict[str, Any]]:
     """Writes a finished run's student in these formats, with card.json beside; export.json says what each is worth.
 
@@ -43,6 +48,7 @@ def export(
         formats: Names of FORMATS.
         force: Keep an int8 file that loses more than `MAX_DROP`.
         finish: Epochs of a last distillation in 8 bits, for int8 files alone; kept where it helps on val.
+        micro: Of the format mcu.
 
     Returns:
         By format: see `measuring.measured`; and `finish`, where it was asked for: `epochs`, and `val_top1` without and
@@ -53,7 +59,7 @@ def export(
             accuracy on val is not PyTorch's, or that loses too much: it is not kept.
     """
     rows = chosen(formats)
-    task = task_of(run, dataset)
+    task = dataclasses.replace(task_of(run, dataset), micro=micro)
     files.write_json(run.path / card.BESIDE, run.result("card") | task.card)
     told = {}
     for name, row in rows.items():
@@ -123,8 +129,9 @@ def export_file(
             told["finish"] = finish
         _good_enough(name, row, told, force=force)
         # What belongs to the file goes first, so that the file never stands without it.
-        for part in sorted(path.parent.iterdir(), key=lambda part: part == path):
-            with files.appearing(folder / part.name) as beside:
+        parts = [part for part in path.parent.rglob("*") if part.is_file()]
+        for part in sorted(parts, key=lambda part: part == path):
+            with files.appearing(folder / part.relative_to(path.parent)) as beside:
                 part.replace(beside)
     return told
 
@@ -133,7 +140,7 @@ def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
     path.parent.mkdir()
     with quiet():
         row.writer(task, path)
-    return measured(task, path)
+    return row.measure(task, path)
 
 
 def _good_enough(name: str, row: Format, told: dict[str, Any], *, force: bool) -> None:
