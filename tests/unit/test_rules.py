@@ -208,6 +208,11 @@ TO_A_PATH_BESIDE = {
     "edge/kinds/pt2.py:write",
     "edge/kinds/pte.py:write",
     "export/onnx_files.py:write_onnx",
+    "export/converter.py:quantize",
+    "export/litert.py:write_rounded",
+    "export/c_files.py:write",
+    # Into a folder of its own for a moment.
+    "export/litert.py:_convert",
     # Into memory.
     "study/gallery.py:_png",
     "teacher/shards.py:write",
@@ -331,6 +336,8 @@ ELSEWHERE = {
     **{f"models/{row.module}.py": "models/test_networks.py, all networks alike" for row in MODELS.values()},
     "models/_common.py": "models/test_networks.py, all networks alike",
     **{f"edge/kinds/{kind}.py": "export/test_formats.py, all alike" for kind in ("onnx", "pte", "tflite", "xml")},
+    "export/converter.py": "export/test_litert.py, as a process",
+    "export/resolver.py": "export/test_c_files.py, test_litert.py: a table",
     "cli/comparison.py": "end_to_end/test_compare.py, as it is typed",
     "study/finished.py": "end_to_end/test_study.py, with its runs",
     "teacher/asking.py": "property/test_cache.py, by hypothesis",

@@ -31,18 +31,3 @@ def parsed(text: str, flag: str) -> int:
     if not float(found[1]) or float(found[1]) * unit < 1:
         raise UserError(f"{flag} {text} is less than one byte", "write what your chip has: 256k, for example")
     return int(float(found[1]) * unit)
-
-
-def pair(text: str, flag: str) -> tuple[int, int]:
-    """FLASH/RAM, each a size.
-
-    >>> pair("256k/96k", "--fit-in")
-    (262144, 98304)
-
-    Raises:
-        UserError: it is not two sizes.
-    """
-    parts = text.split("/")
-    if len(parts) != 2:
-        raise UserError(f'{flag} "{text}" is not FLASH/RAM', f"write two sizes: {flag} 256k/96k")
-    return parsed(parts[0], f"{flag}'s flash"), parsed(parts[1], f"{flag}'s RAM")

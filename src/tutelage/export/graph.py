@@ -56,7 +56,7 @@ def refuse_unknown(found: Iterable[Operator], known: Iterable[str]) -> None:
         words = ", ".join(f"{name} (of {where})" for name, where in lacking.items())
         raise UserError(
             f"TensorFlow Lite Micro lacks what this student needs: {words}",
-            "choose a student of plain convolutions: tutelage list models --fit-in 256k/96k",
+            "choose a student of plain convolutions and ReLUs, resnet8 for example",
         )
 
 

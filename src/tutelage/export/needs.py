@@ -76,5 +76,5 @@ def refuse_too_large(it: Needs, flash: int | None, ram: int | None) -> None:
     if over:
         raise UserError(
             f"the student does not fit: {'; '.join(over)}",
-            "tutelage list models --fit-in FLASH/RAM --size PIXELS shows what does",
+            "train a narrower student, or one of smaller images",
         )

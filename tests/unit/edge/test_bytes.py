@@ -2,7 +2,7 @@
 
 import pytest
 
-from tutelage.edge.bytes import pair, parsed
+from tutelage.edge.bytes import parsed
 from tutelage.errors import UserError
 
 
@@ -25,12 +25,3 @@ def test_what_is_no_size_is_refused(text):
 def test_nothing_is_refused(text):
     with pytest.raises(UserError, match="less than one byte"):
         parsed(text, "--ram")
-
-
-def test_a_pair():
-    assert pair("256k/96k", "--fit-in") == (262144, 98304)
-    for text in ("256k", "1/2/3", "", "256k,96k"):
-        with pytest.raises(UserError, match="is not FLASH/RAM"):
-            pair(text, "--fit-in")
-    with pytest.raises(UserError, match="--fit-in's RAM"):
-        pair("256k/none", "--fit-in")

@@ -77,5 +77,5 @@ def test_labels_are_escaped():
     for name in LABELS:
         said = c_files.escaped(name)
         assert not set(said) & set('"\n?')
-        undone = re.sub(r"\\(\d{3})", lambda found: "\\u%04x" % int(found[1], 8), said)
+        undone = re.sub(r"\\(\d{3})", lambda found: f"\\u{int(found[1], 8):04x}", said)
         assert json.loads(f'"{undone}"').encode("latin-1") == name.encode()

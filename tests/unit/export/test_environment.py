@@ -1,5 +1,7 @@
 """The converters' environment: found, run in a process of its own, its last word repeated."""
 
+from pathlib import Path
+
 import pytest
 
 from tutelage.errors import UserError
@@ -34,8 +36,6 @@ def test_paths_are_those_of_the_caller_and_its_python_stays_outside(folder, tmp_
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     python(folder, f'echo "$@" "$PYTHONPATH" > {tmp_path}/said')
-    from pathlib import Path
-
     environment.run("convert", Path("in.pt2"))
     words = (tmp_path / "said").read_text().split()
     assert words[0] == "-P"
@@ -53,7 +53,7 @@ def test_the_last_word_of_a_converter_is_repeated(folder):
 def test_what_pip_says_is_repeated_and_no_mark_is_left(folder, monkeypatch):
     monkeypatch.setattr(environment.venv, "create", lambda *_, **__: None)
     python(folder, "echo 'ERROR: no space left' >&2; exit 1")
-    with pytest.raises(UserError, match="pip cannot install litert-torch.*: ERROR: no space left"):
+    with pytest.raises(UserError, match=r"pip cannot install litert-torch.*: ERROR: no space left"):
         environment.make()
     assert not environment.ready()
     python(folder, f'echo "$@" > {folder}/said')
