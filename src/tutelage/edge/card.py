@@ -73,14 +73,19 @@ def plain_inside(path: Path) -> dict[str, Any] | None:
     """The JSON of a card in a zip archive at the end of a file; None where there is none.
 
     Raises:
-        UserError: it is not JSON.
+        UserError: it is damaged, or not JSON.
     """
     if not zipfile.is_zipfile(path):
         return None
-    with zipfile.ZipFile(path) as archive:
-        if BESIDE not in archive.namelist() or archive.getinfo(BESIDE).file_size > LARGEST:
-            return None
-        return parsed(archive.read(BESIDE).decode(errors="replace"), f"the card in {path}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if BESIDE not in archive.namelist() or archive.getinfo(BESIDE).file_size > LARGEST:
+                return None
+            text = archive.read(BESIDE).decode(errors="replace")
+    # Python's reader lets through whatever a damaged archive provokes.
+    except Exception as error:
+        raise UserError(f"the card in {path} is damaged: {error}", "export the file anew") from None
+    return parsed(text, f"the card in {path}")
 
 
 def inside(path: Path) -> Card | None:

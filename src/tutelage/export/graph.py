@@ -116,7 +116,7 @@ def _model(content: bytes) -> Any:
     return model
 
 
-def _aligned(builder: type) -> type:
+def _aligned(builder: Any) -> type:
     """The builder, whose vectors of bytes begin at multiples of 16: weights are read in place, as int32 too."""
 
     def start(self: Any, size: int, count: int, alignment: int) -> Any:

@@ -71,3 +71,17 @@ def test_a_card_at_the_end_of_a_file(tmp_path):
     (tmp_path / "b.tflite").write_bytes(b"model")
     card.append(tmp_path / "b.tflite", plain)
     assert (tmp_path / "b.tflite").read_bytes() == path.read_bytes(), "the same card is the same bytes"
+
+
+@pytest.mark.parametrize("place", range(5, 120, 6))
+def test_a_damaged_card_is_a_sentence_or_none(place, tmp_path):
+    path = tmp_path / "a.tflite"
+    path.write_bytes(b"model")
+    card.append(path, {"classes": ["a", "b"], "input": {"shape": [3, 8, 8]}})
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+    try:
+        assert card.plain_inside(path) in (None, {"classes": ["a", "b"], "input": {"shape": [3, 8, 8]}})
+    except UserError as error:
+        assert str(path) in error.message
