@@ -79,6 +79,7 @@ def prepare(folder: Path) -> None:
     (folder / "broken.toml").write_text("[fit\n")
     (folder / "a_file").write_text("not a folder")
     (folder / "a_file.onnx").write_text("not a network")
+    (folder / "a_file.tflite").write_text("not a network")
     small.weights(folder / "other.safetensors", small.NORMED)
     small.weights(folder / "teacher.safetensors", small.TEACHER)
     (folder / "cut.safetensors").write_bytes((folder / "other.safetensors").read_bytes()[:200])
@@ -359,6 +360,10 @@ MISTAKES = {
     "an unfinished run": ["evaluate", "unfinished"],
     "an unfinished run exported": ["export", "unfinished"],
     "a student that guesses exported": ["export", "guesses"],
+    "flash in bits": ["export", "unfinished", "--format", "mcu", "--flash", "256kb"],
+    "RAM that is none": ["export", "unfinished", "--format", "mcu", "--ram", "0k"],
+    "an export of nothing": ["export", "--format", "mcu"],
+    "a file that is no flat buffer": ["predict", "a_file.tflite", "picture.jpg"],
     "an unknown format": ["export", "unfinished", "--format", "onnx_int8"],
     "a file that is no network": ["predict", "a_file.onnx", "picture.jpg"],
     "a file of another kind": ["bench", "misspelt.toml"],

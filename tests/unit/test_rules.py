@@ -207,6 +207,11 @@ TO_A_PATH_BESIDE = {
     "edge/kinds/pt2.py:write",
     "edge/kinds/pte.py:write",
     "export/onnx_files.py:write_onnx",
+    "export/converter.py:quantize",
+    "export/litert.py:write_rounded",
+    "export/c_files.py:write",
+    # Into a folder of its own for a moment.
+    "export/litert.py:_convert",
     # Into memory.
     "study/gallery.py:_png",
     "export/from_files.py:_png",
@@ -339,6 +344,8 @@ ELSEWHERE = {
     "data/splitnames.py": "data/test_folders.py, as folders name them",
     "data/tars.py": "data/test_places.py, among the paths",
     "text.py": "data/test_tables.py and run/test_plain_values.py, as it is read",
+    "export/converter.py": "export/test_litert.py, as a process",
+    "export/resolver.py": "export/test_c_files.py, test_litert.py: a table",
     "cli/comparison.py": "end_to_end/test_compare.py, as it is typed",
     "study/finished.py": "end_to_end/test_study.py, with its runs",
     "teacher/asking.py": "property/test_cache.py, by hypothesis",

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,41 @@ from tutelage.names import printable, shown
 def export(arguments: list[str]) -> None:
     """A finished run's student as files, each measured by running it."""
     from tutelage import data
-    from tutelage.export import MAX_DROP, OFFER, export
-    from tutelage.export.formats import FORMATS
+    from tutelage.edge import bytes as sizes
+    from tutelage.export import environment, export
     from tutelage.export.modelcard import write_model_card
+    from tutelage.export.task import Micro
     from tutelage.run.folder import Run
     from tutelage.training.predictions import evaluate_run
+
+    chosen = _export_parser().parse_args(arguments)
+    if chosen.finish < 0:
+        raise UserError(f"--finish {chosen.finish}", "give a number of epochs, 1 or more")
+    if chosen.make_converters:
+        print(f"the converters' environment is in {environment.make()}")
+    if chosen.run is None:
+        if chosen.make_converters:
+            return
+        raise UserError("export needs a run's folder", "tutelage export runs/NAME")
+    flash, ram = (
+        value and sizes.parsed(value, f"--{name}") for name, value in (("flash", chosen.flash), ("ram", chosen.ram))
+    )
+    micro = Micro(chosen.input, chosen.softmax, flash, ram)
+    run = Run.open(chosen.run)
+    names = tuple(name for name in chosen.format.split(",") if name)
+    dataset = data.load(run.recipe.data, chosen.data_root)
+    told = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
+    evaluate_run(run, dataset)
+    card = write_model_card(run)
+    print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
+    print(shown(f"in {run.path}, with card.json and {card.name}"))
+    for line in _what_was_found(told):
+        print(line)
+
+
+def _export_parser() -> argparse.ArgumentParser:
+    from tutelage.export import MAX_DROP
+    from tutelage.export.formats import FORMATS
 
     width = max(map(len, FORMATS))
     parser = argparse.ArgumentParser(
@@ -27,30 +58,35 @@ def export(arguments: list[str]) -> None:
         epilog="formats:\n" + "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in FORMATS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--format", default="onnx", metavar="F,F", help="of those below; default: onnx")
     parser.add_argument("--finish", type=int, default=0, metavar="EPOCHS", help="distil int8 on, computing in 8 bits")
     parser.add_argument("--force", action="store_true", help=f"keep int8 that loses over {100 * MAX_DROP:g} points")
+    mcu = parser.add_argument_group("of the format mcu")
+    mcu.add_argument("--input", choices=("int8", "uint8"), default="int8", help="bytes less 128, or as they are")
+    mcu.add_argument("--softmax", action="store_true", help="answers are probabilities; else logits")
+    mcu.add_argument("--flash", metavar="SIZE", help="refuse a student that takes more: 256k")
+    mcu.add_argument("--ram", metavar="SIZE", help="refuse a student whose tensor arena is larger: 96k")
+    parser.add_argument("--make-converters", action="store_true", help="make the environment that litert and mcu need")
     parser.add_argument("--data-root", type=Path)
-    chosen = parser.parse_args(arguments)
-    if chosen.finish < 0:
-        raise UserError(f"--finish {chosen.finish}", "give a number of epochs, 1 or more")
-    run = Run.open(chosen.run)
-    names = tuple(name for name in chosen.format.split(",") if name)
-    dataset = data.load(run.recipe.data, chosen.data_root)
-    told = export(run, dataset, names, force=chosen.force, finish=chosen.finish)
-    evaluate_run(run, dataset)
-    card = write_model_card(run)
-    print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
-    print(shown(f"in {run.path}, with card.json and {card.name}"))
+    return parser
+
+
+def _what_was_found(told: dict[str, Any]) -> Iterator[str]:
+    """What the table of exported files does not say: where 8 bits were measured, memory, finishing."""
+    from tutelage.export import OFFER
+    from tutelage.export.formats import FORMATS
+
     if any(FORMATS[name].int8 for name in told):
         one = next(iter(told.values()))
-        print(f"measured on {one['processor']}; 8-bit products by {', '.join(one['int8_instructions']) or 'unknown'}")
+        yield f"measured on {one['processor']}; 8-bit products by {', '.join(one['int8_instructions']) or 'unknown'}"
     for name, one in told.items():
+        if "flash_bytes" in one:
+            yield MICRO.format(**one)
         if "finish" in one:
-            print("{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"]))
+            yield "{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"])
         elif FORMATS[name].int8 and one["drop"] > OFFER:
-            print(f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits")
+            yield f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits"
 
 
 def predict(arguments: list[str]) -> None:
@@ -132,6 +168,17 @@ def bench(arguments: list[str]) -> None:
     if runs and not chosen.json:
         print("* no other here is both faster and more accurate")
 
+
+MICRO = (
+    "flash  {flash_bytes[total]:,} bytes: {flash_bytes[model]:,} of the model, "
+    "about {flash_bytes[code_estimate]:,} of code (an estimate)"
+    "\nRAM    {ram_bytes[arena]:,} bytes of tensor arena: {ram_bytes[head]:,} for activations, "
+    "{ram_bytes[tail]:,} for the interpreter (at most)"
+    "\n       {macs:,} multiply-adds an image; val was run by TensorFlow Lite Micro, "
+    "LiteRT is up to {litert_steps_apart} of 256 steps apart"
+    "\n       c/README.md says how to build it"
+)
+"""What is told of a file for a microcontroller besides the table."""
 
 Columns = dict[str, Any]
 """By heading: from a result to what stands in the cell."""

@@ -1,9 +1,11 @@
 """Reads the card beside an exported file: its classes, and how to get from a picture to its input.
 
-The card is JSON: in an ONNX file's metadata under `KEY`, and for every format in card.json beside the file.
+The card is JSON: in an ONNX file's metadata under `KEY`, at the end of a .tflite file as a zip archive (as TensorFlow
+Lite keeps what belongs to a file), and for every format in card.json beside the file.
 """
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ BESIDE = "card.json"
 EXPORTED = "export.json"
 """Says what each exported file is worth, and its SHA-256."""
 AGAIN = "tutelage export RUN writes it again"
+LARGEST = 1 << 22
+"""Bytes of a card inside a file: one of ten thousand classes has some hundred thousand."""
 INTERPOLATIONS = ("bilinear", "bicubic")
 PHOTOS = "bicubic"
 """How photos are resized that come in many sizes."""
@@ -69,6 +73,50 @@ def for_input(channels: int, height: int, width: int, interpolation: str) -> dic
         "crop": "the largest centred square" if width == height else f"the largest centred part of {width}:{height}",
         "resize": f"to {height} x {width} pixels, antialiased",
     }
+
+
+def plain_inside(path: Path) -> dict[str, Any] | None:
+    """The JSON of a card in a zip archive at the end of a file; None where there is none.
+
+    Raises:
+        UserError: it is damaged, or not JSON.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if BESIDE not in archive.namelist() or archive.getinfo(BESIDE).file_size > LARGEST:
+                return None
+            text = archive.read(BESIDE).decode(errors="replace")
+    # Python's reader lets through whatever a damaged archive provokes.
+    except Exception as error:
+        raise UserError(f"the card in {path} is damaged: {error}", "export the file anew") from None
+    return parsed(text, f"the card in {path}")
+
+
+def inside(path: Path) -> Card | None:
+    """The same as a card.
+
+    Raises:
+        UserError: it is not one.
+    """
+    plain = plain_inside(path)
+    return None if plain is None else Card.of(plain, f"the card in {path}")
+
+
+def starts(path: Path) -> int:
+    """Where the archive at the end of a file begins: how long the file itself is."""
+    if not zipfile.is_zipfile(path):
+        return path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        return min((one.header_offset for one in archive.infolist()), default=path.stat().st_size)
+
+
+def append(path: Path, plain: dict[str, Any]) -> None:
+    """Puts a card at the end of a file."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        # The time is fixed: the same student is the same bytes.
+        archive.writestr(zipfile.ZipInfo(BESIDE), json.dumps(plain))
 
 
 def beside(path: Path) -> Card:

@@ -19,9 +19,8 @@ from tutelage.errors import Damaged, UserError
 from tutelage.export.doubt import doubt, keep
 from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
-from tutelage.export.measuring import measured
 from tutelage.export.onnx_files import quiet
-from tutelage.export.task import Task
+from tutelage.export.task import ANY_CHIP, Micro, Task
 from tutelage.run.folder import Run
 from tutelage.training.predictions import on_val
 from tutelage.training.student import load_student
@@ -39,7 +38,13 @@ MAX_DROP = 0.01
 
 
 def export(
-    run: Run, dataset: DataSet, formats: Iterable[str] = ("onnx",), *, force: bool = False, finish: int = 0
+    run: Run,
+    dataset: DataSet,
+    formats: Iterable[str] = ("onnx",),
+    *,
+    force: bool = False,
+    finish: int = 0,
+    micro: Micro = ANY_CHIP,
 ) -> dict[str, dict[str, Any]]:
     """Writes a finished run's student in these formats, with card.json beside; export.json says what each is worth.
 
@@ -50,6 +55,7 @@ def export(
         force: Hand over a student that is no better than guessing or worse than its baseline, and keep an int8 file
             that loses more than `MAX_DROP`.
         finish: Epochs of a last distillation in 8 bits, for int8 files alone; kept where it helps on val.
+        micro: Of the format mcu.
 
     Returns:
         By format: see `measuring.measured`; and `finish`, where it was asked for: `epochs`, and `val_top1` without and
@@ -67,7 +73,7 @@ def export(
             f"{run.path.name} is not handed over: {why}",
             "train it longer or otherwise, or on more images; --force exports it, and its card says this",
         )
-    task = task_of(run, dataset)
+    task = task_of(run, dataset, micro)
     with files.locked(run.path / "lock") as alone:
         if alone:
             files.sweep(run.path)
@@ -103,7 +109,7 @@ def exported(run: Run) -> dict[str, Any]:
     return sound
 
 
-def task_of(run: Run, dataset: DataSet) -> Task:
+def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
     """What a finished run has to export.
 
     Raises:
@@ -120,7 +126,7 @@ def task_of(run: Run, dataset: DataSet) -> Task:
         "normalisation": "inside the file",
         "weights_sha256": told["weights_sha256"],
     }
-    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits)
+    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits, micro)
 
 
 def export_file(
@@ -159,10 +165,11 @@ def export_file(
             told["finish"] = finish
         _good_enough(name, row, told, force=force)
         # What belongs to the file goes first, so that the file never stands without it.
-        parts = sorted(path.parent.iterdir(), key=lambda part: part == path)
-        told["sha256"] = {part.name: files.file_digest(part) for part in parts}
+        parts = [part for part in path.parent.rglob("*") if part.is_file()]
+        parts.sort(key=lambda part: part == path)
+        told["sha256"] = {str(part.relative_to(path.parent).as_posix()): files.file_digest(part) for part in parts}
         for part in parts:
-            with files.appearing(folder / part.name) as beside:
+            with files.appearing(folder / part.relative_to(path.parent)) as beside:
                 part.replace(beside)
     return told
 
@@ -172,7 +179,7 @@ def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
     files.write_json(path.parent / card.BESIDE, task.card)
     with quiet():
         row.writer(task, path)
-    found = measured(task, path)
+    found = row.measure(task, path)
     (path.parent / card.BESIDE).unlink()
     return found
 

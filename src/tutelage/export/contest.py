@@ -49,7 +49,7 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
         raise UserError(f"{path} has no exported files", f"tutelage export {path} writes them")
     for name, told in sound.items():
         try:
-            chosen([name])
+            chosen([name], to_write=False)
         except UserError as missing:
             progress.say(f"{told['file']} is left out: {missing.message}")
             continue

@@ -3,11 +3,13 @@
 import importlib.util
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tutelage.edge.runtimes import kind_of
 from tutelage.errors import UserError, unknown
-from tutelage.export import onnx_files
+from tutelage.export import environment, litert, onnx_files
+from tutelage.export.measuring import measured
+from tutelage.export.micro import measured_micro
 from tutelage.export.task import Task
 
 
@@ -25,6 +27,10 @@ class Format(NamedTuple):
     """Makes the file (and what belongs to it, under the same name with another suffix); None: its kind's `write`."""
     int8: bool = False
     """Whether it computes in 8 bits, and may so lose accuracy."""
+    converters: bool = False
+    """Whether the converters' environment makes it."""
+    measure: Callable[[Task, Path], dict[str, Any]] = measured
+    """Runs it."""
 
     @property
     def writer(self) -> Callable[[Task, Path], None]:
@@ -41,13 +47,21 @@ FORMATS: dict[str, Format] = {
     "torch": Format("student.pt2", (), "", "PyTorch without this package"),
     "openvino": Format("student.xml", ("openvino",), "openvino", "Intel's processors", onnx_files.write_openvino),
     "executorch": Format("student.pte", ("executorch",), "executorch", "phones, Arm boards"),
-    "litert": Format("student.tflite", ("litert_torch",), "litert", "Android, microcontrollers"),
+    "litert": Format("student.tflite", ("ai_edge_litert",), "litert", "Android, channels last", litert.write_litert,
+                     converters=True),
+    "mcu": Format("student-int8.tflite", ("ai_edge_litert", "tflite_micro"), "mcu",
+                  "microcontrollers: 8 bits, and the same in C", litert.write_micro, int8=True, converters=True,
+                  measure=measured_micro),
 }
 # fmt: on
 
 
-def chosen(names: Iterable[str]) -> dict[str, Format]:
+def chosen(names: Iterable[str], *, to_write: bool = True) -> dict[str, Format]:
     """The formats of these names.
+
+    Args:
+        names: Of FORMATS.
+        to_write: Whether files are to be written, or only run.
 
     Raises:
         UserError: there is none of a name, or its packages are not installed.
@@ -59,10 +73,11 @@ def chosen(names: Iterable[str]) -> dict[str, Format]:
         row = FORMATS[name]
         needed = {*row.packages, kind_of(Path(row.file)).module.partition(".")[0]}
         missing = sorted(package for package in needed if importlib.util.find_spec(package) is None)
+        commands = [f"pip install 'tutelage[{row.extra}]'"] if missing else []
+        if to_write and row.converters and not environment.ready():
+            missing.append("the converters' environment")
+            commands.append(environment.MAKE)
         if missing:
-            raise UserError(
-                f"format {name} needs {' and '.join(missing)}, not installed here",
-                f"pip install 'tutelage[{row.extra}]'",
-            )
+            raise UserError(f"format {name} needs {' and '.join(missing)}, not installed here", " && ".join(commands))
         rows[name] = row
     return rows

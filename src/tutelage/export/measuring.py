@@ -23,8 +23,13 @@ from tutelage.progress import advancing
 LATENCY_RUNS = 200
 
 
-def measured(task: Task, path: Path) -> dict[str, Any]:
+def measured(task: Task, path: Path, logits: Float32[np.ndarray, "N C"] | None = None) -> dict[str, Any]:
     """Runs a file on val, on val's picture files, and image by image in a process of its own.
+
+    Args:
+        task: What was exported.
+        path: The file.
+        logits: The file's on val, where it has been run already.
 
     Returns:
         `file`; `bytes`, with what belongs to it; `images`, of val; `val_top1`; `drop`, PyTorch's top-1 less the
@@ -34,7 +39,7 @@ def measured(task: Task, path: Path) -> dict[str, Any]:
         `peak_bytes`, the memory of a process that runs it, and `file_bytes`, the part that was not there before the
         file was opened; `processor`, and its `int8_instructions`, on which all of this was found.
     """
-    logits = run_file(path, task.dataset.val)
+    logits = run_file(path, task.dataset.val) if logits is None else logits
     expected = task.logits.numpy()
     difference = logits - expected
     noise = float(np.square(difference).mean())

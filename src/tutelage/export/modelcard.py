@@ -165,6 +165,13 @@ def _size(card: dict[str, Any], exported: dict[str, Any]) -> str:
             f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | "
             f"{from_files} | {file['same_predictions']:.2%} | {latency['p50']:.3g} | {latency['p90']:.3g} |"
         )
+    for file in exported.values():
+        if "flash_bytes" in file:
+            flash, ram = file["flash_bytes"], file["ram_bytes"]
+            lines.append(
+                f"\nOn a microcontroller `{file['file']}` takes {size(flash['total'])} of flash (the code in it is an "
+                f"estimate) and {size(ram['arena'])} of RAM for its tensor arena."
+            )
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """Holds what there is to export, and all that a writer or a measurement needs to know of it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
@@ -22,6 +22,28 @@ class Pixels(nn.Module):
 
 
 @dataclass(frozen=True)
+class Micro:
+    """What a file for a microcontroller takes, says and may cost."""
+
+    input: Literal["int8", "uint8"] = "int8"
+    """A camera's bytes as they are, or less 128, which saves an operator and a copy of the input."""
+    softmax: bool = False
+    """Whether its answers are probabilities; else logits."""
+    flash: int | None = None
+    """Bytes that model and code may take; None: whatever they take."""
+    ram: int | None = None
+    """Bytes that the tensor arena may take."""
+
+    @property
+    def output(self) -> str:
+        """What its answers are called."""
+        return "probabilities" if self.softmax else "logits"
+
+
+ANY_CHIP = Micro()
+
+
+@dataclass(frozen=True)
 class Task:
     """A network to be written down, and what it is compared with."""
 
@@ -33,6 +55,8 @@ class Task:
     """What the file shall say of itself."""
     logits: Float32[Tensor, "N C"]
     """PyTorch's, on val."""
+    micro: Micro = ANY_CHIP
+    """Of the format mcu."""
 
     @property
     def program(self) -> Pixels:

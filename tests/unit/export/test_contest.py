@@ -27,7 +27,7 @@ def run(finished_run, tmp_path):
 
 
 def test_student_teacher_and_files_meet(run, tmp_path, monkeypatch, capsys):
-    def here(names):
+    def here(names, to_write):
         if "litert" in names:
             raise UserError("litert needs litert-torch")
         return {}

@@ -74,7 +74,7 @@ def test_export_refuses_and_says_why(tmp_path, taught, monkeypatch):
     assert "--force exports it, and its card says this" in refused.value.hint
     assert not (run.path / "export.json").exists()
     assert not (run.path / "doubt.json").exists()
-    monkeypatch.setattr("tutelage.export.task_of", lambda run, dataset: SimpleNamespace(card={}))
+    monkeypatch.setattr("tutelage.export.task_of", lambda *_: SimpleNamespace(card={}))
     monkeypatch.setattr("tutelage.export.export_file", lambda *args, **kwargs: {})
     run.keep("card", {})
     export(run, small.digits(), force=True)

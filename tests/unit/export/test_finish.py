@@ -83,9 +83,10 @@ def test_the_better_of_the_two_is_kept(run, monkeypatch, before, after):
     }
     results = iter([told | {"val_top1": before}, told | {"val_top1": after}])
     written = iter([b"before", b"after"])
-    monkeypatch.setattr("tutelage.export.measured", lambda task, path: next(results))
     monkeypatch.setattr("tutelage.export.finished", lambda *_: torch.nn.Identity())
-    row = FORMATS["onnx-int8"]._replace(write=lambda task, path: path.write_bytes(next(written)))
+    row = FORMATS["onnx-int8"]._replace(
+        write=lambda task, path: path.write_bytes(next(written)), measure=lambda task, path: next(results)
+    )
     monkeypatch.setattr("tutelage.export.chosen", lambda names: {"onnx-int8": row})
     one = export(run, small.digits(), ("onnx-int8",), finish=2, force=True)["onnx-int8"]
     assert one["val_top1"] == 0.6

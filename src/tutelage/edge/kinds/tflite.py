@@ -1,34 +1,23 @@
-"""Flat buffers of LiteRT (TensorFlow Lite): Android, microcontrollers."""
+"""Flat buffers of LiteRT (TensorFlow Lite), channels last, float or 8 bits: Android, microcontrollers."""
 
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
-
-from tutelage.edge import card
-from tutelage.edge.runtimes import Opened, Student, singly
+from tutelage.edge import card, flatbuffer
+from tutelage.edge.runtimes import Opened, singly
+from tutelage.errors import UserError
 
 MODULE = "ai_edge_litert"
 PACKAGE = "ai-edge-litert"
 
 
-def write(student: Student, path: Path) -> None:
-    """One image at a time, channels first."""
-    import torch
-
-    converter = import_module("litert_torch")
-    converter.convert(student.program, (torch.zeros(1, *student.shape),)).export(str(path))
-
-
 def open_file(path: Path) -> Opened:
-    """An interpreter on one thread."""
-    interpreter = import_module("ai_edge_litert.interpreter").Interpreter(str(path), num_threads=1)
-    interpreter.allocate_tensors()
-    asked, said = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-
-    def one(pixels: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(asked, pixels)
-        interpreter.invoke()
-        return interpreter.get_tensor(said)
-
-    return Opened(singly(one), lambda: card.beside(path))
+    """LiteRT's interpreter on one thread, or the one for microcontrollers where that alone is installed."""
+    if path.read_bytes()[4:8] != flatbuffer.MARK:
+        raise UserError(f"{path} is not a flat buffer of LiteRT", "tutelage export RUN --format mcu writes one")
+    try:
+        import_module(MODULE)
+        program = flatbuffer.litert(path)
+    except ModuleNotFoundError:
+        program = flatbuffer.micro(path).program
+    return Opened(singly(flatbuffer.infer(program, path)), lambda: card.inside(path) or card.beside(path))

@@ -1,0 +1,33 @@
+"""Reads sizes of memory as engineers write them: 256k, 96 KiB, 1M."""
+
+import re
+
+from tutelage.errors import UserError
+
+UNITS = {"": 1, "k": 1024, "kb": 1000, "kib": 1024, "m": 1024**2, "mb": 1000**2, "mib": 1024**2}
+"""A controller's data sheet says 256k and means 256 x 1024; kB and MB are decimal, as everywhere in tutelage."""
+
+
+def parsed(text: str, flag: str) -> int:
+    """A number of bytes.
+
+    >>> [parsed(text, "--flash") for text in ("256k", "96 KiB", "0.5M", "64kB", "1000")]
+    [262144, 98304, 524288, 64000, 1000]
+
+    Args:
+        text: A number and a unit.
+        flag: Where it was written, for the message.
+
+    Raises:
+        UserError: it is neither, or no bytes at all.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
+    unit = UNITS.get(found[2].lower()) if found else None
+    # Mb is a megabit and kb a kilobit; B alone says nothing that a number does not.
+    if found is None or unit is None or found[2].endswith("b"):
+        raise UserError(
+            f'{flag} "{text}" is no size of memory', "write a number and k, kB, KiB, M, MB or MiB: 256k, for example"
+        )
+    if not float(found[1]) or float(found[1]) * unit < 1:
+        raise UserError(f"{flag} {text} is less than one byte", "write what your chip has: 256k, for example")
+    return int(float(found[1]) * unit)

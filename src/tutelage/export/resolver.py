@@ -1,0 +1,123 @@
+"""Lists the operators of TensorFlow Lite Micro: how a sketch registers each of them, and how much code that brings.
+
+Source: micro_mutable_op_resolver.h of tensorflow/tflite-micro at 90b983c2.
+"""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One operator."""
+
+    method: str
+    """`AddMETHOD()` of MicroMutableOpResolver registers it."""
+    code: int = 0
+    """Bytes it adds to a program: an estimate, see CORE."""
+
+
+CORE = 0
+
+# fmt: off
+RESOLVER: dict[str, Row] = {
+    "ABS": Row("Abs"),
+    "ADD": Row("Add"),
+    "ADD_N": Row("AddN"),
+    "ARG_MAX": Row("ArgMax"),
+    "ARG_MIN": Row("ArgMin"),
+    "ASSIGN_VARIABLE": Row("AssignVariable"),
+    "AVERAGE_POOL_2D": Row("AveragePool2D"),
+    "BATCH_MATMUL": Row("BatchMatMul"),
+    "BATCH_TO_SPACE_ND": Row("BatchToSpaceNd"),
+    "BROADCAST_ARGS": Row("BroadcastArgs"),
+    "BROADCAST_TO": Row("BroadcastTo"),
+    "CALL_ONCE": Row("CallOnce"),
+    "CAST": Row("Cast"),
+    "CEIL": Row("Ceil"),
+    "CONCATENATION": Row("Concatenation"),
+    "CONV_2D": Row("Conv2D"),
+    "COS": Row("Cos"),
+    "CUMSUM": Row("CumSum"),
+    "DEPTHWISE_CONV_2D": Row("DepthwiseConv2D"),
+    "DEPTH_TO_SPACE": Row("DepthToSpace"),
+    "DEQUANTIZE": Row("Dequantize"),
+    "DIV": Row("Div"),
+    "DYNAMIC_UPDATE_SLICE": Row("DynamicUpdateSlice"),
+    "ELU": Row("Elu"),
+    "EMBEDDING_LOOKUP": Row("EmbeddingLookup"),
+    "EQUAL": Row("Equal"),
+    "EXP": Row("Exp"),
+    "EXPAND_DIMS": Row("ExpandDims"),
+    "FILL": Row("Fill"),
+    "FLOOR": Row("Floor"),
+    "FLOOR_DIV": Row("FloorDiv"),
+    "FLOOR_MOD": Row("FloorMod"),
+    "FULLY_CONNECTED": Row("FullyConnected"),
+    "GATHER": Row("Gather"),
+    "GATHER_ND": Row("GatherNd"),
+    "GREATER": Row("Greater"),
+    "GREATER_EQUAL": Row("GreaterEqual"),
+    "HARD_SWISH": Row("HardSwish"),
+    "IF": Row("If"),
+    "L2_NORMALIZATION": Row("L2Normalization"),
+    "L2_POOL_2D": Row("L2Pool2D"),
+    "LEAKY_RELU": Row("LeakyRelu"),
+    "LESS": Row("Less"),
+    "LESS_EQUAL": Row("LessEqual"),
+    "LOG": Row("Log"),
+    "LOGICAL_AND": Row("LogicalAnd"),
+    "LOGICAL_NOT": Row("LogicalNot"),
+    "LOGICAL_OR": Row("LogicalOr"),
+    "LOGISTIC": Row("Logistic"),
+    "LOG_SOFTMAX": Row("LogSoftmax"),
+    "MAXIMUM": Row("Maximum"),
+    "MAX_POOL_2D": Row("MaxPool2D"),
+    "MEAN": Row("Mean"),
+    "MINIMUM": Row("Minimum"),
+    "MIRROR_PAD": Row("MirrorPad"),
+    "MUL": Row("Mul"),
+    "NEG": Row("Neg"),
+    "NOT_EQUAL": Row("NotEqual"),
+    "PACK": Row("Pack"),
+    "PAD": Row("Pad"),
+    "PADV2": Row("PadV2"),
+    "PRELU": Row("Prelu"),
+    "QUANTIZE": Row("Quantize"),
+    "READ_VARIABLE": Row("ReadVariable"),
+    "REDUCE_ALL": Row("ReduceAll"),
+    "REDUCE_MAX": Row("ReduceMax"),
+    "REDUCE_MIN": Row("ReduceMin"),
+    "RELU": Row("Relu"),
+    "RELU6": Row("Relu6"),
+    "RESHAPE": Row("Reshape"),
+    "RESIZE_BILINEAR": Row("ResizeBilinear"),
+    "RESIZE_NEAREST_NEIGHBOR": Row("ResizeNearestNeighbor"),
+    "REVERSE_V2": Row("ReverseV2"),
+    "ROUND": Row("Round"),
+    "RSQRT": Row("Rsqrt"),
+    "SELECT_V2": Row("SelectV2"),
+    "SHAPE": Row("Shape"),
+    "SIN": Row("Sin"),
+    "SLICE": Row("Slice"),
+    "SOFTMAX": Row("Softmax"),
+    "SPACE_TO_BATCH_ND": Row("SpaceToBatchNd"),
+    "SPACE_TO_DEPTH": Row("SpaceToDepth"),
+    "SPLIT": Row("Split"),
+    "SPLIT_V": Row("SplitV"),
+    "SQRT": Row("Sqrt"),
+    "SQUARE": Row("Square"),
+    "SQUARED_DIFFERENCE": Row("SquaredDifference"),
+    "SQUEEZE": Row("Squeeze"),
+    "STRIDED_SLICE": Row("StridedSlice"),
+    "SUB": Row("Sub"),
+    "SUM": Row("Sum"),
+    "SVDF": Row("Svdf"),
+    "TANH": Row("Tanh"),
+    "TRANSPOSE": Row("Transpose"),
+    "TRANSPOSE_CONV": Row("TransposeConv"),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Row("UnidirectionalSequenceLSTM"),
+    "UNPACK": Row("Unpack"),
+    "VAR_HANDLE": Row("VarHandle"),
+    "WHILE": Row("While"),
+    "ZEROS_LIKE": Row("ZerosLike"),
+}
+# fmt: on
