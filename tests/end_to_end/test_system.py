@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch as st
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 import small
 from tutelage import cli
-from tutelage.run import checkpoint
 from tutelage.training import book
 
 TRAIN = ["train", "digits", "baseline", "--student", "convnet", "--student.options", '{"widths": [4, 8], "hidden": 8}']
@@ -66,7 +66,7 @@ def system(number):
 RUST = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 LACKS = {
     "no room, when a checkpoint is flushed": (os, "fsync", failing(9, system(errno.ENOSPC)), "there is no room left"),
-    "no room, told by safetensors": (checkpoint, "save_file", failing(2, RUST), "there is no room left to write\n"),
+    "no room, told by safetensors": (st, "save_file", failing(2, RUST), "there is no room left to write\n"),
     "a quota": (os, "fsync", failing(6, system(errno.EDQUOT)), "there is no room left"),
     "a disk that became read only": (os, "fsync", failing(9, system(errno.EROFS)), "there is no permission"),
     "too many open files": (os, "open", failing(12, system(errno.EMFILE)), "too many files are open"),
