@@ -87,7 +87,7 @@ def older(made, tmp_path, without=("brier",)):
         for measured in (plain.get("val"), plain["teacher"], *plain.get("runs", {}).values()):
             for name in without if measured else ():
                 measured.pop(name, None)
-        sealed.write_json(path, plain, f"{sealed.owner(path)}/{path.name}")
+        sealed.write_json(path, plain, files.read_json(path)["seal"]["of"])
     return runs
 
 

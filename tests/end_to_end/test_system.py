@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import safetensors.torch as st
+import safetensors.torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -66,7 +66,12 @@ def system(number):
 RUST = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 LACKS = {
     "no room, when a checkpoint is flushed": (os, "fsync", failing(9, system(errno.ENOSPC)), "there is no room left"),
-    "no room, told by safetensors": (st, "save_file", failing(2, RUST), "there is no room left to write\n"),
+    "no room, told by safetensors": (
+        safetensors.torch,
+        "save_file",
+        failing(2, RUST),
+        "there is no room left to write\n",
+    ),
     "a quota": (os, "fsync", failing(6, system(errno.EDQUOT)), "there is no room left"),
     "a disk that became read only": (os, "fsync", failing(9, system(errno.EROFS)), "there is no permission"),
     "too many open files": (os, "open", failing(12, system(errno.EMFILE)), "too many files are open"),

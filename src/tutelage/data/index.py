@@ -190,7 +190,7 @@ def _changed(root: Path, known: list[tuple[Place, Facts]], compare_all: bool) ->
         place, facts = entry
         try:
             return hashlib.sha256(reading.content(root, place)).hexdigest() != facts.sha
-        except OSError:
+        except (OSError, MemoryError, ValueError, OverflowError):  # as `reading.inspect`
             return bool(facts.sha)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -36,6 +36,16 @@ def fresh(path):
     return index.read(str(path))
 
 
+def test_a_known_file_that_cannot_be_read_any_more_is_broken_and_no_traceback(folder, monkeypatch):
+    assert not fresh(folder).broken
+
+    def unreadable(root, place):
+        raise OverflowError("larger than a file can be")
+
+    monkeypatch.setattr(reading, "content", unreadable)
+    assert len(fresh(folder).broken) == 12
+
+
 def test_a_file_is_read_again_only_where_it_changed(folder, readings):
     first = fresh(folder)
     assert len(readings) == 12
