@@ -99,7 +99,7 @@ def made(folder: Path) -> World:
         fit=Fit(epochs=3, batch_size=100, learning_rate=0.05, ema=0.9),
         views=2,
     )
-    study = Study((recipe,), (0, 1)).run(_place(folder / "runs"))
+    study = Study((recipe,), (0, 1)).run(_place(folder / "runs"), force=True)
     generator = np.random.default_rng(0)
     for name in ("blue", "green", "red"):
         (folder / "photos" / name).mkdir(parents=True)
@@ -211,7 +211,7 @@ def _of_checkpoint(name: str) -> Kind:
 
 
 def _of_study(name: str) -> Kind:
-    return Kind(lambda w: w.study / name, lambda w: w.study / "cost.json", _reported)
+    return Kind(lambda w: w.study / name, lambda w: w.study / "environment.json", _reported)
 
 
 def _shard(view: int, ending: str) -> Callable[[World], Path]:

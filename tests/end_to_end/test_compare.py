@@ -14,6 +14,7 @@ from tutelage.cli import main
 from tutelage.data import Data
 from tutelage.methods.kd import KD
 from tutelage.models import Model
+from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.study.study import Study
 from tutelage.training.loop import train
@@ -128,11 +129,11 @@ def test_runs_made_under_other_conditions_are_warned_of(folder, tmp_path, capsys
     before = capsys.readouterr().out
     assert "not all runs had the same" not in before
     assert "144 validation images are few" in before
-    environment = Path(chosen[0]) / "environment.json"
-    told = files.read_json(environment)
+    run = Run(Path(chosen[0]))
+    told = run.result("environment")
     assert {"device", "world"} <= told.keys()
     told["machine"]["threads"] = 64
-    files.write_json(environment, told)
+    run.keep("environment", told)
     main(["compare", *chosen])
     warned = capsys.readouterr().out
     assert f"warning: not all runs had the same threads: 64 ({Path(chosen[0]).name}), 1 (" in warned or (

@@ -10,7 +10,7 @@ import pytest
 
 import small
 from pages import Reader
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.cli import main
 from tutelage.measure.measures import MEASURES
 from tutelage.measure.statistics import binomial_interval
@@ -40,7 +40,7 @@ def steps(recipe, runs):
 
     def shown():
         (study,) = [path for path in runs.glob("study-*") if "-tuned-" not in path.name]
-        return str(runs / files.read_json(study / "results.json")["export"]["run"])
+        return str(runs / sealed.read_json(study / "results.json")["export"]["run"])
 
     return {
         "distill": lambda: main(["distill", str(recipe), "--seeds", "0", "1", "--force", *common]),
@@ -84,7 +84,7 @@ def check_everything(runs: Path, capsys) -> None:
 
 
 def check_study(study: Path, table: str, page: str) -> None:
-    results = files.read_json(study / "results.json")
+    results = sealed.read_json(study / "results.json")
     opened = [o for o in files.read_lines(study.parent / "test_openings.jsonl")]
     told = re.search(r"test split opened (\w+) by this study, (\w+)(?: times)? in all until (\S+ \S+)", table)
     assert told
@@ -107,7 +107,7 @@ def check_study(study: Path, table: str, page: str) -> None:
     export = results["export"]
     row = max(results["rows"][1:], key=lambda row: sum(seed["val"]["top1"] for seed in row["seeds"]))
     best = max(
-        row["seeds"], key=lambda seed: files.read_json(study.parent / seed["run"] / "evaluation.json")["val"]["top1"]
+        row["seeds"], key=lambda seed: sealed.read_json(study.parent / seed["run"] / "evaluation.json")["val"]["top1"]
     )
     assert export["run"] == best["run"]
     mean = statistics.mean(seed["val"]["top1"] for seed in row["seeds"])
@@ -127,39 +127,39 @@ def check_study(study: Path, table: str, page: str) -> None:
 def check_card(card: Path) -> None:
     """Every number of a card is one of the files beside it, at the precision that it is written with."""
     run, runs, text = card.parent, card.parent.parent, card.read_text().split("---\n", 2)[2]
-    measured = [study for study in run.parent.glob("study-*/test.json") if run.name in files.read_json(study)["runs"]]
+    measured = [study for study in run.parent.glob("study-*/test.json") if run.name in sealed.read_json(study)["runs"]]
     assert measured, "every run with a card is of a study here"
-    test = files.read_json(measured[0])["runs"][run.name]
+    test = sealed.read_json(measured[0])["runs"][run.name]
     assert "Never measured on test" not in text
     assert f"| test | 359 | {100 * test['top1']:.2f}% |" in text.replace(" %", "%") or "| test | 359 |" in text
-    evaluation = files.read_json(run / "evaluation.json")
+    evaluation = sealed.read_json(run / "evaluation.json")
     known = list(numbers([evaluation, test]))
     for name in ("export", "card", "cost", "recipe", "handed_over"):
         if (run / f"{name}.json").exists():
-            known += numbers(files.read_json(run / f"{name}.json"))
+            known += numbers(sealed.read_json(run / f"{name}.json"))
     for of_split in (evaluation["val"], test):
         known += binomial_interval(of_split["top1"], of_split["images"])
         known.append(abs(of_split["confidence"] - of_split["top1"]))
     body = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL).replace("\\-", "-")
     for other in runs.glob("*/evaluation.json"):
         if other.parent.name in body:  # "right on 66 of 144"
-            of_other = files.read_json(other)["val"]
+            of_other = sealed.read_json(other)["val"]
             known += [round(of_other["top1"] * of_other["images"]), of_other["images"]]
     for name in sorted((path.name for path in runs.iterdir()), key=len, reverse=True):
         body = body.replace(name, "")
     for row in MEASURES.values():
         body = body.replace(f"{row.title}: {row.words}", "").replace(f" {row.title} |", "")
-    body = body.replace(" of " + str(files.read_json(run / "environment.json")["machine"]["processor"]), "")
+    body = body.replace(" of " + str(sealed.read_json(run / "environment.json")["machine"]["processor"]), "")
     for number in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e-?\d+)?", body):
         assert number in SAID_ALWAYS or explained(number, known), (number, body)
-    for name, file in files.read_json(run / "export.json").items():
+    for name, file in sealed.read_json(run / "export.json").items():
         assert (run / file["file"]).stat().st_size == file["bytes"], name
         assert f"`{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%}" in text
     if (run / "handed_over.json").exists():
-        handed = files.read_json(run / "handed_over.json")
+        handed = sealed.read_json(run / "handed_over.json")
         row = next(
             r
-            for r in files.read_json(run.parent / handed["study"] / "results.json")["rows"]
+            for r in sealed.read_json(run.parent / handed["study"] / "results.json")["rows"]
             if r["label"] == handed["method"]
         )
         for split in ("val", "test"):

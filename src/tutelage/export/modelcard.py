@@ -1,14 +1,18 @@
 """Writes README.md for an exported student, as the hub reads it: what it is, what it is worth, how far to trust it."""
 
+import logging
 from pathlib import Path, PurePath
 from typing import Any
 
 from tutelage import files, sealed
+from tutelage.errors import Damaged
 from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.measure.statistics import binomial_interval
 from tutelage.names import in_markdown, shown
 from tutelage.progress import size
 from tutelage.run.folder import Run
+
+log = logging.getLogger(__name__)
 
 HANDED_OVER = "handed_over"
 """The run's result that says which of a study's students it is: `study`, `method`, `seed`, `seeds`, `mean` by split."""
@@ -21,7 +25,11 @@ TEST = "test"
 
 def keep_test(run: Run, measured: Measured) -> None:
     """Keeps what was measured on the test split beside a run, and in its card where it has one."""
-    kept = run.result(TEST)
+    try:
+        kept = run.result(TEST)
+    except Damaged as damaged:
+        log.warning("%s; it is written again", damaged.message)
+        kept = None
     if (merged := {**measured, **(kept or {})}) != kept:
         run.keep(TEST, merged)
     if run.result("export") and (run.path / "README.md").exists():

@@ -31,6 +31,13 @@ log = logging.getLogger(__name__)
 
 WRITTEN_BY_TRAINING = ("card", "cost")
 """Results that every finished run has."""
+WRITTEN_LATER = {
+    "export": "tutelage export RUN writes it again",
+    "test": "tutelage distill with the study's recipe writes it again",
+    "handed_over": "tutelage distill with the study's recipe writes it again",
+    "doubt": "tutelage export RUN --force writes it again",
+}
+"""What makes results again that training does not write."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ class Run:
             try:
                 return sealed.read_json(path, self.what(path.name), required=bool(self.title))
             except Damaged as damaged:
-                raise Damaged.of(path, damaged.reason, self._again) from None
+                raise Damaged.of(path, damaged.reason, WRITTEN_LATER.get(name, self._again)) from None
         if self.done and name in WRITTEN_BY_TRAINING:
             raise Damaged.of(path, "it is gone", self._again)
         return None

@@ -6,6 +6,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 import small
+from tutelage.errors import Damaged
 from tutelage.export.modelcard import keep_test, write_model_card
 from tutelage.run.folder import Run
 from tutelage.training.predictions import evaluate_run
@@ -50,6 +51,18 @@ def test_test_numbers_stand_where_the_split_was_opened(run):
         ("test", 0.5)
     }
     assert "Never measured on test" not in card.text
+
+
+def test_damaged_numbers_on_test_are_named_and_written_again(run, caplog):
+    test = run.result("evaluation")["val"] | {"top1": 0.5}
+    keep_test(run, test)
+    (run.path / "test.json").write_text((run.path / "test.json").read_text().replace("0.5", "0.9"))
+    with pytest.raises(Damaged) as damaged:
+        write_model_card(run)
+    assert damaged.value.hint == "tutelage distill with the study's recipe writes it again"
+    keep_test(run, test)
+    assert "test.json is damaged" in caplog.text
+    assert run.result("test") == test
 
 
 def test_no_folder_of_this_machine_is_in_it(run, tmp_path_factory):
