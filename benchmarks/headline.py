@@ -163,12 +163,11 @@ def summary(result: dict[str, Any], name: str) -> str:
     """What was run, the table and the claims, as the README has them."""
     fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
     gpu = result.get("trained_on", {}).get("gpu")
-    processor = result["machine"]["processor"]
-    where = f"trained on an {gpu}, measured on an {processor}" if gpu else processor
     of = {row["name"]: row for row in result["rows"]}
     opened = {1: "once", 2: "twice"}.get(result["openings"], f"{result['openings']} times")
     sets = ", ".join(result["machine"].get("int8_instructions", ()))
     where = result["machine"]["processor"] + (f", 8-bit products by {sets}" if sets else "")
+    where = f"trained on an {gpu}, measured on an {where}" if gpu else where
     lines = [
         f"`python benchmarks/headline.py{flag}` ({where}): {result['images']:,} images to "
         f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
