@@ -148,7 +148,8 @@ def _filled(text: str, first: str = "", later: str = "") -> str:
     glued = re.sub(r" ([-+>]=?) ", "\0\\1 ", text)
     # What is to be typed stays in one line.
     glued = re.sub(r"`--[^`]*`", lambda typed: typed[0].replace(" ", "\0"), glued)
-    return fill(glued, WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False).replace("\0", " ")
+    whole = {"break_on_hyphens": False, "break_long_words": False}
+    return fill(glued, WIDTH, initial_indent=first, subsequent_indent=later, **whole).replace("\0", " ")
 
 
 def _item(text: str) -> str:
