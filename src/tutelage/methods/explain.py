@@ -8,7 +8,7 @@ import re
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from pathlib import Path
-from textwrap import dedent, fill
+from textwrap import TextWrapper, dedent
 
 from tutelage.methods import COMBINATIONS, METHODS, method_class
 from tutelage.methods.base import Adapted, Extended, Method, ranges
@@ -148,8 +148,10 @@ def _filled(text: str, first: str = "", later: str = "") -> str:
     glued = re.sub(r" ([-+>]=?) ", "\0\\1 ", text)
     # What is to be typed stays in one line.
     glued = re.sub(r"`--[^`]*`", lambda typed: typed[0].replace(" ", "\0"), glued)
-    whole = {"break_on_hyphens": False, "break_long_words": False}
-    return fill(glued, WIDTH, initial_indent=first, subsequent_indent=later, **whole).replace("\0", " ")
+    lines = TextWrapper(
+        WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False, break_long_words=False
+    )
+    return lines.fill(glued).replace("\0", " ")
 
 
 def _item(text: str) -> str:
