@@ -8,6 +8,8 @@ from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.progress import size
 from tutelage.run.folder import Run
 
+LEAKAGE = "leakage"
+"""The run's result that says how many of its val and test images have a copy in training: `sentence`, `found`."""
 SPLITS = {"val": "validation", "test": "test"}
 
 
@@ -37,6 +39,7 @@ def write_model_card(run: Run, *, test: Measured | None = None) -> Path:
             "## How to use",
             _use(card, next(iter(exported.values()))["file"]),
             "## What it is worth",
+            *_leakage(run),
             _worth(measured, evaluated["teacher"], _taught_by(recipe)),
             "## Size and speed",
             _size(card, exported),
@@ -50,6 +53,12 @@ def write_model_card(run: Run, *, test: Measured | None = None) -> Path:
     with files.appearing(path) as beside:
         beside.write_text(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}\n")), encoding="utf-8")
     return path
+
+
+def _leakage(run: Run) -> list[str]:
+    """What of the images below was in training too, where a study looked for it."""
+    found = run.result(LEAKAGE)
+    return [found["sentence"][0].upper() + found["sentence"][1:] + "."] if found else []
 
 
 def interval(share: float, images: int) -> tuple[float, float]:

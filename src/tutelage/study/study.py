@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files
+from tutelage import data, files, progress
+from tutelage.data import leaks
 from tutelage.data.splits import DataSet
-from tutelage.data.test_split import open_test
+from tutelage.data.test_split import leakage, open_test
 from tutelage.errors import UserError
 from tutelage.export import export
-from tutelage.export.modelcard import write_model_card
+from tutelage.export.modelcard import LEAKAGE, write_model_card
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
@@ -101,6 +102,8 @@ class Study:
         files.write_json(folder / "study.json", self.to_dict())
         files.write_json(folder / "environment.json", environment(workspace.engine))
         begun = time.monotonic()
+        found = leakage(self.rows[0].data)
+        progress.say(leaks.sentence(found))
         trained = self._train(workspace)
         dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
@@ -113,8 +116,9 @@ class Study:
             export(shown, dataset)
         wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
         files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
-        results = gathered(study)
+        results = gathered(study) | {"leakage": found}
         files.write_json(folder / RESULTS_FILE, results)
+        files.write_json(shown.path / f"{LEAKAGE}.json", {"sentence": leaks.sentence(found), "found": found})
         write_model_card(shown, test=results["rows"][number]["seeds"][0]["test"])
         write_report(folder)
 
