@@ -48,10 +48,10 @@ def whole_groups(
     counts = [Counter(labels[part].tolist()) for part in members]
     wanted = {label: share * count for label, count in Counter(labels.tolist()).items()}
     best: tuple[float, list[int]] = (math.inf, [])
+    first = torch.tensor([part[0] for part in members])
     for attempt in range(ORDERS):
-        order = torch.argsort(rng.key(attempt, purpose, torch.tensor([part[0] for part in members]))).tolist()
-        chosen = _filled(counts, order, wanted)
-        taken = Counter(labels[[image for group in chosen for image in members[group]]].tolist())
+        order = torch.argsort(rng.key(attempt, purpose, first)).tolist()
+        chosen, taken = _filled(counts, order, wanted)
         left = sum((taken[label] - wanted[label]) ** 2 / wanted[label] for label in wanted)
         if left < best[0]:
             best = (left, chosen)
@@ -62,8 +62,8 @@ def whole_groups(
     return aside
 
 
-def _filled(counts: list[Counter[int]], order: list[int], wanted: dict[int, float]) -> list[int]:
-    """The groups that are set aside, taken in this order."""
+def _filled(counts: list[Counter[int]], order: list[int], wanted: dict[int, float]) -> tuple[list[int], Counter[int]]:
+    """The groups that are set aside, taken in this order, and their images by class."""
     taken: Counter[int] = Counter()
     groups_left = Counter(label for of_group in counts for label in of_group)
     chosen = []
@@ -85,4 +85,4 @@ def _filled(counts: list[Counter[int]], order: list[int], wanted: dict[int, floa
         for group in sorted((g for g in order if g not in rest), key=lambda g: counts[g].total()):
             if any(not taken[label] for label in counts[group]) and may_go(group):
                 take(group)
-    return chosen
+    return chosen, taken

@@ -30,7 +30,7 @@ def test_the_order_within_a_class_is_shuffled_by_purpose():
         assert abs(correlation) < 0.25
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(
     sizes=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), min_size=2, max_size=40),
     share=st.sampled_from([0.1, 0.2, 0.5]),
