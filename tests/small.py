@@ -106,9 +106,10 @@ def bursts(folder: Path, every: int = 2) -> Path:
     side, room = 80, 13
     for name, whole in zip(("china", "flower"), load_sample_images().images, strict=True):
         (folder / name).mkdir(parents=True)
-        corners = [(y, x) for y in range(0, 400 - side, 106) for x in range(0, 640 - side, 106)]
-        for number, (y, x) in enumerate(corners):
-            photo = Image.fromarray(whole[y : y + 106, x : x + 106])
+        pieces = [whole[y : y + 106, x : x + 106] for y in range(0, 320, 106) for x in range(0, 530, 106)]
+        pieces = [piece for piece in pieces if piece.std() > 12]  # no empty sky
+        for number, piece in enumerate(pieces):
+            photo = Image.fromarray(piece)
             middle = photo.crop((room, room, room + side, room + side))
             shots = [middle] if number % every else [middle, *_shots(photo, middle, room, number)]
             for shot, picture in enumerate(shots):

@@ -32,11 +32,13 @@ MIDDLE = 22
 """Cells of the middle that are compared; the rest is room for shifts of up to a seventh of the picture."""
 ZOOMS, SHIFTS = (0.85, 1.0, 1.18), (-4, -2, 0, 2, 4)
 """Of the first pass; the second looks around its best."""
-COARSE, LIKELY = 0.82, 0.3
+HALVES = (-1, -0.5, 0, 0.5, 1)
+"""Cells of shift around a move, in the second pass."""
+COARSE, LIKELY = 0.7, 0.15
 """Correlations that a pair needs for the second pass: of grey values at half the size, and of detail."""
-GREY, DETAIL = 0.88, 0.75
-"""Correlations of the second pass that near copies have; docs/concepts/copies.md says how they were chosen."""
-FLAT = 2.0
+RULES = ((0.88, 0.75), (0.97, 0.5))
+"""Correlations of grey values and of detail that near copies have, either pair of them; docs/concepts/copies.md says how they were chosen."""
+FLAT = 1.0
 """Standard deviation, of 255, below which grey values show nothing that could be compared."""
 LARGEST = 20_000
 """Images of a class that are compared; in a larger class none are."""
@@ -75,10 +77,11 @@ def alike(small: np.ndarray) -> list[tuple[int, int]]:
     for move, (one, other) in _candidates(small).items():
         for part in range(0, len(one), 1024):
             i, j = one[part : part + 1024], other[part : part + 1024]
-            for moves, least in (([move], LIKELY), (_around(move), DETAIL)):
-                grey, fine = _scores(small, detail, still, (i, j), moves)
-                kept = (fine >= least) & ((grey >= GREY) | (least == LIKELY))
-                i, j = i[kept], j[kept]
+            likely = _scores(small, detail, still, (i, j), [move])[1] >= LIKELY
+            i, j = i[likely], j[likely]
+            grey, fine = _scores(small, detail, still, (i, j), _around(move))
+            near = np.any([(grey >= least) & (fine >= least_fine) for least, least_fine in RULES], axis=0)
+            i, j = i[near], j[near]
             found += zip(i.tolist(), j.tolist(), strict=True)
     return sorted(found)
 
@@ -108,7 +111,7 @@ def _small(told: Index, position: int) -> np.ndarray:
         image = reading.decoded(reading.content(told.root, told.sound[position].place), 2 * SIDE)
     except (OSError, ValueError):
         return np.zeros((SIDE, SIDE), np.float32)
-    return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
+    return np.asarray(image.convert("L").convert("F").resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
 
 
 def _candidates(small: np.ndarray) -> dict[Move, tuple[np.ndarray, np.ndarray]]:
@@ -138,7 +141,7 @@ def _candidates(small: np.ndarray) -> dict[Move, tuple[np.ndarray, np.ndarray]]:
 def _around(move: Move) -> list[Move]:
     """Moves a little other than this one, and itself."""
     zoom, down, right = move
-    return [(zoom * z, down + y, right + x) for z, y, x in product((0.93, 1.0, 1.08), (-1, 0, 1), (-1, 0, 1))]
+    return [(zoom * z, down + y, right + x) for z, y, x in product((0.93, 1.0, 1.08), HALVES, HALVES)]
 
 
 def _scores(

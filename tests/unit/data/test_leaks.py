@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
 def test_a_random_split_of_bursts_is_told_from_one_that_keeps_them_whole(folder):
     cut = leakage(Data(str(folder)))
     whole = leakage(Data(str(folder), group=groups.COUNTER))
-    assert cut["test"]["near"] > 0.5 * cut["test"]["images"]
+    assert cut["test"]["near"] > 0.3 * cut["test"]["images"]
     assert whole["test"]["near"] + whole["val"]["near"] == 0
     assert "points too high for new photos" in leaks.sentence(cut)
     assert leaks.sentence(whole).endswith("images has a copy or a near copy in training")
