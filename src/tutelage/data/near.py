@@ -37,9 +37,9 @@ HALVES = (-1, -0.5, 0, 0.5, 1)
 COARSE, LIKELY = 0.7, 0.15
 """Correlations that a pair needs for the second pass: of grey values at half the size, and of detail."""
 RULES = ((0.88, 0.75), (0.97, 0.5))
-"""Correlations of grey values and of detail that near copies have, either pair of them; docs/concepts/copies.md says how they were chosen."""
+"""Correlations of grey values and of detail that near copies have, one pair or the other: docs/concepts/copies.md."""
 FLAT = 1.0
-"""Standard deviation, of 255, below which grey values show nothing that could be compared."""
+"""Standard deviation, of 255, below which grey values show nothing."""
 LARGEST = 20_000
 """Images of a class that are compared; in a larger class none are."""
 
