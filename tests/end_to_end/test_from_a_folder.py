@@ -63,6 +63,12 @@ def test_check_then_distill(here):
     assert (results["data"]["train"], results["data"]["val"]) == (44, 5)
     assert results["rows"][1]["seeds"][0]["test"]["images"] == 12
     assert results["test_openings"]["all"] == 1
+    assert results["leakage"]["test"] == {"images": 12, "copies": 0, "near": 0}
+    clean = "eakage: none of 12 test and 5 validation images has a copy or a near copy in training"
+    (card,) = (here / "runs").glob("*/README.md")
+    assert clean in out
+    for written in (card, study / "report.html"):
+        assert clean in written.read_text().replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_a_data_set_saved_by_datasets(here, monkeypatch):

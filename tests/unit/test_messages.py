@@ -143,6 +143,7 @@ def prepare(folder: Path) -> None:
     shutil.copytree(good, folder / "mixed" / "train")
     shutil.copytree(good, folder / "mixed" / "more")
     (folder / "columns.csv").write_text("file name,kind\na.png,red\n")
+    (folder / "bursts.csv").write_text("path,label\nphotos/red/00.png,red\nphotos/blue/00.png,blue\n")
     (folder / "rows.csv").write_text("path,label,split\na.png,red,first half\n")
     (folder / "gone.csv").write_text("path,label\ncat\\1.png,cat\n")
     (folder / "unlabelled.csv").write_text("path,label\nphotos/red/00.png,red\nphotos/red/01.png,nan\n")
@@ -325,6 +326,14 @@ MISTAKES = {
     "a folder around the classes": ["data", "check", "./around"],
     "splits said in another way": ["train", "./photos", "baseline", "--data.splits", "learn", "--runs", "runs"],
     "splits that are not there": ["data", "check", "./photos", "--data.splits", "train=learn"],
+    "a group without parentheses": ["data", "check", "./photos", "--data.group", "red"],
+    "a group of two parentheses": ["data", "check", "./photos", "--data.group", "(r)(e)d"],
+    "a group that is no pattern": ["data", "check", "./photos", "--data.group", "(red"],
+    "a group that matches nothing": ["data", "check", "./photos", "--data.group", "(violet)"],
+    "a group for each class": ["data", "check", "./photos", "--data.group", "(red|blue|green)"],
+    "a column that is not there": ["data", "check", "bursts.csv", "--data.group", "burst"],
+    "groups of a built-in set": ["train", "digits", "--data.group", "(.)", "--runs", "runs"],
+    "leaks of a built-in set": ["train", "digits", "--data.on-leak", "drop", "--runs", "runs"],
     "splits of a built-in set": ["train", "digits", "--data.splits", "none", "--runs", "runs"],
     "a table whose files are not there": ["data", "check", "gone.csv"],
     "a table with a label missing": ["data", "check", "unlabelled.csv"],

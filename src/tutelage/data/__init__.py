@@ -10,6 +10,7 @@ from tutelage.data import splitnames
 from tutelage.errors import UserError
 
 if TYPE_CHECKING:
+    from tutelage.data.index import Index
     from tutelage.data.splits import DataSet
 
 PATHS = (".csv", ".tsv", ".parquet", ".tar")
@@ -37,6 +38,10 @@ class Data:
     """Photos: a folder of more images, of no known class, which the teacher answers; empty: none."""
     splits: str = ""
     """Photos: train=A,val=B,test=C where splits have unusual names; none: all folders are classes; empty: by name."""
+    group: str = ""
+    """Photos that go together, as bursts do: a column of the table, or a pattern with one group in it on the path."""
+    on_leak: Literal["say", "drop"] = "say"
+    """Photos: training images with a copy or near copy in val or test: say how many, or drop them from training."""
 
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
@@ -51,6 +56,9 @@ class Data:
         splitnames.parsed(self.splits)
         if self.splits and not self.is_path:
             raise UserError(f"data.splits goes with photos, and data.name is {self.name}", "name a folder there")
+        if (self.group or self.on_leak != "say") and not self.is_path:
+            field = "group" if self.group else "on_leak"
+            raise UserError(f"data.{field} goes with photos, and data.name is {self.name}", "name a folder there")
         if not 0 < self.val_share < 1:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
@@ -71,10 +79,13 @@ class Data:
         if self.is_path:
             from tutelage.data import index
 
-            values["name"] = index.of(self).digest
+            told = index.of(self)
+            values["name"] = told.digest
+            if self.group or index.duplicates(told.sound):
+                values["group"] = _grouping(self, told)
             if self.unlabeled:
                 values["unlabeled"] = index.read(self.unlabeled, labelled=False).digest
-        return {name: value for name, value in values.items() if name not in ("keep", "on_bad", "splits")}
+        return {name: value for name, value in values.items() if value and name not in ("keep", "on_bad", "splits")}
 
     @property
     def labelled(self) -> "Data":
@@ -153,6 +164,15 @@ def _load(data: Data, root: Path | None, default_root: str | None, seen: object)
     from tutelage.data import splits
 
     return splits.load(data, root)
+
+
+def _grouping(data: Data, told: "Index") -> str:
+    """Names what keeps images of a path together where that changes its splits; empty: it does not."""
+    from tutelage import files
+    from tutelage.data import photos
+
+    of = photos.grouping(told, data)
+    return files.digest(list(of)) if of else ""
 
 
 def unlabeled_images(data: Data) -> int:

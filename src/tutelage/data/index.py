@@ -16,8 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from tutelage import files
 from tutelage.data import Data, huggingface, places, reading
 from tutelage.data.place import Place
@@ -29,14 +27,10 @@ log = logging.getLogger(__name__)
 
 DRAWN = 64
 """Files whose contents are compared at a start."""
-VERSION = 2
+VERSION = 3
 """Of the index's lines: raise it when `Facts` or what they mean changes."""
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
 """Sides that networks are usually given."""
-NEAR = 7
-"""Of 128 bits of look: images that differ in so many or fewer are near duplicates."""
-BANDS = 8
-"""Pieces of 16 bits; two looks that differ in fewer than 8 bits share a whole piece."""
 
 
 class Entry(NamedTuple):
@@ -143,28 +137,11 @@ def of(data: Data, *, compare_all: bool = False) -> Index:
 
 
 def duplicates(entries: list[Entry]) -> list[list[int]]:
-    """Groups of positions that hold the very same bytes."""
-    by_content: dict[str, list[int]] = {}
+    """Groups of positions that show the very same pixels."""
+    by_pixels: dict[str, list[int]] = {}
     for position, entry in enumerate(entries):
-        by_content.setdefault(entry.facts.sha, []).append(position)
-    return [group for group in by_content.values() if len(group) > 1]
-
-
-def near_duplicates(entries: list[Entry]) -> list[tuple[int, int]]:
-    """Pairs of positions of other bytes but (nearly) the same look."""
-    looks = np.array([[int(e.facts.look[i : i + 16], 16) for i in (0, 16)] for e in entries if e.facts.look], np.uint64)
-    position = np.array([i for i, entry in enumerate(entries) if entry.facts.look])
-    found: set[tuple[int, int]] = set()
-    for band in range(BANDS):
-        half, place = divmod(band, BANDS // 2)
-        piece = (looks.reshape(-1, 2)[:, half] >> np.uint64(16 * place)) & np.uint64(0xFFFF)
-        order = np.argsort(piece, kind="stable")
-        for group in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
-            for i, one in enumerate(group):
-                apart = np.bitwise_count(looks[group[i + 1 :]] ^ looks[one]).sum(1)
-                found.update((int(one), int(other)) for other in group[i + 1 :][apart <= NEAR])
-    pairs = sorted(tuple(sorted((int(position[a]), int(position[b])))) for a, b in found)
-    return [(a, b) for a, b in pairs if entries[a].facts.sha != entries[b].facts.sha]
+        by_pixels.setdefault(entry.facts.shown or entry.facts.sha, []).append(position)
+    return [group for group in by_pixels.values() if len(group) > 1]
 
 
 def _times(path: Path, index: Index) -> object:

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,11 +13,12 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from tutelage import files
-from tutelage.data import Data, index, place, turnstile
+from tutelage.data import Data, groups, index, leaks, place, turnstile
 from tutelage.data.index import Entry, Index
-from tutelage.data.stratify import stratified_order
+from tutelage.data.stratify import stratified_order, whole_groups
 from tutelage.errors import UserError
 from tutelage.names import shown
+from tutelage.progress import counted
 
 if TYPE_CHECKING:
     from tutelage.data.files import FileImages
@@ -75,6 +77,19 @@ def remarks(told: Index) -> list[str]:
     return said
 
 
+def of_groups(told: Index, data: Data) -> list[str]:
+    """What is kept together, and where that has no effect: a sentence or none."""
+    if not data.group:
+        return []
+    of, single = groups.of_data(told, data), groups.alone(told, data)
+    said = f"data.group: {len(of):,} images in {len(set(of)):,} groups, none of which a carved split cuts"
+    if single:
+        said += f"; {counted(single, 'image')} in no group, each by itself"
+    if {entry.place.split for entry in told.sound} >= {"val", "test"}:
+        said += "; val and test are given, so nothing is carved"
+    return [said]
+
+
 def labels_of(entries: list[Entry], classes: tuple[str, ...]) -> Int64[Tensor, " N"]:
     """Class numbers."""
     number = {name: i for i, name in enumerate(classes)}
@@ -100,24 +115,55 @@ def set_aside(told: Index, data: Data) -> Int64[Tensor, " T"]:
     return _cut(told, data)[1]
 
 
+def grouping(told: Index, data: Data) -> tuple[int, ...]:
+    """The groups by which these images are split otherwise than without; empty: none is cut in two without, either.
+
+    What --data.group says counts always; copies count where a carved split would come between them.
+    """
+    of = groups.of_data(told, data)
+    if data.group:
+        return of
+    if len(set(of)) == len(of):
+        return ()
+    plain, grouped = _cut_by(told, data, ()), _cut_by(told, data, of)
+    return () if torch.equal(plain[1], grouped[1]) and torch.equal(plain[0].val, grouped[0].val) else of
+
+
+@lru_cache(maxsize=4)
 def _cut(told: Index, data: Data) -> tuple[Pieces, Tensor]:
-    """The pieces, and what is in none of them: the test split."""
+    """The pieces, and the test split."""
+    cut, test = _cut_by(told, data, groups.of_data(told, data))
+    if data.on_leak == "drop":
+        leaked = leaks.in_training(told, cut.train.tolist(), [*cut.val.tolist(), *test.tolist()])
+        kept = [i for i in cut.train.tolist() if i not in leaked]
+        cut = cut._replace(train=torch.tensor(kept, dtype=torch.int64))
+        _refuse_absent_classes(labels_of(told.sound, told.classes)[cut.train], told, data)
+    return cut, test
+
+
+def _cut_by(told: Index, data: Data, of: tuple[int, ...]) -> tuple[Pieces, Tensor]:
+    """The same, by groups that are kept whole; before any is dropped."""
     labels = labels_of(told.sound, told.classes)
+    numbers = torch.tensor(of or range(len(labels)), dtype=torch.int64)
     said = [entry.place.split for entry in told.sound]
-    of = {name: torch.tensor([i for i, s in enumerate(said) if s == name], dtype=torch.int64) for name in set(said)}
+    named = {name: torch.tensor([i for i, s in enumerate(said) if s == name], dtype=torch.int64) for name in set(said)}
     empty = torch.zeros(0, dtype=torch.int64)
-    train = torch.cat([of.get("train", empty), of.get("", empty)]).sort().values
-    test = of.get("test", empty)
+    train = torch.cat([named.get("train", empty), named.get("", empty)]).sort().values
+    test, val = named.get("test", empty), named.get("val", empty)
     if not len(test):
-        train, test = _carved(train, labels, TEST_SHARE, "test", told.classes)
-    val = of.get("val", empty)
+        train, test = _carved(train, labels, numbers, TEST_SHARE, "test")
     if not len(val):
-        train, val = _carved(train, labels, data.val_share, "val", told.classes)
-    missing = set(range(len(told.classes))) - set(labels[train].tolist())
+        train, val = _carved(train, labels, numbers, data.val_share, "val")
+    _refuse_absent_classes(labels[train], told, data)
+    return Pieces(train[stratified_order(labels[train], "part")], val), test
+
+
+def _refuse_absent_classes(trained: Tensor, told: Index, data: Data) -> None:
+    missing = set(range(len(told.classes))) - set(trained.tolist())
     if missing:
         names = ", ".join(told.classes[i] for i in sorted(missing))
-        raise UserError(f"no training image of {names} in {data.name}", "every class needs some in train")
-    return Pieces(train[stratified_order(labels[train], "part")], val), test
+        dropped = "; data.on_leak = drop took some away" if data.on_leak == "drop" else ""
+        raise UserError(f"no training image of {names} in {data.name}{dropped}", "every class needs some in train")
 
 
 def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
@@ -129,12 +175,16 @@ def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
     told = sound(data)
     for line in remarks(told):
         log.warning("%s", line)
-    cut = pieces(told, data)
+    for line in of_groups(told, data):
+        log.info("%s", line)
+    cut, test = _cut(told, data)
     log.info(
         "%s: %s images of %s classes (%s): train %s, val %s, test %s",
         *(data.title, f"{len(told.sound):,}", len(told.classes), place.few(told.classes)),
-        *(f"{count:,}" for count in (len(cut.train), len(cut.val), len(told.sound) - len(cut.train) - len(cut.val))),
+        *(f"{count:,}" for count in (len(cut.train), len(cut.val), len(test))),
     )
+    if dropped := len(told.sound) - len(cut.train) - len(cut.val) - len(test):
+        log.info("%s training images left out: val or test has a copy or near copy of them", f"{dropped:,}")
     if data.part:
         if not len(told.classes) <= data.part <= len(cut.train):
             raise UserError(
@@ -194,15 +244,21 @@ def _refuse_broken(told: Index, data: Data, name: str) -> None:
         )
 
 
-def _carved(
-    train: Tensor, labels: Tensor, share: float, purpose: str, classes: tuple[str, ...]
-) -> tuple[Tensor, Tensor]:
-    """What is left of a split, and what was set aside of it, both ascending."""
-    order = train[stratified_order(labels[train], purpose)]
-    aside = round(share * len(order))
-    if min(aside, len(order) - aside) < len(classes):
+def _carved(train: Tensor, labels: Tensor, groups: Tensor, share: float, purpose: str) -> tuple[Tensor, Tensor]:
+    """What is left of a split, and what was set aside of it, both ascending; without cutting a group in two."""
+    classes = len(labels.unique())
+    order = stratified_order(labels[train], purpose)
+    count = round(share * len(order))
+    aside = torch.zeros(len(train), dtype=torch.bool)
+    aside[order[:count]] = True
+    of = groups[train]
+    whole = not set(of[aside].tolist()) & set(of[~aside].tolist())
+    if not whole:
+        aside = whole_groups(labels[train], of, share, purpose)
+    if min(count, len(order) - count) < classes or not aside.any():
+        what = f"{len(order)} images of {classes} classes" + ("" if whole else f" in {len(of.unique())} groups")
         raise UserError(
-            f"{len(order)} images of {len(classes)} classes are too few to set {share:.0%} of them aside for {purpose}",
+            f"{what} are too few to set {share:.0%} of them aside for {purpose}",
             "add images of every class, or give folders train, val and test",
         )
-    return order[aside:].sort().values, order[:aside].sort().values
+    return train[~aside], train[aside]

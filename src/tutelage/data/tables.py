@@ -43,7 +43,7 @@ def of_table(table: Path, splits: Splits, aside: Aside) -> Iterator[Place]:
     Raises:
         UserError: it cannot be read; columns, paths or labels are missing; a split is not known; no file is there.
     """
-    rows = _rows_of_parquet(table) if table.suffix.lower() == ".parquet" else _rows_of_csv(table, aside)
+    rows = _rows(table, aside)
     finder = _Finder(table)
     named: dict[str, str] = {}
     other: Counter[str] = Counter()
@@ -75,6 +75,30 @@ def of_table(table: Path, splits: Splits, aside: Aside) -> Iterator[Place]:
         words = few(f"{word} {n:,}" for word, n in other.items())
         aside.notes.append(f"{counted(other.total(), 'row')} of other splits left out ({words}): see data.splits")
     finder.tell(count, aside)
+
+
+def column(table: Path, name: str) -> dict[str, set[str]] | None:
+    """What a column says of each file of a table; None where the table has no such column.
+
+    Args:
+        table: That `of_table` reads without an error.
+        name: Of the column, as it is written there.
+    """
+    aside, finder = Aside(), _Finder(table)
+    said: dict[str, set[str]] = {}
+    named: dict[str, str] = {}
+    for number, row in enumerate(_rows(table, aside), start=1):
+        if number == 1:
+            named = _named(table, row, aside)
+            name = next((str(key) for key in row if str(key).strip() == name.strip()), "")
+            if not name:
+                return None
+        path, value = (
+            _text(row.get(key), table, number, kind) for key, kind in ((named["path"], "path"), (name, name))
+        )
+        if path and value:
+            said.setdefault(finder.file(path), set()).add(value)
+    return said
 
 
 class _Finder:
@@ -162,6 +186,10 @@ def _text(value: Any, table: Path, number: int, kind: str) -> str:
     text = str(value)
     text = text if kind == "path" else text.strip()
     return "" if text.strip().lower() in MISSING else text
+
+
+def _rows(table: Path, aside: Aside) -> Iterable[dict[str, Any]]:
+    return _rows_of_parquet(table) if table.suffix.lower() == ".parquet" else _rows_of_csv(table, aside)
 
 
 def _rows_of_csv(table: Path, aside: Aside) -> Iterator[dict[str, Any]]:

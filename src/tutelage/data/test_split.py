@@ -13,9 +13,10 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from tutelage import files, sealed
-from tutelage.data import Data, sources, turnstile
+from tutelage.data import Data, leaks, sources, turnstile
 from tutelage.data.images import Images
 from tutelage.data.index import Index
+from tutelage.data.leaks import Leakage
 from tutelage.data.memory import MemoryImages
 from tutelage.data.splits import DataSet
 from tutelage.errors import Damaged, UserError
@@ -117,6 +118,23 @@ def _no_ledger(damaged: Damaged) -> Damaged:
         damaged.reason,
         "it counts how often test was opened: put back a copy; without one, remove it, and it counts from now on",
     )
+
+
+def leakage(data: Data) -> Leakage | None:
+    """How many images of val and test have a copy or a near copy in training; None for a built-in set.
+
+    Photos are decoded small to be compared, and no answer is measured on them: this is no opening.
+
+    Raises:
+        UserError: as for `open_test`; some images cannot be used, or a split would lack a class.
+    """
+    if not data.is_path:
+        return None
+    from tutelage.data import photos
+
+    found = photos.sound(data)
+    cut = photos.pieces(found, data)
+    return leaks.found(found, cut.train.tolist(), cut.val.tolist(), positions(found, data).tolist())
 
 
 def _caller() -> str:

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 HANDED_OVER = "handed_over"
 """The run's result that says which of a study's students it is: `study`, `method`, `seed`, `seeds`, `mean` by split."""
+LEAKAGE = "leakage"
+"""The run's result that says how many of its val and test images have a copy in training: `sentence`, `found`."""
 SPLITS = {"val": "validation", "test": "test"}
 
 
@@ -62,6 +64,7 @@ def write_model_card(run: Run) -> Path:
             "## How to use",
             _use(card, next(iter(exported.values()))["file"]),
             "## What it is worth",
+            *_leakage(run),
             _worth(measured, evaluated["teacher"], _taught_by(recipe)),
             *([_handed_over(handed)] if handed else []),
             "## Size and speed",
@@ -88,6 +91,12 @@ def _handed_over(handed: dict[str, Any]) -> str:
         f"Of {handed['seeds']} students of {method} in the study {study}, this one (seed {handed['seed']}) is the "
         f"best on the validation images, so it is lucky there. What is claimed of {method} is the mean of all: {means}."
     )
+
+
+def _leakage(run: Run) -> list[str]:
+    """What of the images below was in training too, where a study looked for it."""
+    found = run.result(LEAKAGE)
+    return [found["sentence"][0].upper() + found["sentence"][1:] + "."] if found else []
 
 
 def _eval_results(data: str, measured: dict[str, Measured]) -> list[Any]:

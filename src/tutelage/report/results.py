@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
 from tutelage import sealed
+from tutelage.data.leaks import Leakage
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.fidelity import Bin, Fidelity
 from tutelage.measure.measures import Measured
@@ -183,6 +184,8 @@ class Results(TypedDict):
     recipes: list[dict[str, Any]]
     """One a row, every field."""
     seeds: list[int]
+    leakage: NotRequired[Leakage | None]
+    """Images of val and test with a copy in training; None for a built-in set, absent where nobody looked."""
 
 
 def read(folder: Path) -> Results:

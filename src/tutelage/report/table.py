@@ -8,7 +8,7 @@ from tutelage.measure.measures import MEASURES, directions
 from tutelage.measure.statistics import Judged
 from tutelage.names import shown_in
 from tutelage.report import sentences, text
-from tutelage.report.claim import about_teacher, claim
+from tutelage.report.claim import about_leakage, about_teacher, claim
 from tutelage.report.results import Results, Split, Teacher
 from tutelage.report.summary import MeasureColumn, Summary, measure_columns
 
@@ -42,6 +42,8 @@ def print_table(results: Results, console: Console) -> None:
     say(claim(results), "bold")
     if about := about_teacher(results):
         say(about)
+    if leaked := about_leakage(results):
+        say(leaked)
 
 
 def headed(first: str, names: list[str]) -> Table:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files
+from tutelage import data, files, progress
+from tutelage.data import leaks
 from tutelage.data.splits import DataSet
-from tutelage.data.test_split import open_test
+from tutelage.data.test_split import leakage, open_test
 from tutelage.errors import Damaged, UserError
 from tutelage.export import export, exported
 from tutelage.export.doubt import doubt
+from tutelage.export.modelcard import LEAKAGE
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
@@ -121,6 +123,8 @@ class Study:
         files.sweep(folder)
         keep(folder, "study", self.to_dict())
         keep(folder, "environment", environment(workspace.engine))
+        found = leakage(self.rows[0].data)
+        progress.say(leaks.sentence(found))
         trained = self._train(workspace)
         dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
@@ -130,8 +134,9 @@ class Study:
         shown = study.shown[1]
         if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
             export(shown, dataset, force=force)
+        shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
         results = gathered(study, watch)
-        keep(folder, "results", {**results})
+        keep(folder, "results", {**results, "leakage": found})
         handed.keep(study, results)
         write_report(folder)
 

@@ -38,6 +38,13 @@ def test_the_claim_is_the_heading(read, html):
     assert "That closes 25" in read.text
 
 
+def test_what_leaked_is_said_below_the_claim():
+    leaked = {"images": 100, "copies": 1, "near": 4}
+    header = page(study() | {"leakage": {"val": leaked, "test": leaked, "not_compared": ["<b>"]}}).split("</header>")[0]
+    assert "5 of 100 test images" in header.replace("\N{NO-BREAK SPACE}", " ")
+    assert "<b>:" not in header
+
+
 def test_nothing_is_loaded(read, html):
     for tag, attributes in read.tags:
         assert tag not in ("link", "img", "iframe", "object", "embed", "base")
