@@ -13,7 +13,6 @@ from tutelage.errors import UserError
 def export(arguments: list[str]) -> None:
     """A finished run's student as files, each measured by running it."""
     from tutelage import data
-    from tutelage.edge import bytes as sizes
     from tutelage.export import MAX_DROP, OFFER, environment, export
     from tutelage.export.formats import FORMATS
     from tutelage.export.modelcard import write_model_card
@@ -48,10 +47,7 @@ def export(arguments: list[str]) -> None:
         if chosen.make_converters:
             return
         raise UserError("export needs a run's folder", "tutelage export runs/NAME")
-    flash, ram = (
-        value and sizes.parsed(value, f"--{name}") for name, value in (("flash", chosen.flash), ("ram", chosen.ram))
-    )
-    micro = Micro(chosen.input, chosen.softmax, flash, ram)
+    micro = Micro(chosen.input, chosen.softmax, *(_bytes(chosen, name) for name in ("flash", "ram")))
     run = Run.open(chosen.run)
     names = tuple(name for name in chosen.format.split(",") if name)
     dataset = data.load(run.recipe.data, chosen.data_root)
@@ -61,12 +57,24 @@ def export(arguments: list[str]) -> None:
     print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
     print(f"in {run.path}, with card.json and {card.name}")
     for name, one in told.items():
-        if "flash_bytes" in one:
-            print(MICRO.format(**one))
-        if "finish" in one:
-            print("{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"]))
-        elif FORMATS[name].int8 and one["drop"] > OFFER:
-            print(f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits")
+        _say(name, one, rounded=FORMATS[name].int8, offer=OFFER)
+
+
+def _bytes(chosen: argparse.Namespace, name: str) -> int | None:
+    from tutelage.edge.bytes import parsed
+
+    text = getattr(chosen, name)
+    return None if text is None else parsed(text, f"--{name}")
+
+
+def _say(name: str, one: dict[str, Any], *, rounded: bool, offer: float) -> None:
+    """What the table has no column for."""
+    if "flash_bytes" in one:
+        print(MICRO.format(**one))
+    if "finish" in one:
+        print("{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"]))
+    elif rounded and one["drop"] > offer:
+        print(f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits")
 
 
 def predict(arguments: list[str]) -> None:

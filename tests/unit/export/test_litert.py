@@ -47,6 +47,7 @@ def network(**parts: nn.Module) -> Tapped:
     for name, part in layers.items():
         module.add_module(name, part)
     module(torch.zeros(1, 1, 8, 8))
+    module.fc.weight.data.mul_(20)  # so that the answers are no near ties
     return Tapped(module, Preparation((0.31,), (0.35,), 8), head="fc", stages=()).eval()
 
 
