@@ -7,6 +7,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,28 @@ import torch
 from lightning_fabric import Fabric
 
 from tutelage.data.memory import MemoryImages
+from tutelage.methods.kd import KD
 from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
 from tutelage.run import optim
+from tutelage.run.builtin import built_in
 from tutelage.run.engine import Engine
 from tutelage.run.folder import machine
-from tutelage.teacher.cache import FORMAT, SHARD, TeacherCache
+from tutelage.run.recipe import Recipe
+from tutelage.teacher.cache import SHARD, TeacherCache
+from tutelage.teacher.identity import FORMAT
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 MEAN = STD = (0.5, 0.5, 0.5)
 WARM_UP = 2
 """Rounds that are not counted."""
+
+
+def by_sgd() -> Recipe:
+    """The recipe mlperf_tiny as it was before Muon: what docs/results/patience.md and headline_search.md began with."""
+    fit = optim.Fit(60, 128, learning_rate=0.1, weight_decay=5e-4)
+    return replace(built_in("mlperf_tiny"), method=KD(temperature=4.0, alpha=0.9), fit=fit)
 
 
 def interleaved(

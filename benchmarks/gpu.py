@@ -1,11 +1,11 @@
-"""The step and fill tables on an accelerator, and what whole recipes take there; under eight minutes.
+"""The step and fill tables on an accelerator, and what whole recipes take there; under eight minutes, or less: --limit.
 
 bfloat16, channels_last, images on the device; the first pair also with `torch.compile` in the mode reduce-overhead.
 Whole recipes are extrapolated from measured steps, validations and fills, and say so:
 seconds = epochs x (steps an epoch x step + validation) + teacher passes x fill; a head that is trained first costs one
 more pass.
 
-    python benchmarks/gpu.py [--smoke] [--out FOLDER]
+    python benchmarks/gpu.py [--smoke] [--limit SECONDS] [--out FOLDER]
 """
 
 import argparse
@@ -34,7 +34,7 @@ SMOKE_PAIRS = ("resnet20:resnet8",)
 METHODS = ["kd", "dkd", "rkd"]
 
 
-def filling(name: str, count: int, rounds: int, device: torch.device) -> dict[str, Any]:
+def filling(name: str, count: int, rounds: int, limit_s: float, device: torch.device) -> dict[str, Any]:
     """Filling a cache against a bare loop over tensors on the device."""
     net, images = frozen(network(name)).to(device), random_images(count)
     pixels = images.plain(torch.arange(count)).to(device, memory_format=torch.channels_last)
@@ -49,7 +49,7 @@ def filling(name: str, count: int, rounds: int, device: torch.device) -> dict[st
         cache = TeacherCache(Path(folder), identity(net, name, images, Augment(), "fp32", "float16"))
         held = images.to(device)
         contenders = {"bare": bare, "fill": lambda view: cache.fill(net, held, Augment(), [view])}
-        seconds = interleaved(contenders, rounds, limit_s=20)
+        seconds = interleaved(contenders, rounds, limit_s=limit_s)
     return {
         "network": name,
         "images_per_second": round(count / statistics.median(seconds["fill"])),
@@ -69,12 +69,13 @@ def whole(name: str, recipe: Recipe, images: int, validation: int, measured: dic
     return {"recipe": name, "extrapolated": True, "student_s": round(student, 1), "fill_s": round(fill, 1)} | epochs
 
 
-def pieces(teacher: str, student: str, fit: Fit, engine: Engine, count: int, rounds: int) -> dict[str, float]:
+def pieces(
+    names: tuple[str, str], fit: Fit, engine: Engine, count: int, rounds: int, limit_s: float
+) -> dict[str, float]:
     """Seconds of a kd step, of the teacher's answer to an image and of the student's validation of one."""
-    device = engine.fabric().device
-    table = step_table.pair(
-        teacher, student, ["kd"], fit, rounds, 20, engine=engine, samples=max(count, fit.batch_size)
-    )
+    (teacher, student), device = names, engine.fabric().device
+    samples = max(count, fit.batch_size)
+    table = step_table.pair(teacher, student, ["kd"], fit, rounds, limit_s, engine=engine, samples=samples)
     images, net = random_images(count), network(student).to(device)
     predict(net, images)
     begun = time.perf_counter()
@@ -82,7 +83,7 @@ def pieces(teacher: str, student: str, fit: Fit, engine: Engine, count: int, rou
     validated = time.perf_counter() - begun
     return {
         "step_s": table["steps"]["kd"]["median_ms"] / 1e3,
-        "fill_an_image_s": 1 / filling(teacher, count, rounds, device)["images_per_second"],
+        "fill_an_image_s": 1 / filling(teacher, count, rounds, limit_s, device)["images_per_second"],
         "validate_an_image_s": validated / count,
     }
 
@@ -91,9 +92,10 @@ def main() -> None:
     """Prints and writes gpu.json, or gpu_smoke.json: the same on a CPU with next to nothing to do."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="a few steps of the smallest pair, on any machine")
+    parser.add_argument("--limit", type=float, default=40.0, help="seconds a table; the fills and pieces take half")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    smoke = chosen.smoke
+    smoke, limit = chosen.smoke, chosen.limit
     if not smoke and not torch.cuda.is_available():
         raise SystemExit("no GPU here: python benchmarks/gpu.py --smoke shows that the script runs")
     engine = Engine(device="cpu") if smoke else Engine(device="cuda", precision="bf16")
@@ -105,11 +107,11 @@ def main() -> None:
         teacher, student = names.split(":")
         modes = ("reduce-overhead",) if number == 0 and not smoke else ()
         how = {"engine": engine, "samples": count if smoke else 50_000, "compiled": modes}
-        pairs.append(step_table.pair(teacher, student, METHODS, fit, rounds, 40, **how))
+        pairs.append(step_table.pair(teacher, student, METHODS, fit, rounds, limit, **how))
         for name, values in pairs[-1]["ratio_to_bare"].items():
             print(f"{teacher} -> {student}: {name} / bare = {in_words(values)}", flush=True)
     teachers = [pair["teacher"] for pair in pairs]
-    fills = [filling(teacher, count, rounds, device) for teacher in teachers]
+    fills = [filling(teacher, count, rounds, limit / 2, device) for teacher in teachers]
     for row in fills:
         print(f"{row['network']}: fill {row['images_per_second']:,} images/s, speed / bare loop ", end="")
         print(in_words(row["speed_to_bare"]), flush=True)
@@ -121,9 +123,17 @@ def main() -> None:
         ("240 epochs, 240 views, resnet32x4 -> resnet8x4", long, "resnet32x4", "resnet8x4"),
     ):
         teacher, student = ("resnet20", "resnet8") if smoke else (teacher, student)
-        measured = pieces(teacher, student, replace(fit, batch_size=8) if smoke else recipe.fit, engine, count, rounds)
+        tried = replace(fit, batch_size=8) if smoke else recipe.fit
+        measured = pieces((teacher, student), tried, engine, count, rounds, limit / 2)
         recipes.append(whole(name, recipe, 45_000, 5_000, measured))
-    result = {"smoke": smoke, "precision": engine.precision, "batch": fit.batch_size, "pairs": pairs, "fill": fills}
+    result = {
+        "smoke": smoke,
+        "precision": engine.precision,
+        "batch": fit.batch_size,
+        "limit_s": limit,
+        "pairs": pairs,
+        "fill": fills,
+    }
     result |= {"recipes": recipes, "seconds": round(time.perf_counter() - begun, 1)}
     print(write("gpu_smoke" if smoke else "gpu", result, chosen.out))
 

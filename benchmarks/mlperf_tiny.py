@@ -1,7 +1,7 @@
 """MLPerf Tiny's published ResNet-8 through our evaluation and our int8 export: accuracy on CIFAR-10 test in both.
 
 The weights are the benchmark's own (trained on all 50,000 training images, so val is not held out for them); int8 is
-calibrated on training views. The test split is opened once, on the record.
+calibrated on training images. The test split is opened once, on the record.
 
     python benchmarks/mlperf_tiny.py --weights weights/cifar10_resnet8_mlperftiny.safetensors --data-root DIR
 """
@@ -15,7 +15,6 @@ import torch
 from _common import write
 from tutelage import data, files
 from tutelage.data import DATASETS, Data
-from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet
 from tutelage.data.test_split import open_test
 from tutelage.edge import card
@@ -64,12 +63,12 @@ def main() -> None:
 
 
 def task_of(weights: str, dataset: DataSet) -> Task:
-    """The published network as something to export, calibrated on crops and flips of 4 pixels."""
+    """The published network as something to export."""
     row = DATASETS["cifar10"]
     model = Model("mlperf_tiny_resnet8", weights=weights)
     network = build(model, DataSpec(10, 3, 32, row.mean, row.std)).eval()
     said = {"classes": list(dataset.classes), "input": card.for_input(3, 32, 32, network.interpolation)}
-    return Task(network, dataset, Augment(), said, predict(network, dataset.val))
+    return Task(network, dataset, said, predict(network, dataset.val))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Stages, in order: `speed` (launched kernel by kernel and as CUDA graphs, alone and several at once), `short` (one change
 at a time, a few epochs), `middle` (the best of them, and all that helped together, for twice as long), `full` (the best
-few at full length; the best one also without a teacher). Every finished trial is a line of OUT/trials.jsonl; what is
-there is not made again, and what was interrupted goes on where it was.
+few at full length; the best one also without a teacher), `page` (docs/results/ninety.md). Every finished trial is a
+line of OUT/trials.jsonl; what is there is not made again, and what was interrupted goes on where it was.
 
     python benchmarks/ninety.py STAGE --weights DIR [--data-root DIR] [--jobs 8] [--minutes 8] [--out DIR] [--runs DIR]
 
@@ -12,6 +12,7 @@ convolutions, as PyTorch has it by default: each line says what was on.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import signal
@@ -24,10 +25,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from _common import RESULTS, by_sgd
 from tutelage import Engine, data, files, train
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.run import builtin
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 
@@ -44,9 +45,9 @@ BEST = {"middle": 5, "full": 3}
 
 
 def headline(weights: str, seed: int) -> Recipe:
-    """The recipe mlperf_tiny, taught by the published ResNet-20."""
+    """The recipe mlperf_tiny as it was by SGD, taught by the published ResNet-20."""
     teacher = TeacherSpec(Model("resnet20", weights=os.path.join(weights, TEACHER)))
-    return replace(builtin.built_in("mlperf_tiny"), teacher=teacher, seed=seed)
+    return replace(by_sgd(), teacher=teacher, seed=seed)
 
 
 def fit(**values: Any) -> Change:
@@ -118,8 +119,21 @@ def alone(recipe: Recipe) -> Recipe:
     return recipe.as_baseline
 
 
-def candidates(lines: list[dict[str, Any]]) -> dict[str, Change]:
-    """All that can be tried by what is said of it; with the lines of `short`, also all that helped together."""
+def together(names: Iterable[str]) -> Change:
+    """Muon with several changes, in the order of `CHANGES`."""
+    changes = [change for kind in CHANGES.values() for name, change in kind.items() if name in set(names)]
+
+    def change(recipe: Recipe) -> Recipe:
+        recipe = fit(**START)(recipe)
+        for one in changes:
+            recipe = one(recipe)
+        return recipe
+
+    return change
+
+
+def candidates(lines: list[dict[str, Any]], only: Iterable[str] = ()) -> dict[str, Change]:
+    """All that can be tried by what is said of it: one change, all that helped together, and what `only` adds up."""
     muon = fit(**START)
     found: dict[str, Change] = {SGD: lambda recipe: recipe, MUON: muon}
     for kind in CHANGES.values():
@@ -132,15 +146,8 @@ def candidates(lines: list[dict[str, Any]]) -> dict[str, Change]:
         if means.get(best, 0.0) > means.get(MUON, 1.0) + HELPS:
             better.append(best)
     if len(better) > 1:
-        changes = [change for kind in CHANGES.values() for name, change in kind.items() if name in better]
-
-        def together(recipe: Recipe) -> Recipe:
-            recipe = muon(recipe)
-            for change in changes:
-                recipe = change(recipe)
-            return recipe
-
-        found[" + ".join(better)] = together
+        found[" + ".join(better)] = together(better)
+    found |= {name: together(name.split(" + ")) for name in only if " + " in name}
     return found
 
 
@@ -151,7 +158,7 @@ def trials(stage: str, chosen: argparse.Namespace, lines: list[dict[str, Any]]) 
         "middle": (2 * chosen.short, 8),
         "full": (chosen.epochs, chosen.views),
     }[stage]
-    known = candidates(lines)
+    known = candidates(lines, chosen.only)
     names = chosen.only or names_of(stage, known, lines)
     made: list[Trial] = []
     for seed in range(chosen.seeds or {"short": 2, "middle": 2, "full": 3}[stage]):
@@ -287,25 +294,61 @@ def speed(chosen: argparse.Namespace, log: Path) -> None:
             print(f"{name}, {at_once} at once: {sum(rates):,.0f} images/s together", flush=True)
 
 
-def table(lines: list[dict[str, Any]]) -> str:
-    """Val top-1 in percent by stage, taught and name, the best first."""
-    rows: dict[tuple[str, bool, str], list[float]] = {}
+def rows(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The finished trials by stage, teacher and name, the best first: val top-1 of each seed, in percent."""
+    found: dict[tuple[str, bool, str], list[dict[str, Any]]] = {}
     for line in lines:
         if "val" in line:
-            rows.setdefault((line["stage"], line["taught"], line["name"]), []).append(100 * line["val"])
-    text = ["| stage | teacher | tried | val, mean | of each seed |", "|---|---|---|---|---|"]
-    order = sorted(rows, key=lambda row: (row[0], not row[1], -statistics.mean(rows[row])))
-    for stage, taught, name in order:
-        of = rows[stage, taught, name]
-        each = " ".join(f"{value:.2f}" for value in of)
-        text.append(f"| {stage} | {'yes' if taught else 'no'} | {name} | {statistics.mean(of):.2f} | {each} |")
+            found.setdefault((line["stage"], line["taught"], line["name"]), []).append(line)
+    told = [
+        {"stage": stage, "taught": taught, "name": name, "epochs": of[0]["epochs"], "views": of[0]["views"]}
+        | {"val": [round(100 * line["val"], 2) for line in sorted(of, key=lambda line: line["seed"])]}
+        for (stage, taught, name), of in found.items()
+    ]
+    return sorted(told, key=lambda row: (row["stage"], not row["taught"], -statistics.mean(row["val"])))
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """Val top-1 in percent, row by row, with the spread over seeds where there are several."""
+    text = [
+        "| stage | epochs, views | teacher | tried | n | val, mean | of each seed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        val = row["val"]
+        spread = f" +- {statistics.stdev(val):.2f}" if len(val) > 1 else ""
+        cells = [row["stage"], f"{row['epochs']}, {row['views']}", "yes" if row["taught"] else "no", row["name"]]
+        cells += [str(len(val)), f"{statistics.mean(val):.2f}{spread}", " ".join(f"{one:.2f}" for one in val)]
+        text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text) + "\n"
+
+
+def page(result: dict[str, Any]) -> str:
+    """docs/results/ninety.md, and what docs/results/ninety_notes.md says to it."""
+    notes, trials = RESULTS / "ninety_notes.md", sum(len(row["val"]) for row in result["rows"])
+    settings = f"{result['precision']}{', TF32 in convolutions' if result['tf32'] else ''}"
+    intro = (
+        f"`python benchmarks/ninety.py` ({result['device']}; {settings}): {trials} runs of 45,000 images; top-1 in "
+        "percent on the 5,000 images of val after the last epoch, the test split was not opened. Names are changes to "
+        "`muon`: rate 0.05, decay 0.01, linear to zero, batch 128; kd from ResNet-20, T = 4, alpha = 0.9. +- is the "
+        "standard deviation over seeds."
+    )
+    title = "# What was tried to train MLPerf Tiny's ResNet-8 above ninety"
+    return f"{title}\n\n{intro}\n\n{table(result['rows'])}" + ("\n" + notes.read_text() if notes.exists() else "")
+
+
+def publish(lines: list[dict[str, Any]]) -> None:
+    """Writes docs/results/ninety.json and ninety.md."""
+    lines = [line for line in lines if "val" in line]
+    result: dict[str, Any] = {key: lines[0][key] for key in ("device", "precision", "tf32")} | {"rows": rows(lines)}
+    (RESULTS / "ninety.json").write_text(json.dumps(result, indent=2) + "\n")
+    (RESULTS / "ninety.md").write_text(page(result))
 
 
 def main() -> None:
     """Makes a stage, as far as the time allows, and writes OUT/trials.jsonl and OUT/trials.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=["speed", "short", "middle", "full", "table"])
+    parser.add_argument("stage", choices=["speed", "short", "middle", "full", "page"])
     parser.add_argument("--weights", required=True)
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--out", type=Path, default=Path("ninety"))
@@ -316,7 +359,12 @@ def main() -> None:
     parser.add_argument("--short", type=int, default=12, help="epochs of the stage short; middle has twice as many")
     parser.add_argument("--epochs", type=int, default=200, help="of the stage full")
     parser.add_argument("--views", type=int, default=16, help="of the stage full")
-    parser.add_argument("--only", nargs="+", default=[], help="names of the trials to make; the first also alone")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        help="names of the trials to make, or several changes as A + B; the first also alone",
+    )
     parser.add_argument("--part", type=int, default=0, help="of the training images; 0: all")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--launched", action="store_true", help="no CUDA graphs")
@@ -332,10 +380,12 @@ def main() -> None:
     left = 0
     if chosen.stage == "speed":
         speed(chosen, log)
-    elif chosen.stage != "table":
+    elif chosen.stage == "page":
+        publish(files.read_lines(log))
+    else:
         lines = [line for line in files.read_lines(log) if "val" in line]
         left = search(trials(chosen.stage, chosen, lines), chosen, log)
-    (chosen.out / "trials.md").write_text(table(files.read_lines(log)))
+    (chosen.out / "trials.md").write_text(table(rows(files.read_lines(log))))
     print((chosen.out / "trials.md").read_text())
     if left:
         raise SystemExit(TIME_IS_OVER)

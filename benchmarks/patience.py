@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from _common import RESULTS, write
+from _common import RESULTS, by_sgd, write
 from tutelage import Engine, data, train
 from tutelage.measure.statistics import paired_gain
 from tutelage.methods.kd import KD
 from tutelage.models import Model
-from tutelage.run import builtin
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
@@ -32,7 +31,7 @@ MIDDLE_EPOCHS, MIDDLE_VIEWS = 24, 4
 
 def recipe(epochs: int, views: int, seed: int, teacher: str, part: int) -> Recipe:
     """The taught run of one cell."""
-    base = builtin.built_in("mlperf_tiny")
+    base = by_sgd()
     return replace(
         base,
         data=replace(base.data, part=part),

@@ -68,14 +68,14 @@ def torchvisions(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[
 def ours(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[Any]]]:
     """An epoch of the same photos as runs have them, by how they are kept."""
     told = index.read(str(folder))
-    decoder = Decoder(folder, tuple(told.sound), SIDE, whole=False)
+    decoder = Decoder(folder, tuple(told.sound), SIDE, "training")
     labels = torch.zeros(len(told.sound), dtype=torch.int64)
     in_file = kept(decoder, "file", "decoding")
 
     def epoch(photos: Any) -> Iterable[Any]:
         samples = torch.randperm(len(labels)).split(BATCH)
         addresses = ((sample, torch.zeros_like(sample)) for sample in samples)
-        return FileImages(photos, labels, SIDE, "").stream(addresses, AUGMENT, workers)
+        return FileImages(photos, decoder, labels, "").stream(addresses, AUGMENT, workers)
 
     def first() -> Iterable[Any]:
         files.remove_folder(index.cache_folder() / f"pixels-{decoder.digest[:16]}")

@@ -35,7 +35,7 @@ def opened(files: list[Path], folder: Path) -> Generator[Any]:
     """
     from playwright.sync_api import sync_playwright
 
-    for path in (PAGE / "index.html", PAGE / "student.js", *files):
+    for path in (PAGE / "index.html", PAGE / "student.js", PAGE / "pixels.js", *files):
         shutil.copy(path, folder)
     (folder / "node_modules").symlink_to(PAGE / "node_modules")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(folder)))

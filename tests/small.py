@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageFilter
 from safetensors.torch import save_file
 
 from tutelage import data
@@ -94,3 +94,36 @@ def photos(folder: Path, images: int = 20, splits: tuple[str, ...] = (), size: t
                 pixels[:, :, 2 - colour] += 120
                 Image.fromarray(pixels).save(folder / split / name / f"{number:02d}.png")
     return folder
+
+
+def bursts(folder: Path, every: int = 2) -> Path:
+    """Real photos: pieces of the two that scikit-learn ships, a class each; of every second one a burst of six.
+
+    Files are called PHOTO_SHOT.jpg; the shots of one photo are itself, shifted, zoomed, brighter, darker and blurred.
+    """
+    from sklearn.datasets import load_sample_images
+
+    side, room = 80, 13
+    for name, whole in zip(("china", "flower"), load_sample_images().images, strict=True):
+        (folder / name).mkdir(parents=True)
+        pieces = [whole[y : y + 106, x : x + 106] for y in range(0, 320, 106) for x in range(0, 530, 106)]
+        pieces = [piece for piece in pieces if piece.mean(2).std() > 8]  # no empty sky
+        for number, piece in enumerate(pieces):
+            photo = Image.fromarray(piece)
+            middle = photo.crop((room, room, room + side, room + side))
+            shots = [middle] if number % every else [middle, *_shots(photo, middle, room, number)]
+            for shot, picture in enumerate(shots):
+                picture.save(folder / name / f"{number:04d}_{shot:04d}.jpg", quality=90)
+    return folder
+
+
+def _shots(photo: Image.Image, middle: Image.Image, room: int, number: int) -> list[Image.Image]:
+    side, off = middle.width, 4 + number % 5
+    inner = middle.crop((off, off, side - off, side - off))
+    return [
+        photo.crop((room + off, room - off // 2, room + off + side, room - off // 2 + side)),
+        inner.resize(middle.size, Image.Resampling.BICUBIC),
+        ImageEnhance.Brightness(middle).enhance(1.35),
+        ImageEnhance.Brightness(middle).enhance(0.6),
+        middle.filter(ImageFilter.GaussianBlur(1.2)),
+    ]

@@ -62,13 +62,20 @@ def study(
         "tuning": None,
         "cost": {
             "wall_seconds": 125.0,
+            "commands": 1,
+            "own_seconds": {"students": 100.0, "teachers": 20.0},
+            "found_done": {"students": 0, "teachers": 0},
             "training_seconds": 100.0,
             "teacher_training_seconds": 20.0,
             "teacher_passes_paid": 10_352,
             "teacher_passes_saved": 76_800,
         },
         "export": {
-            "run": "cats-kd-small-s0-0",
+            "run": "cats-kd-small-s2-0",
+            "method": "kd",
+            "seed": 2,
+            "val": 0.80,
+            "doubt": "",
             "onnx": {
                 "file": "student.onnx",
                 "bytes": 33_557,
@@ -81,7 +88,10 @@ def study(
         "test_openings": {
             "study": [{"time": "2026-01-02T03:04:05+00:00", "run": "study-cats", "reason": "final evaluation"}],
             "all": 4,
+            "unnamed": 0,
+            "until": "2026-01-02T03:30:00+00:00",
         },
+        "conditions": [],
         "machine": {"system": "Linux x86_64", "processor": "A CPU", "cores": 2, "threads": 1, "gpu": None},
         "environment": {
             "time": "2026-01-02T03:00:00+0000",

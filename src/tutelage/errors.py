@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -23,6 +24,27 @@ class UserError(Exception):
 
 class Diverged(UserError):
     """Training went to infinity: a setting too bold, which a search may step over."""
+
+
+class Damaged(UserError):
+    """A file of our own is not what was written."""
+
+    path: Path
+    reason: str
+    """What is wrong with it."""
+
+    @staticmethod
+    def of(path: Path, reason: str, hint: str = "") -> "Damaged":
+        """The error for a file.
+
+        Args:
+            path: The file.
+            reason: What is wrong with it: "it is gone".
+            hint: What makes it again; empty: who catches this knows, or the file's owner.
+        """
+        error = Damaged(f"{path} is damaged: {reason}", hint or "the command that wrote it writes it again")
+        error.path, error.reason = path, reason
+        return error
 
 
 def unknown(kind: str, name: str, known: Iterable[str], listing: str = "") -> UserError:

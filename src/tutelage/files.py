@@ -1,17 +1,20 @@
 """Writes files that appear whole or not at all, and names them by what they hold.
 
-Every write goes beside its target, is fsynced, and is renamed; the folder is fsynced after. Only the standard library.
+Every write goes beside its target, is fsynced, and is renamed; the folder is fsynced after.
 """
 
-import fcntl
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
+
+from tutelage.errors import Damaged
 
 
 @contextmanager
@@ -21,7 +24,7 @@ def appearing(path: Path) -> Generator[Path]:
     beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield beside
-        with beside.open("rb") as written:
+        with beside.open("r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         beside.replace(path)
         sync_folder(path.parent)
@@ -46,8 +49,10 @@ def appearing_folder(path: Path) -> Generator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Makes the names in a folder survive a power cut; Windows cannot open a folder, and keeps its names by itself."""
+    if os.name == "nt" and folder.is_dir():
+        return
+    handle = os.open(folder, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -63,11 +68,31 @@ def remove_folder(folder: Path) -> None:
     aside.rmdir()
 
 
-def sweep(folder: Path) -> None:
-    """Removes what a killed process left half-written or half-removed, in a folder that nobody else writes now."""
-    for path in sorted(folder.rglob(".*")):
-        if path.suffix in (".tmp", ".gone") and path.exists():
-            remove_folder(path) if path.is_dir() else path.unlink()
+def sweep(folder: Path, pattern: str = "**/.*") -> None:
+    """Removes what a killed process left half-written or half-removed; what a living one writes stays.
+
+    Args:
+        folder: Where.
+        pattern: Which names in it are looked at.
+    """
+    for path in sorted(folder.glob(pattern)):
+        if path.suffix in (".tmp", ".gone") and path.exists() and not _writer_lives(path):
+            with suppress(FileNotFoundError):  # another process sweeps too
+                remove_folder(path) if path.is_dir() else path.unlink()
+
+
+def _writer_lives(path: Path) -> bool:
+    """Whether the process whose number is in a temporary name is there, as far as this system says."""
+    number = re.search(r"\.(\d+)-[0-9a-f]{8}\.tmp$", path.name)
+    if number is None or os.name != "posix":  # elsewhere a signal 0 ends a process
+        return False
+    try:
+        os.kill(int(number[1]), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -104,11 +129,25 @@ def append_lines(path: Path, values: list[Any]) -> None:
     line = "".join(json.dumps(value, allow_nan=False) + "\n" for value in values)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file.fileno())
         _end_line(file)
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _lock(descriptor: int) -> None:
+    """Waits until an open file is this process's alone, until it is closed.
+
+    Where the system has no such call, a line is whole because it is appended in one write.
+    """
+    from filelock import lock_descriptor
+
+    try:
+        lock_descriptor(descriptor)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
 
 
 def _end_line(file: Any) -> None:
@@ -123,11 +162,21 @@ def _end_line(file: Any) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines; a last line that a crash cut short is left out."""
+    """The objects of a file of JSON lines; a last line that a crash cut short is left out.
+
+    Raises:
+        Damaged: another line is no JSON object.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    lines = path.read_bytes().split(b"\n")
+    try:
+        found: list[Any] = [json.loads(line) for line in lines[:-1] if line]
+    except ValueError:
+        found = [None]
+    if not all(isinstance(value, dict) for value in found):
+        raise Damaged.of(path, "a line of it is no JSON object")
+    return found
 
 
 def digest(value: Any) -> str:
@@ -153,12 +202,20 @@ def locked(path: Path, *, wait: bool = False) -> Generator[bool]:
     Args:
         path: The lock file; it stays.
         wait: Wait for the other to finish instead.
+
+    Raises:
+        OSError: the file system cannot lock (ENOLCK, EOPNOTSUPP), or the file cannot be made.
     """
+    from filelock import FileLock, Timeout
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            yield False
-            return
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()

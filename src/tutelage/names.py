@@ -3,6 +3,7 @@
 import re
 import sys
 import unicodedata
+from typing import Any
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that a reader cannot see, or that move what stands beside them: controls, formats (text that runs
@@ -18,6 +19,8 @@ def shown(name: str) -> str:
     >>> print(shown("[alt] coins"), shown("caf\\udce9"))
     [alt] coins caf\\xe9
     """
+    if name.isascii() and name.isprintable():
+        return name
     return "".join(_escaped(c) if unicodedata.category(c) in _INVISIBLE else c for c in name)
 
 
@@ -29,6 +32,19 @@ def printable(text: str) -> str:
     two\\x07
     """
     return "".join(c if c in "\n\t" else shown(c) for c in text)
+
+
+def shown_in(value: Any) -> Any:
+    """A JSON value with every text in it as `shown`; the names of its fields stay.
+
+    >>> shown_in({"classes": ["cat\\n", "dog"], "images": 2})
+    {'classes': ['cat\\\\n', 'dog'], 'images': 2}
+    """
+    if isinstance(value, dict):
+        return {name: shown_in(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shown_in(item) for item in value]
+    return shown(value) if isinstance(value, str) else value
 
 
 def in_markdown(name: str) -> str:

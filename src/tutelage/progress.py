@@ -8,7 +8,7 @@ from rich.console import Console
 
 from tutelage.names import printable
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """Progress and logs; data goes to stdout."""
 
 PATIENCE_S = 2.0
@@ -37,7 +37,7 @@ def _bar(what: str, total: int, unit: str, done: int) -> Generator[Callable[[int
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
@@ -46,7 +46,7 @@ def _bar(what: str, total: int, unit: str, done: int) -> Generator[Callable[[int
     begun = time.monotonic()
     here = 0
     with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(what, total=total, completed=done, speed="", visible=False)
+        task = bars.add_task(printable(what), total=total, completed=done, speed="", visible=False)
 
         def advance(count: int) -> None:
             nonlocal here

@@ -82,7 +82,7 @@ def studied(tmp_path_factory):
     """A folder in which a small study was made."""
     folder = tmp_path_factory.mktemp("study")
     (folder / "small.toml").write_text(RECIPE)
-    told("distill", "small.toml", "--seeds", "0", "1", cwd=folder)
+    told("distill", "small.toml", "--seeds", "0", "1", "--force", cwd=folder)
     return folder
 
 
@@ -95,7 +95,7 @@ def test_distill_leaves_what_it_promises(studied):
     assert "<html" in (study / "report.html").read_text()
     assert list((studied / "runs").glob("*kd*/student.onnx"))
 
-    again = told("distill", "small.toml", "--seeds", "0", "1", cwd=studied)
+    again = told("distill", "small.toml", "--seeds", "0", "1", "--force", cwd=studied)
     assert "kd" in again
     assert len((studied / "runs" / "test_openings.jsonl").read_text().splitlines()) == 1, "the test split opens once"
     assert "kd" in told("report", str(study), cwd=studied)
@@ -109,7 +109,7 @@ def test_one_run_and_what_can_be_asked_of_it(studied):
         ("evaluate", run),
         ("evaluate", run, "--json"),
         ("evaluate", run, "--open-test", "because a test asks"),
-        ("export", run),
+        ("export", run, "--force"),
         cwd=studied,
     )
     assert "agreement with the teacher" in evaluated

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from scipy import stats
@@ -13,6 +14,7 @@ from tutelage.cli import main
 from tutelage.data import Data
 from tutelage.methods.kd import KD
 from tutelage.models import Model
+from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.study.study import Study
 from tutelage.training.loop import train
@@ -117,3 +119,26 @@ def test_runs_deleted_under_a_study_are_named(folder, tmp_path, capsys):
     assert names[1] in told
     assert names[0] not in told
     assert "trains them again" in told
+
+
+def test_runs_made_under_other_conditions_are_warned_of(folder, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    shutil.copytree(folder, runs)
+    chosen = [*paths(runs, "digits-kd-convnet-s0*")[:1], *paths(runs, "digits-baseline-convnet-s0*")[:1]]
+    main(["compare", *chosen])
+    before = capsys.readouterr().out
+    assert "not all runs had the same" not in before
+    assert "144 validation images are few" in before
+    run = Run(Path(chosen[0]))
+    told = run.result("environment")
+    assert {"device", "world"} <= told.keys()
+    told["machine"]["threads"] = 64
+    run.keep("environment", told)
+    main(["compare", *chosen])
+    warned = capsys.readouterr().out
+    assert f"warning: not all runs had the same threads: 64 ({Path(chosen[0]).name}), 1 (" in warned or (
+        "warning: not all runs had the same threads: 1 (" in warned
+    )
+    main(["compare", *chosen, "--json"])
+    (apart,) = json.loads(capsys.readouterr().out)["conditions"]
+    assert (apart["condition"], set(apart["values"])) == ("threads", {"1", "64"})

@@ -163,7 +163,7 @@ def test_a_format_is_written_and_run(tmp_path):
         "from tutelage.export import export\n"
         "from tutelage.methods import Baseline\n"
         "run = trained(Baseline())\n"
-        "told = export(run, data.load(run.recipe.data), ['torchscript'])['torchscript']\n"
+        "told = export(run, data.load(run.recipe.data), ['torchscript'], force=True)['torchscript']\n"
         "assert told['same_predictions'] == 1, told\n"
         "assert told['latency_ms']['p50'] > 0, 'a process of its own ran the file'\n"
         "assert open_file(run.path / 'student.pt').card().classes == tuple('0123456789')\n"

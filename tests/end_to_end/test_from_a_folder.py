@@ -63,6 +63,12 @@ def test_check_then_distill(here):
     assert (results["data"]["train"], results["data"]["val"]) == (44, 5)
     assert results["rows"][1]["seeds"][0]["test"]["images"] == 12
     assert results["test_openings"]["all"] == 1
+    assert results["leakage"]["test"] == {"images": 12, "copies": 0, "near": 0}
+    clean = "eakage: none of 12 test and 5 validation images has a copy or a near copy in training"
+    (card,) = (here / "runs").glob("*/README.md")
+    assert clean in out
+    for written in (card, study / "report.html"):
+        assert clean in written.read_text().replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_a_data_set_saved_by_datasets(here, monkeypatch):
@@ -128,14 +134,14 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
     main(look)
     assert "class  train  val  test" in capsys.readouterr().out
     said = re.findall(r"`(--[a-z]+\.[^`]+)`", guide)
-    assert len(said) == 7
+    assert len(said) == 9
     for flag in said:
         assert flags.parsed(flags.DistillFlags, "distill", [*study[1:], *flag.split()]).recipe
     run = train(Recipe(data=Data("photos", size=8), student=small.STUDENT, fit=SHORT), Workspace(engine=small.CPU))
     card = run.result("card")
     assert (card["input"]["interpolation"], card["resizes_inside_by"]) == ("bicubic", "bilinear")
     capsys.readouterr()
-    main([word.replace("runs/RUN", str(run.path)) for word in export])
+    main([*(word.replace("runs/RUN", str(run.path)) for word in export), "--force"])
     assert "student-int8.onnx" in capsys.readouterr().out
     assert run.result("card")["input"]["crop"] == "the largest centred square"
     # What a picture file becomes on a device is what the student was validated on.

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import small
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.cli import main
 from tutelage.measure.measures import MEASURES, Measure
 from tutelage.run.folder import Run
@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     recipe = small.taught(folder, fit=Fit(epochs=1, batch_size=256, learning_rate=0.05))
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(MEASURES, "oddity", INVENTED)
-        return Study((recipe,), (0,)).run(small.workspace(folder / "runs"))
+        return Study((recipe,), (0,)).run(small.workspace(folder / "runs"), force=True)
 
 
 @pytest.fixture
@@ -83,11 +83,11 @@ def older(made, tmp_path, without=("brier",)):
     runs = tmp_path / "runs"
     shutil.copytree(made.parent, runs)
     for path in (*runs.glob("*/evaluation.json"), *runs.glob("study-*/test.json")):
-        plain = files.read_json(path)
+        plain = sealed.read_json(path)
         for measured in (plain.get("val"), plain["teacher"], *plain.get("runs", {}).values()):
             for name in without if measured else ():
                 measured.pop(name, None)
-        path.write_text(json.dumps(plain))
+        sealed.write_json(path, plain, files.read_json(path)["seal"]["of"])
     return runs
 
 
@@ -113,9 +113,9 @@ def test_an_old_evaluation_without_logits_is_read_as_it_is(made, tmp_path):
 def test_an_old_evaluation_whose_teacher_is_gone_has_what_can_be_had(made, tmp_path, caplog):
     runs = older(made, tmp_path, ("brier", "agreement"))
     run = Run(next(runs.glob("digits-kd-*")))
-    plain = files.read_json(run.path / "recipe.json")
+    plain = sealed.read_json(run.path / "recipe.json")
     plain["teacher"]["model"]["weights"] = str(tmp_path / "gone.safetensors")
-    files.write_json(run.path / "recipe.json", plain)
+    sealed.write_json(run.path / "recipe.json", plain, run.what("recipe.json"))
     evaluation = evaluate_run(run, small.digits())
     assert "brier" in evaluation["val"]
     assert "agreement" not in evaluation["val"]
@@ -127,7 +127,7 @@ def test_an_old_study_gets_the_new_measures_of_test_without_opening_it(made, tmp
     folder = runs / made.name
     old = (folder / "test.json").read_text()
     (folder / "results.json").unlink()
-    Study.open(folder).run(small.workspace(runs))
+    Study.open(folder).run(small.workspace(runs), force=True)
     results, before = (files.read_json(path / "results.json") for path in (folder, made))
     for row, row_before in zip(results["rows"], before["rows"], strict=True):
         for seed, seed_before in zip(row["seeds"], row_before["seeds"], strict=True):

@@ -36,6 +36,7 @@ def ids(words: list[str]) -> str:
 @pytest.mark.parametrize("words", lines(), ids=ids)
 def test_a_line_of_a_page_is_a_command(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tutelage.models.building.check_file", lambda model, channels: None)  # the files are empty
     for word in words:
         if word.endswith(".safetensors"):
             Path(word).parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from tutelage.report.page import page as written
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-CHARTS = {"gains": 1, "learning": 4, "size": 2, "calibration": 1, "classes": 2, "tuning": 1}
+CHARTS = {"gains": 1, "learning": 4, "size": 3, "calibration": 1, "classes": 2, "tuning": 1}
 """Charts that are seen in each section; of those drawn twice the one that fits."""
 
 

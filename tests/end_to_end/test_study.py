@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 import small
 from tutelage import files
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure
 from tutelage.methods.dist import DIST
 from tutelage.methods.kd import KD
@@ -18,6 +18,7 @@ from tutelage.methods.label_smoothing import LabelSmoothing
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import method_at_defaults
+from tutelage.run.record import kept
 from tutelage.study.results import labels
 from tutelage.study.study import Study
 
@@ -79,6 +80,7 @@ def test_a_study_from_before_its_logits_were_kept_goes_on_without(made, tmp_path
     shutil.copytree(made.parent, tmp_path / "runs")
     folder = tmp_path / "runs" / made.name
     (folder / "test_logits.safetensors").unlink()
+    files.write_json(folder / "test.json", kept(folder, "test"))  # that version wrote no seals
     again = Study.open(folder).run(small.workspace(tmp_path / "runs"))
     row = files.read_json(again / "results.json")["rows"][1]
     assert "val" in row["fidelity"]
@@ -96,7 +98,7 @@ def test_a_study_without_a_baseline_is_none(made, tmp_path):
     recipe = Study.open(made).rows[1]
     assert Study((recipe,)).rows[0] == recipe.as_baseline
     shutil.copytree(made, tmp_path / made.name)
-    plain = files.read_json(made / "study.json")
+    plain = kept(made, "study")
     for recipes in (plain["recipes"][1:], []):
         (tmp_path / made.name / "study.json").write_text(json.dumps(plain | {"recipes": recipes}))
         with pytest.raises(UserError, match="its first recipe is not the baseline"):
@@ -122,5 +124,8 @@ def test_a_half_written_line_of_metrics_is_left_out(made, tmp_path):
     shutil.copytree(run, tmp_path / run.name)
     with (tmp_path / run.name / "metrics.jsonl").open("a") as file:
         file.write('{"step": 12, "split": "val", "na')
+    with pytest.raises(Damaged, match=r"metrics\.jsonl is damaged"):
+        Run(tmp_path / run.name).metrics()
+    (tmp_path / run.name / "DONE").unlink()  # while a run goes on, it is what a crash leaves
     assert Run(tmp_path / run.name).metrics() == Run(run).metrics()
     assert Run(run).curve("val", "top1")

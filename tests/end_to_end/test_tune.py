@@ -127,12 +127,18 @@ def test_the_winner_is_tried_again_on_fresh_seeds(recipe, tmp_path, monkeypatch)
     assert "trials had a smaller budget" in told
 
 
-def test_where_the_defaults_win_nothing_is_to_be_adopted(recipe, tmp_path, monkeypatch):
+def test_where_the_defaults_win_nothing_is_to_be_adopted(recipe, tmp_path, monkeypatch, capsys):
     falling = iter([0.7, 0.6])
     monkeypatch.setattr("tutelage.study.tune._val", lambda run: next(falling))
-    tuning, told = searched(replace(recipe, fit=replace(FIT, epochs=1)), tmp_path, trials=2)
-    assert [row.method for row in tuning.closing(told).rows] == [Baseline(), recipe.method]
-    assert "nothing to adopt" in in_words({"tuning": told})[-1]
+    tuning = Tuning((replace(recipe, fit=replace(FIT, epochs=1)),), Search(trials=2), seeds=(0, 1))
+    assert tuning.run(small.workspace(tmp_path)) is None
+    told = capsys.readouterr().err
+    assert "no trial was better than the method's defaults: there is nothing to adopt" in told
+    assert "the test split stays shut" in told
+    assert not (tmp_path / "test_openings.jsonl").exists()
+    assert not list(tmp_path.glob("study-*")), "nothing more was trained"
+    (line,) = files.read_lines(tmp_path / tuning.folder_name / "commands.jsonl")
+    assert line["seconds"] > 0
 
 
 def test_what_cannot_be_tuned_is_refused(recipe):

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from small import AUGMENT, TEACHER, digits, network, same_tensors, taught, workspace
 from tutelage import files
 from tutelage.data.memory import MemoryImages
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 from tutelage.methods.kd import KD
 from tutelage.methods.srrl import SRRL
 from tutelage.models import DataSpec, Model
@@ -27,10 +27,11 @@ from tutelage.run.process import Process
 from tutelage.teacher import asking
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
-from tutelage.teacher.cache import TeacherCache, caches
+from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.cached import CachedTeacher
 from tutelage.teacher.identity import identity
 from tutelage.teacher.lessons import Member, open_cache
+from tutelage.teacher.opening import caches
 from tutelage.teacher.shards import Shard, load, write
 from tutelage.training.loop import train
 
@@ -263,11 +264,18 @@ def damaged(cache, how):
         path.with_suffix(".sha256").unlink()
     elif how == "another shard":
         shutil.copy(cache.folder / "view_0002" / "logits_00000512.npy", path)
+    elif how == "two shards with their checksums":
+        for ending in (".npy", ".sha256"):
+            one, other = (cache.folder / f"view_000{view}" / f"logits_00000512{ending}" for view in (1, 2))
+            first, second = one.read_bytes(), other.read_bytes()
+            one.write_bytes(second), other.write_bytes(first)
     return path
 
 
-@pytest.mark.parametrize("how", ["one bit", "cut short", "empty", "no checksum", "another shard"])
-def test_a_damaged_file_is_named_and_filled_again_once_removed(tmp_path, how):
+@pytest.mark.parametrize(
+    "how", ["one bit", "cut short", "empty", "no checksum", "another shard", "two shards with their checksums"]
+)
+def test_a_damaged_file_is_named_and_filled_again(tmp_path, how):
     cache = filled(tmp_path)
     good = shards(cache)
     path = damaged(cache, how)
@@ -278,9 +286,9 @@ def test_a_damaged_file_is_named_and_filled_again_once_removed(tmp_path, how):
     with pytest.raises(UserError):
         reopened(cache).check_files()
     assert len(reopened(cache).answers(sample, torch.tensor([0])).logits) == 1
-    path.unlink()
-    cache.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS)
+    reopened(cache).fill(network(), digits().train, AUGMENT, VIEWS, FIELDS)
     assert shards(cache) == good
+    assert reopened(cache).missing(VIEWS, FIELDS) == []
 
 
 @settings(deadline=None, max_examples=40)
@@ -308,17 +316,18 @@ def test_a_row_that_was_never_filled_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["another weight", "not JSON"])
-def test_a_tampered_manifest_is_refused_and_nothing_is_made_of_it(tmp_path, change):
+def test_a_damaged_manifest_is_named_and_written_again_by_whom_knows_it(tmp_path, change):
     cache = filled(tmp_path, views=(0,))
     path = cache.folder / "manifest.json"
     told = json.loads(path.read_text())
     told["teacher"]["weights"] = "0" * 64
     path.write_text(json.dumps(told) if change == "another weight" else path.read_text()[:100])
-    for opening in (lambda: TeacherCache.open(cache.folder), lambda: TeacherCache(tmp_path, manifest())):
-        with pytest.raises(UserError, match="manifest") as refused:
-            opening()
-        assert "prune" in refused.value.hint
+    with pytest.raises(Damaged, match="manifest"):
+        TeacherCache.open(cache.folder)
+    assert caches(tmp_path) == []
     assert [p.name for p in tmp_path.iterdir()] == [cache.folder.name]
+    assert TeacherCache(tmp_path, manifest()).folder == cache.folder
+    assert TeacherCache.open(cache.folder).manifest == manifest()
 
 
 def test_a_folder_without_a_cache_is_an_error(tmp_path):

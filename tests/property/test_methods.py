@@ -219,6 +219,27 @@ def test_a_batch_twice_over_has_the_same_loss_where_claimed(method):
     assert_same(terms(method, p), terms(method, q))
 
 
+@pytest.mark.parametrize("epoch", [EPOCH, 99.0])
+def test_the_loss_of_a_batch_is_the_mean_of_its_halves_unless_it_couples_the_batch(method, epoch):
+    # What several processes compute, each with its share: the mean of their losses, and so of their gradients.
+    p = problem(method, batch=8)
+    p = p._replace(context=p.context._replace(epoch=epoch))
+    halves = []
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        context = p.context._replace(labels=p.context.labels[part], sample=p.context.sample[part])
+        share = p._replace(
+            student=mapped(p.student, lambda t, part=part: t[part]),
+            teacher=mapped(p.teacher, lambda t, part=part: t[part]),
+            context=context,
+        )
+        halves.append(terms(method, share))
+    mean = {name: (halves[0][name] + halves[1][name]) / 2 for name in halves[0]}
+    if method.claims.couples_batch:
+        assert abs(total(terms(method, p)) - total(mean)) > 1e-6, "it claims to couple the batch, and does not"
+    else:
+        assert_same(terms(method, p), mean)
+
+
 def test_student_equal_to_teacher_costs_nothing_where_claimed(method):
     claimed = method.claims.zero
     if not claimed:

@@ -286,3 +286,12 @@ def test_a_gpu_gives_the_same_bits(mix, padding, flip):
     there = IMAGES.to("cuda").view(sample.cuda(), view.cuda(), augment)
     here = IMAGES.view(sample, view, augment)
     assert same(here, [None if field is None else field.cpu() for field in there])
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (32, 32), (10, 8), (96, 64), (37, 41)])
+def test_a_reciprocal_in_float64_gives_the_shares_of_an_exact_division(height, width):
+    """CUDA divides by a number through its reciprocal, which shows in float32."""
+    area = torch.arange(height * width + 1)
+    exact = torch.from_numpy((area.numpy().astype(np.float32)) / np.float32(height * width))
+    assert torch.equal((area.double() * (1.0 / (height * width))).float(), exact)
+    assert torch.equal((area.double() / (height * width)).float(), exact)

@@ -182,8 +182,8 @@ def flow(lower, upper):
     matrix = np.zeros((len(lower), lower.shape[1], upper.shape[1]))
     for b, c, d in np.ndindex(matrix.shape):
         for i, j in np.ndindex(upper.shape[2:]):
-            largest = max(lower[b, c, i * k + p, j * m + q] for p in range(k) for q in range(m))
-            matrix[b, c, d] += largest * upper[b, d, i, j]
+            average = np.mean([lower[b, c, i * k + p, j * m + q] for p in range(k) for q in range(m)])
+            matrix[b, c, d] += average * upper[b, d, i, j]
     return matrix / (upper.shape[2] * upper.shape[3])
 
 

@@ -100,10 +100,10 @@ def nkd(gamma=1.5, temperature=1.0):
     return found
 
 
-def dist(inter=1.0, intra=1.0, temperature=4.0):
+def dist(inter=1.0, intra=1.0, temperature=4.0, epsilon=0.0):
     def correlation(u, v):
         u, v = u - np.mean(u), v - np.mean(v)
-        return sum(u * v) / np.sqrt(sum(u**2) * sum(v**2))
+        return sum(u * v) / (np.sqrt(sum(u**2)) * np.sqrt(sum(v**2)) + epsilon)
 
     p = np.array([probabilities(T[b], temperature) for b in range(B)])
     q = np.array([probabilities(S[b], temperature) for b in range(B)])
@@ -161,6 +161,9 @@ SMOOTH = 0.9 * np.eye(C)[Y] + 0.1 / C
 CTKD_T = 1 + 20 / (1 + np.exp(-1.0))
 WARM = EPOCH / 20
 
+# Sun et al. 2024, the README of the authors' code: cross-entropy 0.1, teacher 9, T = 2
+PUBLISHED = {"standardize": True, "temperature": 2.0, "teacher_weight": 10.0}
+
 # name, options, terms by the defaults of the paper
 TERMS = [
     ("baseline", {}, {"label": label_term()}),
@@ -170,6 +173,7 @@ TERMS = [
     ("kd", {}, {"label": 0.1 * label_term(), "teacher": 0.9 * kd()}),
     ("kd", {"temperature": 1.0, "alpha": 0.5}, {"label": 0.5 * label_term(), "teacher": 0.5 * kd(temperature=1.0)}),
     ("kd", {"standardize": True}, {"label": 0.1 * label_term(), "teacher": 0.9 * kd(**STANDARD)}),
+    ("kd", PUBLISHED, {"label": 0.1 * label_term(), "teacher": 9 * kd(**STANDARD, temperature=2.0)}),
     ("logit_mse", {}, {"label": 0.0, "teacher": logit_mse()}),
     (
         "logit_mse",
@@ -184,6 +188,11 @@ TERMS = [
         {"label": label_term(), "teacher": dkd(alpha=0.3, beta=2.0, temperature=1.0)},
     ),
     ("dkd", {"standardize": True}, {"label": label_term(), "teacher": WARM * dkd(**STANDARD)}),
+    (
+        "dkd",
+        {"standardize": True, "temperature": 2.0, "target_weight": 9.0, "others_weight": 72.0},
+        {"label": label_term(), "teacher": WARM * 9 * dkd(**STANDARD, temperature=2.0)},
+    ),
     ("nkd", {}, {"label": label_term(), "teacher": nkd()}),
     ("nkd", {"gamma": 0.7, "temperature": 3.0}, {"label": label_term(), "teacher": nkd(0.7, 3.0)}),
     ("dist", {}, {"label": label_term(), "teacher": 2 * dist()}),
@@ -192,6 +201,7 @@ TERMS = [
         {"inter_weight": 0.3, "intra_weight": 0.0, "temperature": 1.0},
         {"label": label_term(), "teacher": 2 * dist(0.3, 0.0, 1.0)},
     ),
+    ("dist", {"epsilon": 0.01}, {"label": label_term(), "teacher": 2 * dist(epsilon=0.01)}),
     ("wsld", {}, {"label": label_term(), "teacher": 2.5 * wsld()}),
     ("wsld", {"temperature": 4.0, "teacher_weight": 1.0}, {"label": label_term(), "teacher": wsld(4.0)}),
     ("ttm", {}, {"label": label_term(), "teacher": 45 * ttm()}),
@@ -200,6 +210,11 @@ TERMS = [
     ("wttm", {"gamma": 0.5}, {"label": label_term(), "teacher": 4 * ttm(0.5, weighted=True)}),
     ("ctkd", {}, {"label": 0.1 * label_term(), "teacher": 0.9 * kd(temperature=CTKD_T)}),
     ("ctkd", {"standardize": True}, {"label": 0.1 * label_term(), "teacher": 0.9 * kd(**STANDARD, temperature=CTKD_T)}),
+    (
+        "ctkd",
+        {"standardize": True, "teacher_weight": 10.0},
+        {"label": 0.1 * label_term(), "teacher": 9 * kd(**STANDARD, temperature=CTKD_T)},
+    ),
     ("rld", {}, {"label": label_term(), "teacher": WARM * rld()}),
     (
         "rld",

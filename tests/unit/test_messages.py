@@ -16,11 +16,15 @@ import torch
 from safetensors.torch import save_file
 
 import small
+from tutelage import sealed
 from tutelage.cli import main
+from tutelage.models import Model
 from tutelage.run.builtin import built_in
+from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
 from tutelage.teacher import shards
 from tutelage.teacher.cache import TeacherCache
+from tutelage.training.predictions import keep_val
 
 SNAPSHOT = Path(__file__).parent / "messages.txt"
 
@@ -46,6 +50,20 @@ def peeking(classes):
     from tutelage.data import Data, load
     from tutelage.data.test_split import open_test
     open_test(load(Data("digits")), Path("ledger.jsonl"), run="mine", reason="to choose by it")
+
+class Answers(nn.Module):
+    def __init__(self, classes, change):
+        super().__init__()
+        self.fc, self.change = nn.Linear(64, classes), change
+
+    def forward(self, pixels):
+        return self.change(self.fc(pixels.flatten(1)))
+
+def pair(classes):
+    return Answers(classes, lambda z: (z, z))
+
+def number(classes):
+    return Answers(1, lambda z: z[:, 0])
 """
 CONVNET = ["--teacher.model.name", "convnet", "--teacher.options", '{"widths": [16, 32], "hidden": 16}']
 
@@ -78,10 +96,19 @@ def prepare(folder: Path) -> None:
     turned = {"classes": json.dumps(["0", "2", "1", *map(str, range(3, 10))])}
     save_file(state, folder / "turned.safetensors", turned)
     torch.save([1, 2, 3], folder / "numbers.pth")
+    prepare_checkpoints(folder)
     next(iter(state.values()))[0] = torch.nan
     save_file(state, folder / "nan.safetensors")
     (folder / "unfinished").mkdir()
     (folder / "unfinished" / "recipe.json").write_text(json.dumps(Recipe().to_dict()))
+    guessing = Run.of(Recipe(), folder / "guessing")
+    keep_val(guessing, torch.zeros(144, 10), small.digits().val.labels)
+    (guessing.path / "DONE").touch()
+    guessing.path.rename(folder / "guesses")
+    shutil.copytree(folder / "unfinished", folder / "telling")
+    for name in ("export.json", "README.md"):
+        (folder / "telling" / name).write_text("{}")
+    (folder / "telling" / "student.pt2").write_text(f"traced in {folder}/net.py")
     (folder / "no_results").mkdir()
     (folder / "no_results" / "study.json").write_text(json.dumps({"name": "", "seeds": [0], "recipes": [{}]}))
     (folder / "no_baseline").mkdir()
@@ -105,6 +132,7 @@ def prepare(folder: Path) -> None:
     spoilt = bytearray((cache.folder / shard.path).read_bytes())
     spoilt[-1] ^= 1
     (cache.folder / shard.path).write_bytes(spoilt)
+    seal_some(folder)
     good = small.photos(folder / "photos")
     small.photos(folder / "few", images=2)
     shutil.copytree(good, folder / "damaged")
@@ -115,10 +143,69 @@ def prepare(folder: Path) -> None:
     shutil.copytree(good, folder / "mixed" / "train")
     shutil.copytree(good, folder / "mixed" / "more")
     (folder / "columns.csv").write_text("file name,kind\na.png,red\n")
-    (folder / "rows.csv").write_text("path,label,split\na.png,red,training set\n")
+    (folder / "bursts.csv").write_text("path,label\nphotos/red/00.png,red\nphotos/blue/00.png,blue\n")
+    (folder / "rows.csv").write_text("path,label,split\na.png,red,first half\n")
+    (folder / "gone.csv").write_text("path,label\ncat\\1.png,cat\n")
+    (folder / "unlabelled.csv").write_text("path,label\nphotos/red/00.png,red\nphotos/red/01.png,nan\n")
+    (folder / "picture.csv").write_bytes((good / "red" / "00.png").read_bytes())
+    shutil.copytree(good / "red", folder / "flat_splits" / "train")
+    shutil.copytree(good / "red", folder / "flat_splits" / "test")
+    shutil.copytree(good, folder / "untrained" / "valid")
+    shutil.copytree(good, folder / "around" / "photos")
+    (folder / "wide.toml").write_bytes('[data]\nname = "digits"\n'.encode("utf-16"))
+    (folder / "list.json").write_text("[1, 2]")
+    (folder / "twice.json").write_text('{"seed": 1, "seed": 2}')
+    (folder / "huge.toml").write_text("seed = 1" + "0" * 30)
     (folder / "shards.tar").write_bytes(b"not a tar file" * 100)
     (folder / "saved").mkdir()
     (folder / "saved" / "state.json").write_text("{}")
+
+
+def seal_some(folder: Path) -> None:
+    """Files that are not as they were written."""
+    sealed.write_json(folder / "changed" / "recipe.json", Recipe().to_dict(), "run-0123abcd/recipe.json")
+    changed = json.loads((folder / "changed" / "recipe.json").read_text()) | {"seed": 5}
+    (folder / "changed" / "recipe.json").write_text(json.dumps(changed))
+    study = {"name": "", "seeds": [0], "recipes": [Recipe().to_dict()]}
+    sealed.write_json(folder / "damaged_results" / "study.json", study, "study-0123abcd/study.json")
+    (folder / "damaged_results" / "results.json").write_text('{"rows": [')
+    (folder / "damaged_export").mkdir()
+    (folder / "damaged_export" / "student.onnx").write_bytes(b"other bytes")
+    told = {"onnx": {"file": "student.onnx", "sha256": {"student.onnx": "0" * 64}}}
+    sealed.write_json(folder / "damaged_export" / "export.json", told, "run-0123abcd/export.json")
+
+
+def prepare_checkpoints(folder: Path) -> None:
+    """Files of weights as others save them, none of which fits."""
+    import timm
+    import torchvision
+
+    torch.save({"state_dict": torchvision.models.shufflenet_v2_x0_5().state_dict()}, folder / "shufflenet.pth")
+    torch.save(timm.create_model("test_resnet", num_classes=10).state_dict(), folder / "coloured.pth")
+    torch.save({"stem.weight": torch.ones(4, 1, 3, 3), "out.weight": torch.ones(10, 4)}, folder / "own.pth")
+    state = small.network(Model("resnet20")).network.state_dict()
+    torch.save({"net": state | {"layer2.0.shortcut.0.weight": torch.ones(32, 16, 1, 1)}}, folder / "shortcuts.pth")
+    torch.save({"1.weight": torch.ones(3, 64), "1.bias": torch.ones(3)}, folder / "other_classes.pth")
+    torch.save({"generator": state, "critic": state}, folder / "several.pth")
+    layer = torch.nn.Linear(2, 2)
+    torch.jit.trace(layer, torch.ones(1, 2)).save(str(folder / "script.pt"))
+    torch.save(layer, folder / "whole.pth")
+    (folder / "keras.h5").write_bytes(b"\x89HDF")
+    (folder / "teacher.toml").write_text('[method]\nname = "kd"\n[teacher.fit]\nepochs = 0\n')
+    (folder / "exported").mkdir()
+    small_onnx(folder / "exported" / "linear.onnx")
+
+
+def small_onnx(path: Path) -> None:
+    """A classifier of two classes as ONNX, with its card."""
+    from onnx import TensorProto, helper, save_model
+
+    sides = {"input": [1, 3, 2, 2], "output": [1, 12]}
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
+    graph = helper.make_graph([helper.make_node("Flatten", ["input"], ["output"])], "flat", ends[:1], ends[1:])
+    save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    card = {"classes": [str(i) for i in range(12)], "input": {"shape": [3, 2, 2], "interpolation": "bilinear"}}
+    path.with_name("card.json").write_text(json.dumps(card))
 
 
 MISTAKES = {
@@ -169,6 +256,31 @@ MISTAKES = {
     "missing data folder": ["train", "cifar10", "baseline", "--data-root", "gone", "--runs", "runs"],
     "corrupt data": ["train", "cifar10", "baseline", "--data-root", "data", "--runs", "runs"],
     "weights of another network": ["check", "digits", "--teacher", "other.safetensors", "--runs", "runs"],
+    "weights of a network of timm": ["check", "cifar10", "--teacher", "shufflenet.pth", "--runs", "runs"],
+    "weights of a network that nobody knows": ["check", "digits", "--teacher", "own.pth", "--runs", "runs"],
+    "weights of a network with other shortcuts": ["check", "digits", "--teacher", "shortcuts.pth", "--runs", "runs"],
+    "weights for images of other channels": [
+        *("check", "digits", "--teacher", "timm:test_resnet", "--teacher.model.weights", "coloured.pth"),
+        *("--runs", "runs"),
+    ],
+    "weights for other classes": [
+        *("check", "digits", "--teacher", "ten_classes.py:net", "--teacher.model.weights", "other_classes.pth"),
+        *("--teacher.tune", "none", "--runs", "runs"),
+    ],
+    "a TorchScript archive": ["check", "digits", "--teacher", "script.pt", "--runs", "runs"],
+    "a whole pickled network": ["check", "digits", "--teacher", "whole.pth", "--runs", "runs"],
+    "several state dicts": ["check", "digits", "--teacher", "several.pth", "--runs", "runs"],
+    "weights of another library": ["check", "digits", "--teacher.model.weights", "keras.h5", "--runs", "runs"],
+    "a folder for a file of weights": ["check", "digits", "--teacher.model.weights", "photos", "--runs", "runs"],
+    "a wrong value of the teacher's training": ["train", "digits", "--teacher.fit.epochs", "0"],
+    "a wrong value of a teacher's training in a file": ["train", "teacher.toml"],
+    "batch too large for one of an ensemble": [
+        *("train", "digits", "--teacher", "resnet20", "--teacher", "resnet8"),
+        *("--teachers.1.fit.batch-size", "5000", "--runs", "runs"),
+    ],
+    "a teacher that answers with a pair": ["train", "digits", "--teacher", "net.py:pair", "--runs", "runs"],
+    "a teacher that answers with a number": ["train", "digits", "--teacher", "net.py:number", "--runs", "runs"],
+    "a folder without pictures": ["predict", "exported/linear.onnx", "photos"],
     "an option that is not there": [
         *("train", "digits", "--student", "convnet", "--student.options", '{"width": 3}', "--runs", "runs")
     ],
@@ -209,6 +321,27 @@ MISTAKES = {
     "damaged photos": ["train", "./damaged", "baseline", "--runs", "runs"],
     "columns of other names": ["data", "check", "columns.csv"],
     "a split of another name": ["data", "check", "rows.csv"],
+    "folders of splits without classes": ["data", "check", "./flat_splits"],
+    "folders of splits without train": ["data", "check", "./untrained"],
+    "a folder around the classes": ["data", "check", "./around"],
+    "splits said in another way": ["train", "./photos", "baseline", "--data.splits", "learn", "--runs", "runs"],
+    "splits that are not there": ["data", "check", "./photos", "--data.splits", "train=learn"],
+    "a group without parentheses": ["data", "check", "./photos", "--data.group", "red"],
+    "a group of two parentheses": ["data", "check", "./photos", "--data.group", "(r)(e)d"],
+    "a group that is no pattern": ["data", "check", "./photos", "--data.group", "(red"],
+    "a group that matches nothing": ["data", "check", "./photos", "--data.group", "(violet)"],
+    "a group for each class": ["data", "check", "./photos", "--data.group", "(red|blue|green)"],
+    "a column that is not there": ["data", "check", "bursts.csv", "--data.group", "burst"],
+    "groups of a built-in set": ["train", "digits", "--data.group", "(.)", "--runs", "runs"],
+    "leaks of a built-in set": ["train", "digits", "--data.on-leak", "drop", "--runs", "runs"],
+    "splits of a built-in set": ["train", "digits", "--data.splits", "none", "--runs", "runs"],
+    "a table whose files are not there": ["data", "check", "gone.csv"],
+    "a table with a label missing": ["data", "check", "unlabelled.csv"],
+    "a table that is no text": ["data", "check", "picture.csv"],
+    "a recipe in UTF-16": ["train", "wide.toml"],
+    "a recipe that is a list": ["train", "list.json"],
+    "a recipe with a field twice": ["train", "twice.json"],
+    "a recipe with a number too large": ["train", "huge.toml"],
     "a damaged tar file": ["data", "check", "shards.tar"],
     "a saved data set that is not whole": ["data", "check", "./saved"],
     "a file of another kind for photos": ["data", "check", "./a_file"],
@@ -235,6 +368,7 @@ MISTAKES = {
     "no run": ["evaluate", "gone"],
     "an unfinished run": ["evaluate", "unfinished"],
     "an unfinished run exported": ["export", "unfinished"],
+    "a student that guesses exported": ["export", "guesses"],
     "flash in bits": ["export", "unfinished", "--format", "mcu", "--flash", "256kb"],
     "RAM that is none": ["export", "unfinished", "--format", "mcu", "--ram", "0k"],
     "an export of nothing": ["export", "--format", "mcu"],
@@ -250,6 +384,11 @@ MISTAKES = {
     "nothing to watch": ["watch", "gone"],
     "nothing to push": ["push", "gone", "ann/student"],
     "nothing exported to push": ["push", "unfinished", "ann/student"],
+    "a folder of this machine in what is pushed": ["push", "telling", "ann/student"],
+    "a run's recipe that was changed": ["evaluate", "changed"],
+    "a recipe file that was changed": ["train", "changed/recipe.json"],
+    "damaged results": ["report", "damaged_results"],
+    "a damaged exported file": ["predict", "damaged_export/student.onnx", "a.png"],
     "a damaged answer": ["cache", "verify", "--runs", "spoilt"],
     "a recipe without a teacher": ["cache", "verify", "digits", "baseline", "--runs", "runs"],
     "a teacher that is not trained": ["cache", "fill", "digits", "--runs", "runs"],

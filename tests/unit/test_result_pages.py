@@ -12,11 +12,17 @@ RESULTS = ROOT / "docs" / "results"
 import article_pages  # noqa: E402
 import headline  # noqa: E402
 import headline_search  # noqa: E402
+import int8  # noqa: E402
 import lite0  # noqa: E402
+import ninety  # noqa: E402
 
-PAGES = {"article_mistakes": article_pages.page, "headline_search": headline_search.page, "lite0": lite0.page} | {
-    name: partial(headline.page, name=name) for name in ("headline", "headline_small")
-}
+PAGES = {
+    "article_mistakes": article_pages.page,
+    "headline_search": headline_search.page,
+    "lite0": lite0.page,
+    "ninety": ninety.page,
+    "int8": int8.page,
+} | {name: partial(headline.page, name=name) for name in ("headline", "headline_small")}
 
 
 def test_the_guides_sentences_are_what_was_measured():
@@ -73,3 +79,27 @@ def test_the_readmes_first_table_is_what_was_measured():
     assert headline.PLACE.search(text)
     if told.exists():
         assert headline.in_readme(text, json.loads(told.read_text())) == text
+
+
+def test_changes_of_the_search_add_up_in_the_order_of_their_kinds():
+    start = ninety.headline("weights", 0)
+    both = ninety.candidates([], ["T = 8 + rate 0.02"])["T = 8 + rate 0.02"](start)
+    assert (both.method.temperature, both.fit.learning_rate, both.fit.optimizer) == (8.0, 0.02, "muon")
+
+
+def test_the_rows_of_the_search_are_its_finished_trials_seed_by_seed():
+    common = {"stage": "full", "name": "muon", "epochs": 200, "views": 16, "taught": True}
+    lines = [common | {"seed": seed, "val": val} for seed, val in ((1, 0.9), (0, 0.91))]
+    failed = {"stage": "full", "name": "muon", "run": "a", "error": "it broke"}
+    (row,) = ninety.rows([failed, *lines])
+    assert row["val"] == [91.0, 90.0]
+    assert "| 2 | 90.50 +- 0.71 | 91.00 90.00 |" in ninety.table([row])
+
+
+def test_a_table_trained_on_a_gpu_says_so_and_gives_minutes_a_run():
+    told = json.loads((RESULTS / "headline.json").read_text()) | {"trained_on": {"gpu": "NVIDIA H200"}}
+    for row in told["rows"][1:]:
+        row["seconds"] = [840.0] * row["n"]
+    text = headline.summary(told, "headline")
+    assert "(trained on an NVIDIA H200, measured on an " in text
+    assert "- 14 minutes a run; teacher passes" in text

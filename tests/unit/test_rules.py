@@ -204,7 +204,6 @@ WRITERS = {"write_text", "write_bytes", "save_file", "tofile", "savez", "dump"}
 MOVERS = {"os.replace", "os.rename", "shutil.move", "shutil.copy", "shutil.copytree"}
 TO_A_PATH_BESIDE = {
     # The caller hands over a path that `appearing` gave it.
-    "export/others.py:write_executorch",
     "edge/kinds/pt2.py:write",
     "edge/kinds/pte.py:write",
     "export/onnx_files.py:write_onnx",
@@ -215,7 +214,12 @@ TO_A_PATH_BESIDE = {
     "export/litert.py:_convert",
     # Into memory.
     "study/gallery.py:_png",
+    "export/from_files.py:_png",
     "teacher/shards.py:write",
+    # In place, the bytes that the file was written with.
+    "data/store.py:_mended",
+    # A file that nobody reads again, under a name of its own.
+    "faults.py:report",
 }
 
 
@@ -336,6 +340,10 @@ ELSEWHERE = {
     **{f"models/{row.module}.py": "models/test_networks.py, all networks alike" for row in MODELS.values()},
     "models/_common.py": "models/test_networks.py, all networks alike",
     **{f"edge/kinds/{kind}.py": "export/test_formats.py, all alike" for kind in ("onnx", "pte", "tflite", "xml")},
+    "data/place.py": "data/test_folders.py, as folders show it",
+    "data/splitnames.py": "data/test_folders.py, as folders name them",
+    "data/tars.py": "data/test_places.py, among the paths",
+    "text.py": "data/test_tables.py and run/test_plain_values.py, as it is read",
     "export/converter.py": "export/test_litert.py, as a process",
     "export/resolver.py": "export/test_c_files.py, test_litert.py: a table",
     "cli/comparison.py": "end_to_end/test_compare.py, as it is typed",
@@ -358,6 +366,8 @@ NO_MODULE = {
     "test_result_pages.py",
     "data/test_addresses_page.py",
     # Of all methods, and of all networks.
+    # An int8 file on every processor: writing, running and the processor together.
+    "export/test_int8.py",
     "methods/test_limits_logits.py",
     "methods/test_limits_features.py",
     "models/test_networks.py",

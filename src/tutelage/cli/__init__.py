@@ -5,9 +5,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
 
-from tutelage import __version__
+from tutelage import __version__, interrupts
 from tutelage.errors import UserError, unknown
+from tutelage.names import printable, speak_any_name
 
 COMMANDS = {
     "distill": ("distill RECIPE [FLAGS]", "teacher, cache, baseline and students on paired seeds, export, report"),
@@ -31,24 +34,39 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command; exits with 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    """Runs one command; exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    speak_any_name()
     try:
-        _dispatch(arguments)
+        with interrupts.listening():
+            _dispatch(arguments)
+            sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _leave(f"error: {error}", 2)
     except KeyboardInterrupt as stopped:
-        print(f"\n{str(stopped) or 'stopped'}; the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+        _leave(
+            f"\n{str(stopped) or 'stopped'}; the same command goes on from there", 128 + getattr(stopped, "number", 2)
+        )
     except BrokenPipeError:
+        _leave("", 141)
+    except Exception as error:
+        from tutelage import faults
+
+        mendable = faults.explained(error)
+        if mendable is not None:
+            _leave(f"error: {mendable}", 2)
+        _leave(faults.report(error, arguments), 70)
+
+
+def _leave(text: str, code: int) -> NoReturn:
+    """Ends the process; where what it printed cannot be written, Python shall not try again."""
+    with suppress(OSError):
+        print(printable(text), file=sys.stderr, end="\n" if text else "")
+    try:
+        sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        print(f"error: cannot read or write{where}: {error.strerror or error}", file=sys.stderr)
-        print("\nhint: look at its permissions and the space left, or choose another --runs", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(code)
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -74,9 +92,18 @@ def _log_to_stderr() -> None:
 
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(is_new)
-    logging.basicConfig(format="%(message)s", handlers=[handler])
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("tutelage").setLevel(logging.INFO)
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
+    logging.raiseExceptions = False  # a log that cannot be written stops nothing: weights that cannot be do
+
+
+class _Printable(logging.Formatter):
+    """Lines in which names from data are shown, and nothing in them is obeyed by a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def usage() -> str:

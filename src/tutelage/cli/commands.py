@@ -1,8 +1,8 @@
 """Runs the commands that train and measure: each turns flags into a recipe, a run or a study, and prints the result."""
 
 import argparse
-import dataclasses
 import json
+import logging
 from pathlib import Path
 
 from rich.console import Console
@@ -11,11 +11,13 @@ from tutelage import data, files, progress
 from tutelage.cli import tracking
 from tutelage.cli.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
 from tutelage.data.test_split import open_test
-from tutelage.errors import UserError, unknown
+from tutelage.errors import Damaged, UserError, unknown
+from tutelage.export.modelcard import keep_test
 from tutelage.measure.classifier import measure, predict
 from tutelage.measure.fidelity import right
 from tutelage.measure.measures import MEASURES, Measured, sentence
 from tutelage.measure.statistics import image_interval
+from tutelage.names import shown
 from tutelage.report import results, search
 from tutelage.run.folder import Run
 from tutelage.run.process import Process
@@ -23,28 +25,35 @@ from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.study.study import Study
 from tutelage.study.tune import Tuning
+from tutelage.study.watch import Watch
 from tutelage.teacher import lessons
-from tutelage.teacher.cache import TeacherCache, caches
+from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.members import load_member
+from tutelage.teacher.opening import caches
 from tutelage.training import preflight
 from tutelage.training.predictions import evaluate_run, on_val
+
+log = logging.getLogger(__name__)
 
 
 def distill(arguments: list[str]) -> None:
     """Teacher, cache, baseline and students on paired seeds, evaluation, export, report."""
+    watch = Watch()
     flags = parsed(DistillFlags, "distill", arguments)
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
     preflight.rehearse(*recipes, workspace=flags.workspace)
-    every = [dataclasses.replace(row, seed=seed) for seed in study.seeds for row in study.rows]
-    with tracking.following(flags.log, _folders(flags.runs, every)):
-        preflight.before_training(recipes[-1], flags.workspace)
-        folder = study.run(flags.workspace)
+    watch.look(study.every, flags.runs)
+    with tracking.following(flags.log, _folders(flags.workspace, study.every)):
+        with watch.noting_a_stop(study.folder(flags.runs)):
+            preflight.before_training(recipes[-1], flags.workspace)
+        folder = study.run(flags.workspace, watch=watch, force=flags.force)
     report([str(folder)])
 
 
 def tune(arguments: list[str]) -> None:
     """The numbers of one or more methods searched on val; then the best on fresh seeds beside its defaults."""
+    watch = Watch()
     methods = arguments[1].split(",") if len(arguments) > 1 and not arguments[1].startswith("-") else []
     flags = parsed(TuneFlags, "tune", [*arguments[:1], *methods[:1], *arguments[1 + bool(methods) :]])
     recipes = (flags.recipe, *(with_method(flags.recipe, name) for name in methods[1:]))
@@ -55,8 +64,10 @@ def tune(arguments: list[str]) -> None:
         )
     tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
     preflight.rehearse(*recipes, *beside, workspace=flags.workspace)
-    preflight.before_training(flags.recipe, flags.workspace)
-    folder = tuning.run(flags.workspace)
+    watch.look(recipes, flags.runs)
+    with watch.noting_a_stop(flags.runs / tuning.folder_name):
+        preflight.before_training(flags.recipe, flags.workspace)
+    folder = tuning.run(flags.workspace, watch=watch, force=flags.force)
     if folder is not None:
         report([str(folder)])
         for line in search.in_words(results.read(folder)):
@@ -69,14 +80,14 @@ def train(arguments: list[str]) -> None:
     recipe = with_needed_teachers(flags.recipe)
     from tutelage.training.loop import train as train_run
 
-    was_done = Run(flags.workspace.folder(recipe)).done
+    was_done = _is_done(Run(flags.workspace.folder(recipe)))
     if not was_done:
         preflight.rehearse(recipe, workspace=flags.workspace)
-    with tracking.following(flags.log, _folders(flags.runs, [recipe])):
+    with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
         run = train_run(recipe, flags.workspace)
     evaluation = evaluate_run(run, data.load(recipe.data, flags.data_root))
     cost = run.result("cost")
-    print(f"{run.path}{' (was done already)' if was_done else ''}")
+    print(shown(f"{run.path}{' (was done already)' if was_done else ''}"))
     print(f"val top-1 {evaluation['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")
     print(f"{progress.duration(cost['seconds'])}, {cost['images_per_second']:,.0f} images/s")
 
@@ -108,6 +119,7 @@ def evaluate(arguments: list[str]) -> None:
         logits = predict(load_student(run, dataset), test)
         measured["test"] = measure(logits, test.labels)
         intervals["test"] = image_interval(right(logits, test.labels))
+        keep_test(run, measured["test"])
     teacher = evaluation["teacher"]
     if chosen.json:
         splits = {split: {**of_split, "interval": intervals[split]} for split, of_split in measured.items()}
@@ -131,7 +143,7 @@ def report(arguments: list[str]) -> None:
     Study.open(folder)
     page = write_report(folder)
     print_table(results.read(folder), Console())
-    print(f"report: {page}")
+    print(shown(f"report: {page}"))
 
 
 def cache(arguments: list[str]) -> None:
@@ -154,16 +166,21 @@ def _cache_list(arguments: list[str]) -> None:
     root = Workspace(parser.parse_args(arguments).runs).caches
     found = caches(root)
     if not found:
-        print(f"no teacher's answers in {root}")
+        print(shown(f"no teacher's answers in {root}"))
     for one in found:
-        views, uses = one.views(), one.uses()
+        views = one.views()
+        try:
+            uses = one.uses()
+        except Damaged as damaged:
+            log.warning("%s; %s", damaged.message, damaged.hint)
+            uses = []
         paid = len(views) * one.samples
         saved = sum(use["images"] for use in uses)
         of = one.manifest.get("data", "images of a loop of your own")
+        named = shown(f"{one.folder.name}  {one.manifest['teacher']['name']} on {of}")
         print(
-            f"{one.folder.name}  {one.manifest['teacher']['name']} on {of}: {len(views)} views of "
-            f"{one.samples:,} images, {progress.size(one.size_bytes)}, read by {len(uses)} runs, "
-            f"teacher passes paid {paid:,}, saved {saved:,}"
+            f"{named}: {len(views)} views of {one.samples:,} images, {progress.size(one.size_bytes)}, "
+            f"read by {len(uses)} runs, teacher passes paid {paid:,}, saved {saved:,}"
         )
 
 
@@ -224,6 +241,8 @@ def _cache_prune(arguments: list[str]) -> None:
 def _read_by_a_run(folder: Path, runs: Path) -> bool:
     try:
         return any((runs / use["run"]).exists() for use in TeacherCache.open(folder).uses())
+    except Damaged:
+        return True  # who has read it is not known: it stays until it is named
     except UserError:
         return False
 
@@ -239,10 +258,18 @@ def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
     return flags
 
 
-def _folders(runs: Path, wanted: list[Recipe]) -> list[Path]:
+def _is_done(run: Run) -> bool:
+    """Whether nothing is left to be trained: a damaged run is trained again where it is."""
+    try:
+        return run.done and run.damage() is None
+    except Damaged:
+        return False
+
+
+def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
     """Of these recipes' runs, their teachers' first."""
     teachers = [own for one in wanted for own in one.of_teachers]
-    return list(dict.fromkeys(runs / one.name for one in [*teachers, *wanted]))
+    return list(dict.fromkeys(workspace.folder(one) for one in [*teachers, *wanted]))
 
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:

@@ -10,8 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tutelage.measure.measures import MEASURES, directions
+from tutelage.measure.statistics import how_little
+from tutelage.names import shown_in
 from tutelage.report import text
 from tutelage.report.table import PIPED_WIDTH, headed
+from tutelage.run import conditions
 from tutelage.study.compare import Compared, Comparison, Difference, comparison, groups
 
 VERDICTS = {"gain": "better", "loss": "worse", "none": "no difference shown", "few": "too few seeds for an interval"}
@@ -37,11 +40,10 @@ def print_comparison(compared: Comparison, console: Console) -> None:
     """Accuracies and what may be said of each difference, every measure, and the fields in which the recipes differ."""
     if not console.is_terminal:
         console = Console(file=console.file, width=PIPED_WIDTH, color_system=None)
+    compared = shown_in(compared)
     rows, places = compared["groups"], text.decimals(compared["images"])
     first = rows[0]["label"]
-    console.print(
-        f"on val of {compared['data']} ({compared['images']:,} images), epochs: {compared['epochs']}", highlight=False
-    )
+    console.print(Text(f"on val of {compared['data']} ({compared['images']:,} images), epochs: {compared['epochs']}"))
     console.print(_differences(rows, places))
     for line in [note for row in rows for note in _notes(row, first, places)]:
         console.print(Text(line), soft_wrap=not console.is_terminal)
@@ -49,6 +51,9 @@ def print_comparison(compared: Comparison, console: Console) -> None:
     console.print(_measures(rows, names, places))
     if better := directions(names):
         console.print(Text(better), soft_wrap=not console.is_terminal)
+    for line in (how_little(compared["images"]), *conditions.in_words(compared["conditions"])):
+        if line:
+            console.print(Text(line), soft_wrap=not console.is_terminal)
     console.print("they differ in", highlight=False)
     console.print(_fields(rows, compared["differences"]))
 

@@ -2,15 +2,20 @@
 
 import argparse
 import json
+import shlex
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tutelage import progress
 from tutelage.data import DATASETS, Data, index
+from tutelage.data.place import few
 from tutelage.errors import UserError, unknown
+from tutelage.names import printable, shown
 
 SHOWN = 10
 """Broken files and duplicates that are named on the screen; --json names all."""
@@ -29,11 +34,22 @@ def data_(arguments: list[str]) -> None:
         )
     parser = argparse.ArgumentParser("tutelage data check", description="Reads every image once; keeps what it found.")
     parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, or built-in name")
+    splits = "which folders are splits, where their names do not say it; none: all folders are classes"
+    parser.add_argument(
+        "--data.splits", "--splits", default="", metavar="train=A,val=B,test=C", dest="splits", help=splits
+    )
+    group = "what belongs together: a column of the table, or a pattern with one group in it on the path"
+    parser.add_argument("--data.group", "--group", default="", metavar="COLUMN|PATTERN", dest="group", help=group)
+    leak = "drop: training images with a copy in val or test are left out"
+    parser.add_argument(
+        "--data.on-leak", "--on-leak", default="say", choices=("say", "drop"), dest="on_leak", help=leak
+    )
     parser.add_argument("--val-share", type=float, default=Data.val_share, help="where there is no val split")
     parser.add_argument("--data-root", help="the folder of the built-in data sets")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     chosen = parser.parse_args(arguments[1:])
-    data = Data(chosen.name, val_share=chosen.val_share, on_bad="skip")
+    asked = {name: getattr(chosen, name) for name in ("val_share", "splits", "group", "on_leak")}
+    data = Data(chosen.name, on_bad="skip", **asked)
     told = look(data) if data.is_path else built_in(data, chosen.data_root)
     if chosen.json:
         print(json.dumps(told, indent=2))
@@ -47,10 +63,15 @@ def look(data: Data) -> dict[str, Any]:
     Raises:
         UserError: there is no such path, its layout is not known, or it cannot be split.
     """
-    from tutelage.data import photos, test_split
+    from tutelage.data import leaks, photos, test_split
 
+    index.of(data, compare_all=True)
     found = photos.sound(data)
-    parts = photos.pieces(found, data)._asdict() | {"test": test_split.positions(found, data)}
+    notes = photos.remarks(found)
+    try:
+        parts = photos.pieces(found, data)._asdict() | {"test": test_split.positions(found, data)}
+    except UserError as error:
+        raise UserError("\nnote: ".join((error.message, *notes)), error.hint) from None
     split = {i: name for name, positions in parts.items() for i in positions.tolist()}
     entries = [found.sound[i] for i in sorted(split)]
     of = [split[i] for i in sorted(split)]
@@ -58,11 +79,7 @@ def look(data: Data) -> dict[str, Any]:
     said = {entry.place.split for entry in entries} - {""}
     sides = sorted(min(entry.facts.width, entry.facts.height) for entry in entries)
 
-    def named(positions: tuple[int, ...] | list[int]) -> list[str]:
-        return [f"{of[i]} {place_in_words(entries[i].place)}" for i in positions]
-
-    same = index.duplicates(entries)
-    near = index.near_duplicates(entries)
+    leakage = leaks.found(found, *(parts[name].tolist() for name in ("train", "val", "test")))
     return {
         "name": data.name,
         "images": len(entries),
@@ -77,19 +94,52 @@ def look(data: Data) -> dict[str, Any]:
         "bytes": sum(entry.place.length or entry.place.bytes for entry in entries),
         "broken": {place_in_words(entry.place): entry.facts.broken for entry in found.broken},
         "left_out": dict(found.left_out.most_common()),
-        "duplicates": {
-            "groups": [named(group) for group in same],
-            "across_splits": [named(group) for group in same if len({of[i] for i in group}) > 1],
-            "of_different_classes": [
-                named(group) for group in same if len({entries[i].place.label for i in group}) > 1
-            ],
-        },
-        "near_duplicates": {
-            "pairs": len(near),
-            "across_splits": [named(pair) for pair in near if of[pair[0]] != of[pair[1]]],
-        },
+        "dropped": len(found.sound) - len(split),
+        "notes": [*notes, *photos.of_groups(found, data), *_absent(counts, found.classes), *_suggestion(found, data)],
+        **_copies(found, split),
+        "leakage": {"sentence": leaks.sentence(leakage), **leakage},
         "digest": found.digest,
     }
+
+
+def _copies(found: index.Index, split: dict[int, str]) -> dict[str, Any]:
+    """Images that are there more than once, and those that nearly are, by split and file."""
+    from tutelage.data import near
+
+    def named(positions: Iterable[int]) -> list[str]:
+        return [f"{split[i]} {place_in_words(found.sound[i].place)}" for i in positions]
+
+    def across(positions: Iterable[int]) -> bool:
+        return len({split[i] for i in positions}) > 1
+
+    same = [[i for i in group if i in split] for group in index.duplicates(found.sound)]
+    same = [group for group in same if len(group) > 1]
+    shown = [entry.facts.shown or entry.facts.sha for entry in found.sound]
+    alike = [pair for pair in near.pairs(found) if split.keys() >= set(pair) and shown[pair[0]] != shown[pair[1]]]
+    return {
+        "duplicates": {
+            "groups": [named(group) for group in same],
+            "across_splits": [named(group) for group in same if across(group)],
+            "of_different_classes": [
+                named(group) for group in same if len({found.sound[i].place.label for i in group}) > 1
+            ],
+        },
+        "near_duplicates": {"pairs": len(alike), "across_splits": [named(pair) for pair in alike if across(pair)]},
+    }
+
+
+def _suggestion(found: index.Index, data: Data) -> list[str]:
+    """What to type where photos seem to be of bursts and a split is carved."""
+    from tutelage.data import groups
+
+    given = {entry.place.split for entry in found.sound} >= {"val", "test"}
+    if data.group or given or not groups.by_counter(found.sound):
+        return []
+    command = shlex.join(["tutelage", "data", "check", data.name, "--data.group", groups.COUNTER])
+    return [
+        "most files differ from others of their class by a counter at the end alone, as photos of bursts do; a split "
+        f"that keeps them together: {command}"
+    ]
 
 
 def built_in(data: Data, root: str | None) -> dict[str, Any]:
@@ -98,7 +148,7 @@ def built_in(data: Data, root: str | None) -> dict[str, Any]:
     Raises:
         UserError: there is none of that name; files are missing or corrupt.
     """
-    from tutelage.data import load
+    from tutelage.data import leaks, load
 
     if data.name not in DATASETS:
         raise unknown("data set", data.name, DATASETS, "tutelage list datasets")
@@ -116,6 +166,7 @@ def built_in(data: Data, root: str | None) -> dict[str, Any]:
         "source": row.source,
         "files": "as published: their hashes were compared",
         "test": f"{row.test} images, not opened",
+        "leakage": {"sentence": leaks.sentence(None)},
         "digest": loaded.digest,
     }
 
@@ -127,16 +178,17 @@ def place_in_words(place: Any) -> str:
 
 def show(told: dict[str, Any], console: Console) -> None:
     """The facts as a person reads them."""
+    console.print(told["leakage"]["sentence"], markup=False, soft_wrap=True)
     parts = list(next(iter(told["classes"].values())))
     table = Table("class", *parts, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, counts in told["classes"].items():
-        table.add_row(name, *(f"{counts[part]:,}" for part in parts))
+        table.add_row(Text(shown(name)), *(f"{counts[part]:,}" for part in parts))
     table.add_row("all", *(f"{sum(c[part] for c in told['classes'].values()):,}" for part in parts), style="bold")
     console.print(table)
     for line in in_words(told):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def in_words(told: dict[str, Any]) -> list[str]:
@@ -152,13 +204,12 @@ def in_words(told: dict[str, Any]) -> list[str]:
     if "files" in told:
         return [*lines, f"files: {told['files']}", f"test: {told['test']}"]
     lines.append(f"formats {_list(told['formats'])}; modes {_list(told['modes'])}; {progress.size(told['bytes'])}")
+    if told["dropped"]:
+        lines.append(f"{told['dropped']:,} training images left out: val or test has a copy or near copy of them")
     for count, what in ((told["turned"], "turned as EXIF says"), (told["animated"], "animated: first frame")):
         if count:
             lines.append(f"{count:,} {what}")
-    if told["left_out"]:
-        lines.append(f"left out: {_list(told['left_out'])}")
-    lines += _warnings(told)
-    return lines
+    return [*lines, *(f"note: {line}" for line in told["notes"]), *_warnings(told)]
 
 
 def _warnings(told: dict[str, Any]) -> list[str]:
@@ -176,16 +227,22 @@ def _warnings(told: dict[str, Any]) -> list[str]:
         )
         lines += _few([" = ".join(group) for group in same["across_splits"]])
     if near["across_splits"]:
-        lines.append(
-            f"warning: {len(near['across_splits']):,} pairs in different splits look nearly the same; compare them"
-        )
+        lines.append(f"warning: {len(near['across_splits']):,} pairs in different splits are near copies; look at them")
         lines += _few([" ~ ".join(pair) for pair in near["across_splits"]])
+    if same["across_splits"] or near["across_splits"]:
+        lines.append("--data.on-leak drop takes those in training out of it")
     rest = len(same["groups"]) - len(same["across_splits"])
     if rest:
         lines.append(f"{rest:,} images are there more than once within a split")
     if not lines:
         lines.append("no broken files, no duplicates")
     return lines
+
+
+def _absent(counts: Counter[tuple[str, str]], classes: tuple[str, ...]) -> list[str]:
+    """A sentence for each split that lacks classes."""
+    lacking = {part: [name for name in classes if not counts[part, name]] for part in ("train", "val", "test")}
+    return [f"no image in {part} of {few(names)}" for part, names in lacking.items() if names]
 
 
 def _few(lines: list[str]) -> list[str]:

@@ -4,21 +4,53 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tutelage.errors import UserError
+from tutelage.names import printable, shown
 
 
 def export(arguments: list[str]) -> None:
     """A finished run's student as files, each measured by running it."""
     from tutelage import data
-    from tutelage.export import MAX_DROP, OFFER, environment, export
-    from tutelage.export.formats import FORMATS
+    from tutelage.edge import bytes as sizes
+    from tutelage.export import environment, export
     from tutelage.export.modelcard import write_model_card
     from tutelage.export.task import Micro
     from tutelage.run.folder import Run
     from tutelage.training.predictions import evaluate_run
+
+    chosen = _export_parser().parse_args(arguments)
+    if chosen.finish < 0:
+        raise UserError(f"--finish {chosen.finish}", "give a number of epochs, 1 or more")
+    if chosen.make_converters:
+        print(f"the converters' environment is in {environment.make()}")
+    if chosen.run is None:
+        if chosen.make_converters:
+            return
+        raise UserError("export needs a run's folder", "tutelage export runs/NAME")
+    flash, ram = (
+        None if value is None else sizes.parsed(value, f"--{name}")
+        for name, value in (("flash", chosen.flash), ("ram", chosen.ram))
+    )
+    micro = Micro(chosen.input, chosen.softmax, flash, ram)
+    run = Run.open(chosen.run)
+    names = tuple(name for name in chosen.format.split(",") if name)
+    dataset = data.load(run.recipe.data, chosen.data_root)
+    told = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
+    evaluate_run(run, dataset)
+    card = write_model_card(run)
+    print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
+    print(shown(f"in {run.path}, with card.json and {card.name}"))
+    for line in _what_was_found(told):
+        print(line)
+
+
+def _export_parser() -> argparse.ArgumentParser:
+    from tutelage.export import MAX_DROP
+    from tutelage.export.formats import FORMATS
 
     width = max(map(len, FORMATS))
     parser = argparse.ArgumentParser(
@@ -38,43 +70,24 @@ def export(arguments: list[str]) -> None:
     mcu.add_argument("--ram", metavar="SIZE", help="refuse a student whose tensor arena is larger: 96k")
     parser.add_argument("--make-converters", action="store_true", help="make the environment that litert and mcu need")
     parser.add_argument("--data-root", type=Path)
-    chosen = parser.parse_args(arguments)
-    if chosen.finish < 0:
-        raise UserError(f"--finish {chosen.finish}", "give a number of epochs, 1 or more")
-    if chosen.make_converters:
-        print(f"the converters' environment is in {environment.make()}")
-    if chosen.run is None:
-        if chosen.make_converters:
-            return
-        raise UserError("export needs a run's folder", "tutelage export runs/NAME")
-    micro = Micro(chosen.input, chosen.softmax, *(_bytes(chosen, name) for name in ("flash", "ram")))
-    run = Run.open(chosen.run)
-    names = tuple(name for name in chosen.format.split(",") if name)
-    dataset = data.load(run.recipe.data, chosen.data_root)
-    told = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
-    evaluate_run(run, dataset)
-    card = write_model_card(run)
-    print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
-    print(f"in {run.path}, with card.json and {card.name}")
+    return parser
+
+
+def _what_was_found(told: dict[str, Any]) -> Iterator[str]:
+    """What the table of exported files does not say: where 8 bits were measured, memory, finishing."""
+    from tutelage.export import OFFER
+    from tutelage.export.formats import FORMATS
+
+    if any(FORMATS[name].int8 for name in told):
+        one = next(iter(told.values()))
+        yield f"measured on {one['processor']}; 8-bit products by {', '.join(one['int8_instructions']) or 'unknown'}"
     for name, one in told.items():
-        _say(name, one, rounded=FORMATS[name].int8, offer=OFFER)
-
-
-def _bytes(chosen: argparse.Namespace, name: str) -> int | None:
-    from tutelage.edge.bytes import parsed
-
-    text = getattr(chosen, name)
-    return None if text is None else parsed(text, f"--{name}")
-
-
-def _say(name: str, one: dict[str, Any], *, rounded: bool, offer: float) -> None:
-    """What the table has no column for."""
-    if "flash_bytes" in one:
-        print(MICRO.format(**one))
-    if "finish" in one:
-        print("{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"]))
-    elif rounded and one["drop"] > offer:
-        print(f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits")
+        if "flash_bytes" in one:
+            yield MICRO.format(**one)
+        if "finish" in one:
+            yield "{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"])
+        elif FORMATS[name].int8 and one["drop"] > OFFER:
+            yield f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits"
 
 
 def predict(arguments: list[str]) -> None:
@@ -84,14 +97,14 @@ def predict(arguments: list[str]) -> None:
         description="What an exported student says of pictures. Needs onnxruntime, numpy and pillow; no torch.",
     )
     parser.add_argument("student", type=Path, help="an exported file, or a run's folder")
-    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("pictures", type=Path, nargs="+", help="files, or folders whose pictures are meant")
     parser.add_argument("--top", type=int, default=1, help="how many classes to name; default: 1")
     parser.add_argument("--json", action="store_true", help="as JSON")
     chosen = parser.parse_args(arguments)
     if chosen.top < 1:
         raise UserError(f"--top {chosen.top}", "give 1 or more")
     try:
-        from tutelage.edge.pixels import read_picture, softmax
+        from tutelage.edge.pixels import pictures_of, read_picture, softmax
         from tutelage.edge.runtimes import open_file
     except ModuleNotFoundError as error:
         raise UserError(f"predict needs {error.name}, not installed here", "pip install numpy pillow") from None
@@ -99,19 +112,20 @@ def predict(arguments: list[str]) -> None:
     student = open_file(path)
     card = student.card()
     told: list[dict[str, Any]] = []
-    for picture in chosen.pictures:
+    for picture in [file for given in chosen.pictures for file in pictures_of(given)]:
         try:
             shares = softmax(student.infer(read_picture(picture, card))[0])
         except UserError as error:
             told.append({"file": str(picture), "error": error.message})
             if not chosen.json:
-                print(f"error: {error.message}", file=sys.stderr)
+                print(printable(f"error: {error.message}"), file=sys.stderr)
             continue
         best = (-shares).argsort(kind="stable")[: chosen.top]
         top = [{"class": card.classes[i], "probability": round(float(shares[i]), 4)} for i in best]
         told.append({"file": str(picture), "top": top})
         if not chosen.json:
-            print(f"{picture}: " + ", ".join(f"{one['class']} {one['probability']:.1%}" for one in top))
+            named = ", ".join(f"{shown(str(one['class']))} {one['probability']:.1%}" for one in top)
+            print(f"{shown(str(picture))}: {named}")
     if chosen.json:
         print(json.dumps(told, indent=2))
     if any("error" in one for one in told):
@@ -173,14 +187,15 @@ Columns = dict[str, Any]
 LATENCY: Columns = {"ms an image p50, p90": lambda one: "{p50:.3f}, {p90:.3f}".format(**one["latency_ms"])}
 SIZE: Columns = {"size": lambda one: f"{one['bytes'] / 1e3:,.0f} kB"}
 MEMORY: Columns = {
-    "memory of the file": lambda one: f"{one['file_bytes'] / 1e6:.0f} MB",
-    "of its process": lambda one: f"{one['peak_bytes'] / 1e6:.0f} MB",
+    "memory of the file": lambda one: _megabytes(one["file_bytes"]),
+    "of its process": lambda one: _megabytes(one["peak_bytes"]),
 }
 EXPORTED: Columns = {
     "format": lambda one: one["name"],
     "file": lambda one: one["file"],
     **SIZE,
     "val top-1": lambda one: f"{one['val_top1']:.2%}",
+    "from files": lambda one: "{top1:.2%} of {images:,}".format(**one["from_files"]),
     "lost to PyTorch": lambda one: f"{100 * one['drop']:.2f} points",
     "same predictions": lambda one: f"{one['same_predictions']:.2%}",
     **LATENCY,
@@ -196,8 +211,12 @@ BENCHED: Columns = {
 }
 
 
+def _megabytes(count: int | None) -> str:
+    return "not measured" if count is None else f"{count / 1e6:.0f} MB"
+
+
 def table(columns: Columns, rows: list[dict[str, Any]]) -> list[str]:
     """A line of headings and one for each row, in columns."""
-    lines = [list(columns), *([cell(row) for cell in columns.values()] for row in rows)]
+    lines = [list(columns), *([shown(cell(row)) for cell in columns.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from tutelage.cli.tracking import Tracker
+from tutelage.data import DATASETS
 from tutelage.errors import UserError
 from tutelage.models import Model
 from tutelage.run import builtin, recipe
@@ -20,7 +21,7 @@ from tutelage.study.search import Search
 from tutelage.study.study import SEEDS
 
 RUNS = Path("runs")
-WEIGHTS = (".safetensors", ".pth", ".pt")
+WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin")
 PRETRAINED = ("timm:", "torchvision:", "hf-hub:")
 """Networks that come with weights for other classes: a new head is trained."""
 
@@ -54,6 +55,8 @@ class DistillFlags(TrainFlags):
     """Compare these methods at their defaults instead of the recipe's own."""
     name: str = ""
     """The name of the study's folder; empty: made from the recipe."""
+    force: bool = False
+    """Export the student also where it is no better than guessing, or worse than its baseline."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class TuneFlags(TrainFlags):
     """The closing study trains these methods, too, at their defaults."""
     name: str = ""
     """The name of the folders; empty: made from the recipe."""
+    force: bool = False
+    """Export the student also where it is no better than guessing, or worse than its baseline."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
@@ -82,7 +87,33 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
     rest, chosen = _shortcuts(arguments[len(named) :], chosen)
     settings = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
     prog = f"tutelage {verb} {' '.join(named)}"
-    return tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
+    try:
+        flags = tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
+    except UserError as error:
+        raise _with_its_flag(error, rest) from None
+    _check_weights(flags.recipe)
+    return flags
+
+
+def _with_its_flag(error: UserError, arguments: list[str]) -> UserError:
+    """A part of a recipe calls its fields "fit.epochs", wherever it stands: the name that was written."""
+    field = error.message.partition(" = ")[0]
+    written = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments if word[:2] == "--"}
+    longer = [name for name in written if name.endswith(f".{field}")]
+    if field in written or len(longer) != 1:
+        return error
+    return UserError(longer[0] + error.message.removeprefix(field), error.hint)
+
+
+def _check_weights(chosen: Recipe) -> None:
+    """Files of weights for other networks are refused before the images are looked at."""
+    row = DATASETS.get(chosen.data.name)
+    models = [chosen.student, *(spec.model for spec in chosen.taught_by)]
+    if any(Path(model.weights or "-").is_file() for model in models):
+        from tutelage.models.building import check_file
+
+        for model in models:
+            check_file(model, row.channels if row else 3)
 
 
 def with_method(chosen: Recipe, name: str) -> Recipe:
@@ -112,6 +143,8 @@ def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]
             )
         elif flag == "--teacher":
             teachers.append(_teacher(_one(flag, values), chosen, teachers))
+        elif flag == "--force" and not values:
+            rest.append((flag, ["True"]))
         else:
             rest.append((flag, values))
     if teachers:

@@ -1,15 +1,17 @@
 """Runs `tutelage push`, which uploads an exported student and its card to the Hugging Face hub, when asked to only."""
 
 import argparse
-import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tutelage import files
+from tutelage.cli.scrubbing import local_folders, scrubbed
+from tutelage.edge.card import check_exported
 from tutelage.errors import UserError
+from tutelage.models.delivered import check_student
+from tutelage.names import shown
 
 DELIVERED = ("README.md", "card.json", "recipe.json", "evaluation.json", "export.json")
 """Of a run's folder, beside the weights and what was exported (student*): no checkpoints, no logs, no lock."""
@@ -24,11 +26,12 @@ def push(arguments: list[str]) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say what would be uploaded")
     chosen = parser.parse_args(arguments)
     paths = delivered(chosen.run)
+    contents = scrubbed(paths, local_folders(chosen.run))
     if chosen.dry_run:
         for path in paths:
-            print(path)
+            print(shown(str(path)))
         return
-    print(upload(paths, chosen.repo_id, private=chosen.private))
+    print(upload(contents, chosen.repo_id, private=chosen.private))
 
 
 def delivered(run: Path) -> list[Path]:
@@ -41,11 +44,15 @@ def delivered(run: Path) -> list[Path]:
         raise UserError(f"{run} holds no run (no recipe.json)", "tutelage train RECIPE makes one")
     if not (run / "export.json").is_file() or not (run / "README.md").is_file():
         raise UserError(f"{run} has no exported student with its card", f"tutelage export {run} writes both")
-    return [run / name for name in DELIVERED if (run / name).is_file()] + sorted(run.glob("student*"))
+    students = sorted(run.glob("student*"))
+    for path in students:
+        check_student(path)
+        check_exported(path)
+    return [run / name for name in DELIVERED if (run / name).is_file()] + students
 
 
-def upload(paths: list[Path], repo_id: str, *, private: bool = False) -> str:
-    """One commit to a model repository; its address. $HF_ENDPOINT and the hub's own log-in are used.
+def upload(contents: dict[str, bytes], repo_id: str, *, private: bool = False) -> str:
+    """One commit of files, by name, to a model repository; its address. $HF_ENDPOINT and the hub's log-in are used.
 
     Raises:
         UserError: the hub cannot be reached, or refuses.
@@ -55,7 +62,7 @@ def upload(paths: list[Path], repo_id: str, *, private: bool = False) -> str:
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="tutelage")
     with _told(repo_id):
         api.create_repo(repo_id, private=private or None, exist_ok=True)
-        operations = [CommitOperationAdd(path.name, _content(path)) for path in paths]
+        operations = [CommitOperationAdd(name, content) for name, content in contents.items()]
         return str(api.create_commit(repo_id, operations, commit_message="Student and card by tutelage").commit_url)
 
 
@@ -81,10 +88,3 @@ def _told(repo_id: str) -> Generator[None]:
         raise UserError(
             f"the hub cannot be reached: {type(error).__name__}", "try again when there is a network"
         ) from None
-
-
-def _content(path: Path) -> bytes | str:
-    """A file as it is; of JSON files without the folders of this machine."""
-    if path.suffix != ".json":
-        return str(path)
-    return (json.dumps(files.without_folders(files.read_json(path)), indent=2) + "\n").encode()

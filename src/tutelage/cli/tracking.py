@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ def follow(tracker: str, runs: list[Path], ended: threading.Event) -> None:
 
 def _send_new(tracker: str, run: Path, opened: dict[Path, Sending]) -> None:
     marker = run / f"sent-{tracker}.json"
-    sent = files.read_json(marker)["lines"] if marker.exists() else 0
+    sent = sealed.read_json(marker)["lines"] if marker.exists() else 0
     lines = files.read_lines(run / "metrics.jsonl")
     if len(lines) <= sent:
         return
@@ -142,8 +142,8 @@ def _send_new(tracker: str, run: Path, opened: dict[Path, Sending]) -> None:
         opened[run] = TRACKERS[tracker](run)
     for step, of_step in groupby(lines[sent:], key=lambda line: line["step"]):
         opened[run].send(step, {f"{line['split']}/{line['name']}": line["value"] for line in of_step})
-    files.write_json(marker, {"lines": len(lines)})
+    sealed.write_json(marker, {"lines": len(lines)}, marker.name)
 
 
 def _config(run: Path) -> dict[str, Any]:
-    return files.without_folders(files.read_json(run / "recipe.json"))
+    return files.without_folders(sealed.read_json(run / "recipe.json"))

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,9 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.cli.braille import Curve, plot
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
+from tutelage.names import shown
 from tutelage.progress import duration
 
 LOOK_EVERY_S = 1.0
@@ -88,7 +90,7 @@ def watch(arguments: list[str]) -> None:
     except KeyboardInterrupt:
         return
     if (chosen.folder / "report.html").exists():
-        console.print(f"report: {chosen.folder / 'report.html'}")
+        console.print(Text(shown(f"report: {chosen.folder / 'report.html'}")))
 
 
 def find(folder: Path) -> list[Watched]:
@@ -98,15 +100,16 @@ def find(folder: Path) -> list[Watched]:
         UserError: the folder holds neither.
     """
     if (folder / "recipe.json").is_file():
-        return [_watched(files.read_json(folder / "recipe.json"), folder)]
+        return [_watched(sealed.read_json(folder / "recipe.json"), folder)]
     if not (folder / "study.json").is_file():
         hint = "tutelage train and tutelage distill make them in runs, or where --runs says"
         raise UserError(f"{folder} holds no run and no study", hint)
-    study = files.read_json(folder / "study.json")
+    study = sealed.read_json(folder / "study.json")
     # Named by what they hold, as every run is: a run of this study is one with the recipe that the study says.
     begun = {}
     for file in sorted(folder.parent.glob("*/recipe.json")):
-        begun[files.digest(files.read_json(file))] = file.parent
+        with suppress(Damaged):  # of another study, or named by training it
+            begun[files.digest(sealed.read_json(file))] = file.parent
     wanted = [recipe | {"seed": seed} for seed in study["seeds"] for recipe in study["recipes"]]
     return [_watched(recipe, begun.get(files.digest(recipe))) for recipe in wanted]
 
@@ -146,7 +149,7 @@ def _row(run: Watched, style: str) -> list[Text]:
         state = Text(f"last news {duration(silent)} ago", "dim")
     at = f"{steps[-1]:.1f} of {run.epochs}" if epochs else f"step {steps[-1]:.0f}" if steps else "-"
     return [
-        Text(run.method, style),
+        Text(shown(run.method), style),
         Text(str(run.seed)),
         Text(at),
         Text(f"{losses[-1]:.4g}" if losses else "-"),

@@ -6,9 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tutelage.data import splitnames
 from tutelage.errors import UserError
 
 if TYPE_CHECKING:
+    from tutelage.data.index import Index
     from tutelage.data.splits import DataSet
 
 PATHS = (".csv", ".tsv", ".parquet", ".tar")
@@ -34,6 +36,12 @@ class Data:
     """Photos that cannot be used: stop and name them, or leave them out."""
     unlabeled: str = ""
     """Photos: a folder of more images, of no known class, which the teacher answers; empty: none."""
+    splits: str = ""
+    """Photos: train=A,val=B,test=C where splits have unusual names; none: all folders are classes; empty: by name."""
+    group: str = ""
+    """Photos that go together, as bursts do: a column of the table, or a pattern with one group in it on the path."""
+    on_leak: Literal["say", "drop"] = "say"
+    """Photos: training images with a copy or near copy in val or test: say how many, or drop them from training."""
 
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
@@ -45,6 +53,12 @@ class Data:
             raise UserError(
                 f"data.unlabeled goes with a folder of photos, and data.name is {self.name}", "name a folder there too"
             )
+        splitnames.parsed(self.splits)
+        if self.splits and not self.is_path:
+            raise UserError(f"data.splits goes with photos, and data.name is {self.name}", "name a folder there")
+        if (self.group or self.on_leak != "say") and not self.is_path:
+            field = "group" if self.group else "on_leak"
+            raise UserError(f"data.{field} goes with photos, and data.name is {self.name}", "name a folder there")
         if not 0 < self.val_share < 1:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
@@ -55,20 +69,23 @@ class Data:
         """Whether the name is a path to images, and not of the built-in sets."""
         if self.name in DATASETS:
             return False
-        known = "/" in self.name or self.name.startswith("hf:") or self.name.endswith(PATHS)
+        known = "/" in self.name or self.name.startswith("hf:") or self.name.lower().endswith(PATHS)
         return known or Path(self.name).expanduser().is_dir()
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Its fields that differ from their default, without what changes no pixel; a path by what it holds."""
+        """Its fields that differ from their default, without what changes no pixel; a path by its images and splits."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
         if self.is_path:
             from tutelage.data import index
 
-            values["name"] = index.read(self.name).digest
+            told = index.of(self)
+            values["name"] = told.digest
+            if self.group or index.duplicates(told.sound):
+                values["group"] = _grouping(self, told)
             if self.unlabeled:
                 values["unlabeled"] = index.read(self.unlabeled, labelled=False).digest
-        return {name: value for name, value in values.items() if name not in ("keep", "on_bad")}
+        return {name: value for name, value in values.items() if value and name not in ("keep", "on_bad", "splits")}
 
     @property
     def labelled(self) -> "Data":
@@ -136,7 +153,7 @@ def load(data: Data, root: Path | str | None = None) -> "DataSet":
     """
     from tutelage.data import index
 
-    seen = index.read(data.name) if data.is_path else None  # another one where a file came, went or changed
+    seen = index.of(data) if data.is_path else None  # another one where a file came, went or changed
     more = index.read(data.unlabeled, labelled=False) if data.unlabeled else None
     return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"), (seen, more))
 
@@ -149,10 +166,19 @@ def _load(data: Data, root: Path | None, default_root: str | None, seen: object)
     return splits.load(data, root)
 
 
+def _grouping(data: Data, told: "Index") -> str:
+    """Names what keeps images of a path together where that changes its splits; empty: it does not."""
+    from tutelage import files
+    from tutelage.data import photos
+
+    of = photos.grouping(told, data)
+    return files.digest(list(of)) if of else ""
+
+
 def unlabeled_images(data: Data) -> int:
     """How many images without a label a data set has."""
     if not data.unlabeled:
         return 0
     from tutelage.data import index, photos
 
-    return len(photos.unlabeled(index.read(data.name), data))
+    return len(photos.unlabeled(index.of(data), data))

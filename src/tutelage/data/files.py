@@ -14,7 +14,7 @@ from tutelage.data import photo
 from tutelage.data.augment import Augment
 from tutelage.data.images import Addresses, Images, Views, workers_beside
 from tutelage.data.mixing import SHARE, beta, cutmix_box
-from tutelage.data.store import Photos
+from tutelage.data.store import Decoder, Photos
 
 _SCALE = 1 / 255
 
@@ -23,15 +23,24 @@ class FileImages(Images):
     """Photos and their labels; only what is asked for is decoded or read.
 
     Args:
-        photos: uint8 pixels by position.
+        photos: The pixels that views are made of, by position.
+        decoder: What a device sees of each photo, decoded anew.
         labels: Class numbers; -1: none.
-        side: Of what is shown, in pixels.
         content: Names the photos by what they hold.
+        squares: The same as of `decoder`, where they are kept.
     """
 
-    def __init__(self, photos: Photos, labels: Int64[Tensor, " N"], side: int, content: str):
-        self.photos, self.labels, self.content = photos, labels, content
-        self.shape = (3, side, side)
+    def __init__(
+        self,
+        photos: Photos,
+        decoder: Decoder,
+        labels: Int64[Tensor, " N"],
+        content: str,
+        squares: Photos | None = None,
+    ):
+        self.photos, self.decoder, self.labels, self.content = photos, decoder, labels, content
+        self.squares = squares or decoder
+        self.shape = (3, decoder.side, decoder.side)
 
     def to(self, device: torch.device | str) -> "FileImages":
         """The same photos, shown on another device; they are still made on the CPU."""
@@ -45,9 +54,8 @@ class FileImages(Images):
         return files.digest([self.content, self.shape, self.labels.tolist()])
 
     def plain(self, position: Int64[Tensor, " B"]) -> Float32[Tensor, "B C H W"]:
-        """The square in the middle of each photo, in [0, 1], stored channels last."""
-        side = self.shape[1]
-        return self._shown(torch.stack([photo.centred(self.photos(i), side) for i in position.tolist()]))
+        """What a device sees of each photo (`edge.pixels`), in [0, 1], stored channels last."""
+        return self._shown(torch.stack([self.squares(i) for i in position.tolist()]))
 
     def view(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], augment: Augment) -> Views:
         """Each photo under its address (augment.seed, sample, view): no other argument, batch or order matters.

@@ -104,7 +104,8 @@ class MemoryImages(Images):
 
         _, height, width = self.shape
         box = cutmix_box(draws, share, height, width)
-        area = box.sum((1, 2)).to(torch.float32) / (height * width)
+        # In float64, where CUDA's division (see _SCALE) is too close to a CPU's to show in float32.
+        area = (box.sum((1, 2)).double() / (height * width)).float()
         return Views(self._gather(torch.where(box, partner_places, places)), partner, area)
 
     def _places(

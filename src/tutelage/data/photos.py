@@ -1,7 +1,10 @@
 """Finds the splits of a path: those that it names, or pieces of each class; always the same for the same images."""
 
+import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,10 +13,12 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from tutelage import files
-from tutelage.data import Data, index, turnstile
+from tutelage.data import Data, groups, index, leaks, place, turnstile
 from tutelage.data.index import Entry, Index
-from tutelage.data.stratify import stratified_order
+from tutelage.data.stratify import stratified_order, whole_groups
 from tutelage.errors import UserError
+from tutelage.names import shown
+from tutelage.progress import counted
 
 if TYPE_CHECKING:
     from tutelage.data.files import FileImages
@@ -24,10 +29,6 @@ TEST_SHARE = 0.2
 """Of every class, set aside as the test split where there is none."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's: what photos are normalised by where the weights say nothing else."""
-
-
-INTERPOLATION = "bicubic"
-"""How the square in the middle of a photo is shrunk (`store.Decoder`)."""
 
 
 class Pieces(NamedTuple):
@@ -44,13 +45,49 @@ def sound(data: Data) -> Index:
     Raises:
         UserError: a file cannot be used, and data.on_bad is stop; fewer than two classes.
     """
-    told = index.read(data.name)
+    told = index.of(data)
     _refuse_broken(told, data, data.name)
+    if not told.sound:
+        first = told.broken[0]
+        raise UserError(
+            f"none of {len(told.broken):,} images of {data.name} can be used; the first is "
+            f"{shown(first.place.file)}: {first.facts.broken}",
+            "look at these files",
+        )
     if len(told.classes) < 2:
         raise UserError(
-            f"{data.name} has {len(told.classes)} class: {', '.join(told.classes)}", "give a folder for each class"
+            "\nnote: ".join((f"{data.name} has 1 class: {shown(told.classes[0])}", *told.notes)),
+            "give a folder for each class",
         )
     return told
+
+
+def remarks(told: Index) -> list[str]:
+    """What of a path is not used, and what was understood in a way that may surprise: a sentence each."""
+    scaled = Counter(entry.facts.bits for entry in told.sound if 0 < entry.facts.bits < 16)
+    said = list(told.notes)
+    if told.left_out:
+        endings = place.few(f"{ending} {count:,}" for ending, count in told.left_out.most_common())
+        said.append(f"left out: {endings}")
+    if scaled:
+        depths = place.few(f"{bits} bits {count:,}" for bits, count in sorted(scaled.items()))
+        said.append(
+            f"16-bit pictures whose values need fewer bits, scaled by these: {depths}; save them with 8 bits to choose"
+        )
+    return said
+
+
+def of_groups(told: Index, data: Data) -> list[str]:
+    """What is kept together, and where that has no effect: a sentence or none."""
+    if not data.group:
+        return []
+    of, single = groups.of_data(told, data), groups.alone(told, data)
+    said = f"data.group: {len(of):,} images in {len(set(of)):,} groups, none of which a carved split cuts"
+    if single:
+        said += f"; {counted(single, 'image')} in no group, each by itself"
+    if {entry.place.split for entry in told.sound} >= {"val", "test"}:
+        said += "; val and test are given, so nothing is carved"
+    return [said]
 
 
 def labels_of(entries: list[Entry], classes: tuple[str, ...]) -> Int64[Tensor, " N"]:
@@ -78,24 +115,55 @@ def set_aside(told: Index, data: Data) -> Int64[Tensor, " T"]:
     return _cut(told, data)[1]
 
 
+def grouping(told: Index, data: Data) -> tuple[int, ...]:
+    """The groups by which these images are split otherwise than without; empty: none is cut in two without, either.
+
+    What --data.group says counts always; copies count where a carved split would come between them.
+    """
+    of = groups.of_data(told, data)
+    if data.group:
+        return of
+    if len(set(of)) == len(of):
+        return ()
+    plain, grouped = _cut_by(told, data, ()), _cut_by(told, data, of)
+    return () if torch.equal(plain[1], grouped[1]) and torch.equal(plain[0].val, grouped[0].val) else of
+
+
+@lru_cache(maxsize=4)
 def _cut(told: Index, data: Data) -> tuple[Pieces, Tensor]:
-    """The pieces, and what is in none of them: the test split."""
+    """The pieces, and the test split."""
+    cut, test = _cut_by(told, data, groups.of_data(told, data))
+    if data.on_leak == "drop":
+        leaked = leaks.in_training(told, cut.train.tolist(), [*cut.val.tolist(), *test.tolist()])
+        kept = [i for i in cut.train.tolist() if i not in leaked]
+        cut = cut._replace(train=torch.tensor(kept, dtype=torch.int64))
+        _refuse_absent_classes(labels_of(told.sound, told.classes)[cut.train], told, data)
+    return cut, test
+
+
+def _cut_by(told: Index, data: Data, of: tuple[int, ...]) -> tuple[Pieces, Tensor]:
+    """The same, by groups that are kept whole; before any is dropped."""
     labels = labels_of(told.sound, told.classes)
+    numbers = torch.tensor(of or range(len(labels)), dtype=torch.int64)
     said = [entry.place.split for entry in told.sound]
-    of = {name: torch.tensor([i for i, s in enumerate(said) if s == name], dtype=torch.int64) for name in set(said)}
+    named = {name: torch.tensor([i for i, s in enumerate(said) if s == name], dtype=torch.int64) for name in set(said)}
     empty = torch.zeros(0, dtype=torch.int64)
-    train = torch.cat([of.get("train", empty), of.get("", empty)]).sort().values
-    test = of.get("test", empty)
+    train = torch.cat([named.get("train", empty), named.get("", empty)]).sort().values
+    test, val = named.get("test", empty), named.get("val", empty)
     if not len(test):
-        train, test = _carved(train, labels, TEST_SHARE, "test", told.classes)
-    val = of.get("val", empty)
+        train, test = _carved(train, labels, numbers, TEST_SHARE, "test")
     if not len(val):
-        train, val = _carved(train, labels, data.val_share, "val", told.classes)
-    missing = set(range(len(told.classes))) - set(labels[train].tolist())
+        train, val = _carved(train, labels, numbers, data.val_share, "val")
+    _refuse_absent_classes(labels[train], told, data)
+    return Pieces(train[stratified_order(labels[train], "part")], val), test
+
+
+def _refuse_absent_classes(trained: Tensor, told: Index, data: Data) -> None:
+    missing = set(range(len(told.classes))) - set(trained.tolist())
     if missing:
         names = ", ".join(told.classes[i] for i in sorted(missing))
-        raise UserError(f"no training image of {names} in {data.name}", "every class needs some in train")
-    return Pieces(train[stratified_order(labels[train], "part")], val), test
+        dropped = "; data.on_leak = drop took some away" if data.on_leak == "drop" else ""
+        raise UserError(f"no training image of {names} in {data.name}{dropped}", "every class needs some in train")
 
 
 def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
@@ -105,7 +173,18 @@ def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
         UserError: there are none, or too few of a class, or some cannot be used.
     """
     told = sound(data)
-    cut = pieces(told, data)
+    for line in remarks(told):
+        log.warning("%s", line)
+    for line in of_groups(told, data):
+        log.info("%s", line)
+    cut, test = _cut(told, data)
+    log.info(
+        "%s: %s images of %s classes (%s): train %s, val %s, test %s",
+        *(data.title, f"{len(told.sound):,}", len(told.classes), place.few(told.classes)),
+        *(f"{count:,}" for count in (len(cut.train), len(cut.val), len(test))),
+    )
+    if dropped := len(told.sound) - len(cut.train) - len(cut.val) - len(test):
+        log.info("%s training images left out: val or test has a copy or near copy of them", f"{dropped:,}")
     if data.part:
         if not len(told.classes) <= data.part <= len(cut.train):
             raise UserError(
@@ -128,6 +207,8 @@ def unlabeled(told: Index, data: Data) -> list[Entry]:
     known = {entry.facts.sha for entry in told.entries}
     more = index.read(data.unlabeled, labelled=False)
     _refuse_broken(more, data, data.unlabeled)
+    for line in remarks(more):
+        log.warning("%s: %s", data.unlabeled, line)
     new = [entry for entry in more.sound if entry.facts.sha not in known]
     root = more.root.absolute()
     return [entry._replace(place=entry.place._replace(file=str(root / entry.place.file))) for entry in new]
@@ -138,16 +219,19 @@ def images(
 ) -> "FileImages":
     """The images of one split, decoded where that is to be kept; `more` after them, with the label -1."""
     from tutelage.data.files import FileImages
-    from tutelage.data.store import Decoder, kept
+    from tutelage.data.store import VERSIONS, Decoder, kept
 
     side = data.size or told.size
     labelled = [told.sound[i] for i in positions.tolist()]
     entries = [*labelled, *more]
     labels = torch.cat([labels_of(labelled, told.classes), torch.full((len(more),), -1)])
-    decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, whole=split != "train")
-    photos = kept(decoder, data.keep, f"decoding {split}")
-    content = files.digest([entry.facts.sha for entry in entries])
-    return FileImages(photos, labels, side, content)
+    decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, "evaluation")
+    shown = [entry.facts.pixels for entry in entries]
+    if split == "train":
+        photos = kept(dataclasses.replace(decoder, purpose="training"), data.keep, "decoding train")
+        return FileImages(photos, decoder, labels, files.digest(shown))
+    squares = kept(decoder, data.keep, f"decoding {split}")
+    return FileImages(squares, decoder, labels, files.digest([VERSIONS["evaluation"], *shown]), squares)
 
 
 def _refuse_broken(told: Index, data: Data, name: str) -> None:
@@ -160,15 +244,21 @@ def _refuse_broken(told: Index, data: Data, name: str) -> None:
         )
 
 
-def _carved(
-    train: Tensor, labels: Tensor, share: float, purpose: str, classes: tuple[str, ...]
-) -> tuple[Tensor, Tensor]:
-    """What is left of a split, and what was set aside of it, both ascending."""
-    order = train[stratified_order(labels[train], purpose)]
-    aside = round(share * len(order))
-    if min(aside, len(order) - aside) < len(classes):
+def _carved(train: Tensor, labels: Tensor, groups: Tensor, share: float, purpose: str) -> tuple[Tensor, Tensor]:
+    """What is left of a split, and what was set aside of it, both ascending; without cutting a group in two."""
+    classes = len(labels.unique())
+    order = stratified_order(labels[train], purpose)
+    count = round(share * len(order))
+    aside = torch.zeros(len(train), dtype=torch.bool)
+    aside[order[:count]] = True
+    of = groups[train]
+    whole = not set(of[aside].tolist()) & set(of[~aside].tolist())
+    if not whole:
+        aside = whole_groups(labels[train], of, share, purpose)
+    if min(count, len(order) - count) < classes or not aside.any():
+        what = f"{len(order)} images of {classes} classes" + ("" if whole else f" in {len(of.unique())} groups")
         raise UserError(
-            f"{len(order)} images of {len(classes)} classes are too few to set {share:.0%} of them aside for {purpose}",
+            f"{what} are too few to set {share:.0%} of them aside for {purpose}",
             "add images of every class, or give folders train, val and test",
         )
-    return order[aside:].sort().values, order[:aside].sort().values
+    return train[~aside], train[aside]

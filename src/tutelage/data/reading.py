@@ -7,27 +7,21 @@ refused by name.
 
 import hashlib
 import io
-import warnings
+import math
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from tutelage.data.places import Place
+from tutelage import picture
+from tutelage.data.place import Place
 
-Image.init()
-FORMATS = [f for f in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000") if f in Image.OPEN]
-"""What Pillow may open; formats that start other programs (EPS) are not among them."""
-STEP = 4
-"""Of 255: brightness rises where it does by more; noise and compression do not."""
-STRUCTURE = 6
-"""Rises of an image that has a look at all."""
-DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
-"""Pillow's modes of one channel of more than 8 bits."""
-
-# Pillow warns from 89 million pixels, a large panorama, and refuses from 179 million.
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+PATIENCE_S = 10.0
+"""What decoding one file may take when it is looked at first."""
 
 
 class Facts(NamedTuple):
@@ -44,17 +38,31 @@ class Facts(NamedTuple):
     turned: bool = False
     """EXIF says that it has to be turned or mirrored."""
     frames: int = 1
-    look: str = ""
-    """128 bits in hexadecimal that images of the same look share; empty where the image has no structure."""
+    shown: str = ""
+    """Names its upright RGB pixels: the same for files of other bytes that show the same."""
     broken: str = ""
     """Why it cannot be used; empty: it can."""
+    bits: int = 0
+    """Of 16-bit grey: the bits that its values need, by which it is scaled to 8; 0: it has 8."""
+
+    @property
+    def pixels(self) -> str:
+        """Names what the picture shows: the file's bytes, and the rule for fewer than 16 bits where it was applied."""
+        return f"{self.sha}/{self.bits}" if 0 < self.bits < 16 else self.sha
 
 
 def content(root: Path, place: Place) -> bytes:
-    """The bytes of an image: a file's, or a part of a tar file's."""
+    """The bytes of an image: a file's, or a part of a tar file's.
+
+    Raises:
+        OSError: the file cannot be read, or is no plain file.
+    """
+    size = picture.plain_size(root / place.file, whole=not place.length)
+    if place.length < 0:
+        return b""
     with (root / place.file).open("rb") as file:
         file.seek(place.offset)
-        return file.read(place.length or -1)
+        return file.read(min(place.length or size, size, picture.LARGEST))
 
 
 def decoded(data: bytes, side: int = 0) -> Image.Image:
@@ -67,17 +75,7 @@ def decoded(data: bytes, side: int = 0) -> Image.Image:
     Raises:
         ValueError: it is not an image that can be shown; says why.
     """
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if side and image.format in ("JPEG", "MPO"):
-            image.draft(image.mode, (side, side))
-        image.load()
-    except Exception as error:  # a damaged file makes decoders raise anything
-        raise ValueError(_reason(error, data)) from None
-    if min(image.size) < 2:
-        raise ValueError(f"only {image.width} x {image.height} pixels")
-    ImageOps.exif_transpose(image, in_place=True)
-    return _rgb(image)
+    return _decoded(data, side)[0]
 
 
 def inspect(root: Path, place: Place) -> Facts:
@@ -86,42 +84,84 @@ def inspect(root: Path, place: Place) -> Facts:
         data = content(root, place)
     except OSError as error:
         return Facts("", broken=error.strerror or str(error))
+    except (MemoryError, ValueError, OverflowError) as error:
+        return Facts("", broken=_reason(error, b"-"))
     sha = hashlib.sha256(data).hexdigest()
+    return _in_time(lambda: _facts(sha, data)) or Facts(sha, broken=f"decoding takes more than {PATIENCE_S:g} s")
+
+
+def _facts(sha: str, data: bytes) -> Facts:
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=picture.FORMATS) as image:
             width, height = image.size
             mode, kind = image.mode, image.format or ""
             frames = 1 if kind == "MPO" else getattr(image, "n_frames", 1)  # MPO: a phone's second picture
-            turned = image.getexif().get(0x0112, 1) != 1
+            turned = image.getexif().get(picture.ORIENTATION, 1) != 1
     except Exception as error:
         return Facts(sha, broken=_reason(error, data))
     facts = Facts(sha, width, height, mode, kind, turned, frames)
     try:
-        return facts._replace(look=look(decoded(data, side=64)))
-    except ValueError as error:
-        return facts._replace(broken=str(error))
+        image, bits = _decoded(data, side=0)
+        return facts._replace(shown=_shown(image), bits=bits)
+    except Exception as error:
+        return facts._replace(broken=_reason(error, data))
 
 
-def look(image: Image.Image) -> str:
-    """Where brightness rises to the right (64 bits) and downwards (64 bits) on a grid of 9 x 9, in hexadecimal.
+def _in_time(work: Callable[[], Facts]) -> Facts | None:
+    """What `work` returns, or None where it takes more than `PATIENCE_S`; on a busy machine it has three times that.
 
-    The difference hash (Krawetz 2013) in both directions: another size, quality or a little colour leave it nearly
-    as it was.
+    A thread of its own is the least that bounds a decoder's time: pixel limits do not (a JPEG may have thousands of
+    scans), and processes would have to be started, fed and ended for every folder. Decoders let go of the interpreter
+    while they work, so waiting for one can end; one that is given up ends by itself, or with the process. Its own
+    processor time is looked at, so that a sound picture is not given up because others keep the machine busy.
     """
-    grid = np.asarray(image.convert("L").resize((9, 9), Image.Resampling.BOX), np.int16)
-    right, down = np.diff(grid, axis=1)[:8], np.diff(grid, axis=0)[:, :8]
-    rises = np.concatenate([right, down]) > STEP
-    return np.packbits(rises).tobytes().hex() if rises.sum() >= STRUCTURE else ""
+    found: list[Facts] = []
+    clock: list[int] = []
+
+    def run() -> None:
+        if hasattr(time, "pthread_getcpuclockid"):  # not on Windows
+            clock.append(time.pthread_getcpuclockid(threading.get_ident()))
+        found.append(work())
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    for _ in range(3):
+        thread.join(PATIENCE_S)
+        if not thread.is_alive() or _spent(clock) > PATIENCE_S / 2:
+            break
+    return found[0] if found else None
+
+
+def _spent(clock: list[int]) -> float:
+    """Seconds of processor time by a thread's clock; infinite where there is none."""
+    try:
+        return time.clock_gettime(clock[0])
+    except (IndexError, OSError):
+        return math.inf
+
+
+def _decoded(data: bytes, side: int) -> tuple[Image.Image, int]:
+    """Upright RGB, and the bits of 16-bit grey."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=picture.FORMATS)
+        if side and image.format in ("JPEG", "MPO"):
+            image.draft(image.mode, (side, side))
+        seen, bits = picture.shown(image)
+        if min(image.size) < 2:
+            raise ValueError(f"only {image.width} x {image.height} pixels")
+        return _rgb(seen), bits
+    except Exception as error:  # a damaged file makes decoders raise anything
+        raise ValueError(_reason(error, data)) from None
+
+
+def _shown(image: Image.Image) -> str:
+    """128 bits of SHA-256 of the size and the pixels, in hexadecimal."""
+    digest = hashlib.sha256(repr(image.size).encode())
+    digest.update(np.ascontiguousarray(np.asarray(image)).data)
+    return digest.hexdigest()[:32]
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode in DEEP:
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"{values.min()} to {values.max()} are more than 16 bits")
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise ValueError("floating-point pixels: their range is not known")
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
@@ -135,4 +175,4 @@ def _reason(error: Exception, data: bytes) -> str:
         return "not an image of a known format"
     if isinstance(error, Image.DecompressionBombError):
         return "more than 179 million pixels: a decompression bomb?"
-    return (" ".join(str(error).split()) or type(error).__name__)[:120]
+    return picture.reason(error)

@@ -15,6 +15,7 @@ from tutelage.data import DATASETS, Data, sources
 from tutelage.data.images import Images
 from tutelage.data.memory import MemoryImages
 from tutelage.data.stratify import stratified_order
+from tutelage.edge.card import PHOTOS
 from tutelage.errors import UserError
 
 
@@ -99,5 +100,5 @@ def _of_path(data: Data) -> DataSet:
         val_positions=cut.val,
         digest=files.digest({"images": train.digest, "positions": positions}),
         data=data,
-        interpolation=photos.INTERPOLATION,
+        interpolation=PHOTOS,
     )

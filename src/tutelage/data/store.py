@@ -1,15 +1,21 @@
 """Keeps decoded photos: shrunk uint8 pixels, in a memory-mapped file or in memory, or decoded anew each time.
 
-All three show the same pixels. A photo is kept with a margin for crops: its shorter side is 1.15 times what a view
-shows, its longer side at most twice that. What is only ever seen whole is kept as the square that is seen.
+All three show the same pixels. For training views a photo is kept with a margin for crops: its shorter side is 1.15
+times what a view shows, its longer side at most twice that. For evaluation it is what a device sees of it
+(`edge.pixels`).
 """
 
+import hashlib
+import io
+import logging
 import math
 import os
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -20,17 +26,22 @@ from PIL import __version__
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from tutelage import files, progress
+from tutelage import files, progress, sealed
 from tutelage.data import reading
 from tutelage.data.index import Entry, cache_folder
-from tutelage.errors import UserError
+from tutelage.edge.card import PHOTOS, Card
+from tutelage.edge.pixels import fitted, upright
+from tutelage.errors import Damaged, UserError
+
+log = logging.getLogger(__name__)
 
 MARGIN = 1.15
 LONGEST = 2.0
 """The longer side of a kept photo over its shorter one, at most; the middle is kept."""
-VERSION = 2
-"""Of the kept pixels: raise it when decoding changes."""
+VERSIONS = {"training": 2, "evaluation": 3}
+"""Of the kept pixels: raise one when its decoding changes."""
 Keep = Literal["file", "memory", "none"]
+Purpose = Literal["training", "evaluation"]
 
 
 class Photos(ABC):
@@ -49,33 +60,45 @@ class Decoder(Photos):
     entries: tuple[Entry, ...]
     side: int
     """Of the views, in pixels."""
-    whole: bool
-    """Only ever seen whole: the square in the middle."""
+    purpose: Purpose
+    """Training views, or evaluation: the square that a device sees."""
 
     def __call__(self, position: int) -> Tensor:
         return self.pixels(self.entries[position])
 
+    def file(self, position: int) -> bytes:
+        """A photo's file as it is."""
+        return reading.content(self.root, self.entries[position].place)
+
     def pixels(self, entry: Entry) -> Tensor:
-        """uint8 [3, height, width], shrunk; never enlarged.
+        """uint8 [3, height, width].
 
         Raises:
             UserError: the file has changed since it was read first.
         """
-        short = self.side if self.whole else math.ceil(MARGIN * self.side)
         try:
-            image = reading.decoded(reading.content(self.root, entry.place), short)
-        except (OSError, ValueError) as error:
+            data = reading.content(self.root, entry.place)
+            if hashlib.sha256(data).hexdigest() != entry.facts.sha:
+                raise ValueError("it is another picture now")
+            if self.purpose == "training":
+                return self._with_margin(data)
+            return _tensor(fitted(upright(io.BytesIO(data), 3), Card((), (3, self.side, self.side), PHOTOS)))
+        except Exception as error:  # a damaged file makes decoders raise anything
             raise UserError(
                 f"{entry.place.file} could be read before, and cannot now: {error}", "tutelage data check reads it anew"
             ) from None
+
+    def _with_margin(self, data: bytes) -> Tensor:
+        """Shrunk; never enlarged."""
+        short = math.ceil(MARGIN * self.side)
+        image = reading.decoded(data, short)
         pixels = _tensor(np.asarray(image))
-        longest = 1.0 if self.whole else LONGEST
-        top, left = (max(0, side - round(min(image.size) * longest)) // 2 for side in pixels.shape[1:])
+        top, left = (max(0, side - round(min(image.size) * LONGEST)) // 2 for side in pixels.shape[1:])
         pixels = pixels[:, top : image.height - top, left : image.width - left]
         height, width = pixels.shape[1:]
         shrink = short / min(height, width)
         if shrink < 1:
-            size = [short, short] if self.whole else [max(short, round(side * shrink)) for side in (height, width)]
+            size = [max(short, round(side * shrink)) for side in (height, width)]
             # In a quarter of Pillow's time.
             pixels = F.resize(pixels, size, F.InterpolationMode.BICUBIC, antialias=True)
         return pixels
@@ -83,8 +106,9 @@ class Decoder(Photos):
     @property
     def digest(self) -> str:
         """Of everything the pixels depend on."""
-        shas = [entry.facts.sha for entry in self.entries]
-        return files.digest([VERSION, __version__, torch.__version__, self.side, self.whole, shas])
+        shown = [entry.facts.pixels for entry in self.entries]
+        whole = self.purpose == "evaluation"
+        return files.digest([VERSIONS[self.purpose], __version__, torch.__version__, self.side, whole, shown])
 
 
 @dataclass(frozen=True)
@@ -97,12 +121,34 @@ class Kept(Photos):
     """(height, width) of each photo."""
     starts: np.ndarray
     """Where each photo begins."""
+    sums: np.ndarray | None = None
+    """CRC-32 of each photo's bytes, compared when a process first reads it; None: not known, or only in memory."""
+    decoder: Decoder | None = None
+    """Decodes a damaged photo again."""
+    seen: set[int] = field(default_factory=set, compare=False)
+    """Positions whose sums were compared."""
 
     def __call__(self, position: int) -> Tensor:
         height, width = self.shapes[position].tolist()
         start = int(self.starts[position])
         flat = self.pixels if isinstance(self.pixels, np.ndarray) else _mapped(self.pixels)
-        return _tensor(flat[start : start + height * width * 3].reshape(height, width, 3))
+        own = flat[start : start + height * width * 3]
+        if self.sums is not None and position not in self.seen:
+            if zlib.crc32(own.data) != self.sums[position]:
+                own = self._mended(position, start)
+            self.seen.add(position)
+        return _tensor(own.reshape(height, width, 3))
+
+    def _mended(self, position: int, start: int) -> np.ndarray:
+        """The bytes of a damaged photo, decoded again, and written again where they were."""
+        assert self.decoder is not None
+        assert isinstance(self.pixels, Path)
+        log.warning("%s is damaged: photo %d is not as it was written; it is decoded again", self.pixels, position)
+        own = _flat(self.decoder(position))
+        with suppress(OSError), self.pixels.open("r+b") as file:
+            file.seek(start)
+            file.write(own.tobytes())
+        return own
 
 
 def kept(decoder: Decoder, keep: Keep, what: str) -> Photos:
@@ -119,9 +165,40 @@ def kept(decoder: Decoder, keep: Keep, what: str) -> Photos:
         parts = list(_decode(decoder, what))
         return _laid_out(np.concatenate([part.ravel() for part in parts]), [part.shape[:2] for part in parts])
     folder = cache_folder() / f"pixels-{decoder.digest[:16]}"
-    if not folder.exists():
-        _write(folder, decoder, what)
-    return _laid_out(folder / "pixels.bin", np.load(folder / "shapes.npy", allow_pickle=False))
+    files.sweep(folder.parent, ".pixels-*")
+    if folder.exists():
+        try:
+            return _opened(folder, decoder)
+        except Damaged as damaged:
+            log.warning("%s; the photos are decoded again", damaged.message)
+            with suppress(FileNotFoundError):
+                files.remove_folder(folder)
+    _write(folder, decoder, what)
+    return _opened(folder, decoder)
+
+
+def _opened(folder: Path, decoder: Decoder) -> Photos:
+    """The photos of a folder, whose bytes are compared with their checksums when they are read.
+
+    Raises:
+        Damaged: shapes.npy is not as it was written, or pixels.bin is shorter or longer.
+    """
+    shapes, pixels = folder / "shapes.npy", folder / "pixels.bin"
+    sealed.check(shapes, _what(folder), required=False)
+    try:
+        rows = np.load(shapes, allow_pickle=False)
+        photos = _laid_out(pixels, rows[:, :2])
+        photos = replace(photos, decoder=decoder, sums=rows[:, 2] if rows.shape[1] > 2 else None)
+    except (ValueError, OSError, EOFError, IndexError) as error:
+        raise Damaged.of(shapes, f"it cannot be read ({error})") from None
+    size = int(photos.shapes.prod(1).sum()) * 3
+    if not pixels.is_file() or pixels.stat().st_size != size:
+        raise Damaged.of(pixels, f"it does not have the {size:,} bytes that its photos take")
+    return photos
+
+
+def _what(folder: Path) -> str:
+    return f"{folder.name}/shapes.npy"
 
 
 def _write(folder: Path, decoder: Decoder, what: str) -> None:
@@ -131,8 +208,10 @@ def _write(folder: Path, decoder: Decoder, what: str) -> None:
             with (beside / "pixels.bin").open("wb") as file:
                 for part in _decode(decoder, what):
                     file.write(part.tobytes())
-                    shapes.append(part.shape[:2])
-            np.save(beside / "shapes.npy", np.array(shapes), allow_pickle=False)
+                    shapes.append((*part.shape[:2], zlib.crc32(part.data)))
+            buffer = io.BytesIO()
+            np.save(buffer, np.array(shapes, np.int64), allow_pickle=False)
+            sealed.write_bytes(beside / "shapes.npy", buffer.getvalue(), _what(folder))
     except OSError as error:
         if folder.exists():  # another process was quicker, with the same bytes
             return
@@ -149,7 +228,7 @@ def _decode(decoder: Decoder, what: str) -> Iterator[np.ndarray]:
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress.advancing(what, len(decoder.entries)) as advance:
         for first in range(0, len(decoder.entries), 1024):  # so that not all of them wait in memory
             for part in pool.map(decoder.pixels, decoder.entries[first : first + 1024]):
-                yield part.permute(1, 2, 0).contiguous().numpy()
+                yield _flat(part).reshape(*part.shape[1:], 3)
                 advance(1)
 
 
@@ -159,9 +238,19 @@ def _laid_out(pixels: Path | np.ndarray, shapes: Iterable[tuple[int, int]] | np.
     return Kept(pixels, sides, np.concatenate([[0], ends[:-1]]).astype(np.int64))
 
 
-@lru_cache(maxsize=16)
 def _mapped(path: Path) -> np.ndarray:
+    return _mapped_as(path, path.stat().st_ino)
+
+
+@lru_cache(maxsize=16)
+def _mapped_as(path: Path, inode: int) -> np.ndarray:
+    """By inode: a folder that was removed and written again is another file of the same name."""
     return np.memmap(path, np.uint8, mode="r")
+
+
+def _flat(photo: Tensor) -> np.ndarray:
+    """A photo's bytes as they are kept: row by row, three a pixel."""
+    return photo.permute(1, 2, 0).contiguous().numpy().ravel()
 
 
 def _tensor(pixels: np.ndarray) -> Tensor:

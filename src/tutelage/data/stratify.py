@@ -1,10 +1,16 @@
 """Orders a labelled set so that every beginning of it is a fair sample: splits and parts are pieces of that order."""
 
+import math
+from collections import Counter
+
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from tutelage import rng
+
+ORDERS = 16
+"""In which groups are tried."""
 
 
 def stratified_order(labels: Int64[Tensor, " N"], purpose: str) -> Int64[Tensor, " N"]:
@@ -21,3 +27,62 @@ def stratified_order(labels: Int64[Tensor, " N"], purpose: str) -> Int64[Tensor,
         place[members] = (rank.double() + 0.5) / len(members)
     by_key = torch.argsort(key)
     return by_key[torch.argsort(place[by_key], stable=True)]
+
+
+def whole_groups(
+    labels: Int64[Tensor, " N"], groups: Int64[Tensor, " N"], share: float, purpose: str
+) -> Bool[Tensor, " N"]:
+    """Which images are set aside so that every group is whole, and each class gives about `share` of its images.
+
+    Groups come in an order fixed by `purpose`; each is set aside where that brings the classes nearer to their shares.
+    The best of `ORDERS` orders is taken. A class of two groups or more has one on either side.
+
+    Args:
+        labels: Class numbers.
+        groups: Equal numbers belong together.
+        share: Of the images, above 0 and below 1.
+        purpose: Names the draw.
+    """
+    sizes = groups.unique(return_counts=True)[1].tolist()
+    members = [part.tolist() for part in torch.argsort(groups, stable=True).split(sizes)]
+    counts = [Counter(labels[part].tolist()) for part in members]
+    wanted = {label: share * count for label, count in Counter(labels.tolist()).items()}
+    best: tuple[float, list[int]] = (math.inf, [])
+    first = torch.tensor([part[0] for part in members])
+    for attempt in range(ORDERS):
+        order = torch.argsort(rng.key(attempt, purpose, first)).tolist()
+        chosen, taken = _filled(counts, order, wanted)
+        left = sum((taken[label] - wanted[label]) ** 2 / wanted[label] for label in wanted)
+        if left < best[0]:
+            best = (left, chosen)
+        if all(abs(taken[label] - wanted[label]) <= 0.5 for label in wanted):
+            break
+    aside = torch.zeros(len(labels), dtype=torch.bool)
+    aside[[image for group in best[1] for image in members[group]]] = True
+    return aside
+
+
+def _filled(counts: list[Counter[int]], order: list[int], wanted: dict[int, float]) -> tuple[list[int], Counter[int]]:
+    """The groups that are set aside, taken in this order, and their images by class."""
+    taken: Counter[int] = Counter()
+    groups_left = Counter(label for of_group in counts for label in of_group)
+    chosen = []
+
+    def may_go(group: int) -> bool:
+        return all(groups_left[label] > 1 for label in counts[group])
+
+    def take(group: int) -> None:
+        chosen.append(group)
+        taken.update(counts[group])
+        groups_left.subtract(counts[group].keys())
+
+    for group in order:
+        change = sum(n * (n + 2 * (taken[k] - wanted[k])) / wanted[k] for k, n in counts[group].items())
+        if change < 0 and may_go(group):
+            take(group)
+    if any(not taken[label] for label in wanted):  # of a few large groups the smallest
+        rest = set(chosen)
+        for group in sorted((g for g in order if g not in rest), key=lambda g: counts[g].total()):
+            if any(not taken[label] for label in counts[group]) and may_go(group):
+                take(group)
+    return chosen, taken

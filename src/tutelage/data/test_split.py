@@ -7,18 +7,19 @@ a training run, a search or a check the door stays shut (`turnstile`).
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxtyping import Int64
 from torch import Tensor
 
-from tutelage import files
-from tutelage.data import Data, sources, turnstile
+from tutelage import files, sealed
+from tutelage.data import Data, leaks, sources, turnstile
 from tutelage.data.images import Images
 from tutelage.data.index import Index
+from tutelage.data.leaks import Leakage
 from tutelage.data.memory import MemoryImages
 from tutelage.data.splits import DataSet
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 
 
 def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Images:
@@ -38,8 +39,11 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
         if not reason.strip():
             raise UserError("the test split opens on the record only, and the reason is empty", "say why it is opened")
         opening = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "run": run, "reason": reason}
+        opening |= {"data": dataset.data.title, "split": _split(dataset)}
         try:
-            files.append_line(ledger, opening)
+            sealed.append_lines(ledger, [opening], ledger.name)
+        except Damaged as damaged:
+            raise _no_ledger(damaged) from None
         except OSError as error:
             raise UserError(
                 f"cannot record the opening of the test split in {ledger}: {error}", "make it writable"
@@ -54,8 +58,46 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
 
 
 def openings(ledger: Path) -> list[dict[str, Any]]:
-    """Every opening so far, oldest first: {"time", "run", "reason"}."""
-    return files.read_lines(ledger)
+    """Every opening so far, of any data set, oldest first: {"time", "run", "reason", "data", "split"}."""
+    try:
+        return sealed.read_lines(ledger, ledger.name)
+    except Damaged as damaged:
+        raise _no_ledger(damaged) from None
+
+
+class Openings(NamedTuple):
+    """Lines of a ledger, oldest first."""
+
+    known: list[dict[str, Any]]
+    """Of one test split."""
+    unnamed: list[dict[str, Any]]
+    """Older lines, which do not say of which data set they are: any of them may be of that split."""
+
+
+def openings_of(dataset: DataSet, ledger: Path) -> Openings:
+    """Every opening so far of a data set's test split, and those that may have been.
+
+    Raises:
+        UserError: as for `positions`.
+    """
+    with turnstile.passing(_caller()):
+        split = _split(dataset)
+    lines = openings(ledger)
+    known = [line for line in lines if line.get("split") == split]
+    return Openings(known, [line for line in lines if "split" not in line])
+
+
+def _split(dataset: DataSet) -> str:
+    """What a test split is known by: a built-in one by its name, photos by their contents, wherever they are.
+
+    It is the same for every part of the training images, and for every size that photos are shown in.
+    """
+    if not dataset.data.is_path:
+        return dataset.name
+    from tutelage.data import photos
+
+    found = photos.sound(dataset.data)
+    return files.digest(sorted(found.sound[i].facts.sha for i in photos.set_aside(found, dataset.data).tolist()))
 
 
 def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:
@@ -68,6 +110,31 @@ def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:
 
     with turnstile.passing(_caller()):
         return photos.set_aside(found, data)
+
+
+def _no_ledger(damaged: Damaged) -> Damaged:
+    return Damaged.of(
+        damaged.path,
+        damaged.reason,
+        "it counts how often test was opened: put back a copy; without one, remove it, and it counts from now on",
+    )
+
+
+def leakage(data: Data) -> Leakage | None:
+    """How many images of val and test have a copy or a near copy in training; None for a built-in set.
+
+    Photos are decoded small to be compared, and no answer is measured on them: this is no opening.
+
+    Raises:
+        UserError: as for `open_test`; some images cannot be used, or a split would lack a class.
+    """
+    if not data.is_path:
+        return None
+    from tutelage.data import photos
+
+    found = photos.sound(data)
+    cut = photos.pieces(found, data)
+    return leaks.found(found, cut.train.tolist(), cut.val.tolist(), positions(found, data).tolist())
 
 
 def _caller() -> str:

@@ -10,13 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutelage.errors import UserError
+from tutelage import files, sealed
+from tutelage.errors import Damaged, UserError
 
 KEY = "tutelage"
 BESIDE = "card.json"
+EXPORTED = "export.json"
+"""Says what each exported file is worth, and its SHA-256."""
+AGAIN = "tutelage export RUN writes it again"
 LARGEST = 1 << 22
 """Bytes of a card inside a file: one of ten thousand classes has some hundred thousand."""
 INTERPOLATIONS = ("bilinear", "bicubic")
+PHOTOS = "bicubic"
+"""How photos are resized that come in many sizes."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,30 @@ def beside(path: Path) -> Card:
             f"{path} does not say its classes and its input's size, and there is no {BESIDE} beside it",
             f"copy {BESIDE} from the run's folder to the file, or export it with tutelage export RUN",
         )
-    return Card.of(parsed(card.read_text(encoding="utf-8"), str(card)), str(card))
+    return Card.of(sealed.read_json(card), str(card))
+
+
+def check_exported(path: Path) -> None:
+    """Compares a file, and what belongs to it, with what export.json beside it says; nothing where there is none.
+
+    Raises:
+        Damaged: one of them is not as it was exported.
+    """
+    told = path.parent / EXPORTED
+    if not told.is_file():
+        return
+    for of in sealed.read_json(told).values():
+        if isinstance(of, dict) and of.get("file") == path.name:
+            for file, digest in of.get("sha256", {}).items():
+                compare(path.parent / file, digest)
+
+
+def compare(path: Path, digest: str) -> None:
+    """Raises Damaged where an exported file is gone, or has another SHA-256."""
+    if not path.is_file():
+        raise Damaged.of(path, "it is gone", AGAIN)
+    if files.file_digest(path) != digest:
+        raise Damaged.of(path, f"its checksum is not the one in {EXPORTED}", AGAIN)
 
 
 def parsed(text: str, where: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from tutelage.edge import kinds
+from tutelage.edge import card, kinds
 from tutelage.edge.card import Card
 from tutelage.errors import UserError
 
@@ -73,6 +73,7 @@ def open_file(path: Path) -> Opened:
         raise UserError(f"{path} is of no kind that can be run", f"known: {', '.join(KINDS)}")
     if not path.is_file():
         raise UserError(f"there is no file {path}", "tutelage export RUN writes one")
+    card.check_exported(path)
     kind = kind_of(path)
     try:
         return kind.open(path)

@@ -37,8 +37,9 @@ class Worker:
         words = [sys.executable, "-m", "tutelage.edge.worker", str(path), *map(str, shape)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        self.memory: dict[str, int] = self._answer()
-        """`peak_bytes` of the process at batch 1, and `file_bytes`, its part that was not there before the file."""
+        self.memory: dict[str, int | None] = self._answer()
+        """`peak_bytes` of the process at batch 1, and `file_bytes`, its part that was not there before the file; None
+        where the system does not tell."""
 
     def ask(self, do: str, **more: Any) -> Any:
         """What a request is answered with."""
@@ -76,7 +77,8 @@ def main(path: Path, shape: tuple[int, ...]) -> None:
     for _ in range(WARM_UP):
         infer(image)
     peak = _memory("VmHWM")
-    print(json.dumps({"peak_bytes": peak, "file_bytes": max(0, peak - before)}), flush=True)
+    of_file = None if peak is None or before is None else max(0, peak - before)
+    print(json.dumps({"peak_bytes": peak, "file_bytes": of_file}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
         told: Any
@@ -107,8 +109,8 @@ def _throughput(infer: Infer, images: np.ndarray, seconds: float) -> float:
     return done / (time.perf_counter() - begun)
 
 
-def _memory(name: str) -> int:
-    """Bytes of this process: VmRSS (now) or VmHWM (the most so far).
+def _memory(name: str) -> int | None:
+    """Bytes of this process: VmRSS (now) or VmHWM (the most so far); None on Windows.
 
     Not getrusage's ru_maxrss on Linux: a child inherits its parent's.
     """
@@ -116,8 +118,10 @@ def _memory(name: str) -> int:
     if status.exists():
         (line,) = (line for line in status.read_text().splitlines() if line.startswith(name))
         return int(line.split()[1]) * 1024
-    import resource
-
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if platform.system() == "Darwin" else most * 1024
 

@@ -4,6 +4,7 @@ A file appears only after it was run on val and found as accurate as it has to b
 """
 
 import dataclasses
+import logging
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +15,8 @@ from torch import nn
 from tutelage import files
 from tutelage.data.splits import DataSet
 from tutelage.edge import card
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
+from tutelage.export.doubt import doubt, keep
 from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
 from tutelage.export.onnx_files import quiet
@@ -23,8 +25,12 @@ from tutelage.run.folder import Run
 from tutelage.training.predictions import on_val
 from tutelage.training.student import load_student
 
+log = logging.getLogger(__name__)
+
 TOLERANCE = 0.001
 """By how much a float file's val accuracy may differ from PyTorch's: 0.1 points."""
+APART = 0.001
+"""By how much any file's accuracy on picture files may differ from its own on the pixels that training saw."""
 OFFER = 0.005
 """An int8 file that loses more is offered a finish: half a point."""
 MAX_DROP = 0.01
@@ -44,9 +50,10 @@ def export(
 
     Args:
         run: Its folder takes the files.
-        dataset: Its data: int8 is calibrated on training views, everything is measured on val.
+        dataset: Its data: int8 is calibrated on training images, everything is measured on val.
         formats: Names of FORMATS.
-        force: Keep an int8 file that loses more than `MAX_DROP`.
+        force: Hand over a student that is no better than guessing or worse than its baseline, and keep an int8 file
+            that loses more than `MAX_DROP`.
         finish: Epochs of a last distillation in 8 bits, for int8 files alone; kept where it helps on val.
         micro: Of the format mcu.
 
@@ -55,24 +62,54 @@ def export(
         with it as `before` and `after`.
 
     Raises:
-        UserError: the run is not finished; an unknown format, or one whose packages are not installed; a file whose
-            accuracy on val is not PyTorch's, or that loses too much: it is not kept.
+        UserError: the run is not finished; its student is not worth handing over; an unknown format, or one
+            whose packages are not installed; a file whose accuracy on val is not PyTorch's, that loses too much, or
+            that answers val's picture files otherwise: it is not kept.
     """
     rows = chosen(formats)
-    task = dataclasses.replace(task_of(run, dataset), micro=micro)
-    files.write_json(run.path / card.BESIDE, run.result("card") | task.card)
+    why = doubt(run, dataset)
+    if why and not force:
+        raise UserError(
+            f"{run.path.name} is not handed over: {why}",
+            "train it longer or otherwise, or on more images; --force exports it, and its card says this",
+        )
+    task = task_of(run, dataset, micro)
+    with files.locked(run.path / "lock") as alone:
+        if alone:
+            files.sweep(run.path)
+    keep(run, why)
+    run.keep("card", run.result("card") | task.card)
     told = {}
     for name, row in rows.items():
         longer = None
         if finish and row.int8:
             longer = finish, lambda: finished(run, dataset, task, finish)
         told[name] = export_file(task, name, row, run.path, force=force, longer=longer)
-        before = {other: value for other, value in (run.result("export") or {}).items() if other in FORMATS}
-        files.write_json(run.path / "export.json", before | {name: told[name]})
+        run.keep("export", exported(run) | {name: told[name]})
     return told
 
 
-def task_of(run: Run, dataset: DataSet) -> Task:
+def exported(run: Run) -> dict[str, Any]:
+    """What export.json says of a run's exported files, of those that are as they were written; others are named."""
+    try:
+        # Where training had to write the card again, it knows nothing of exported files.
+        whole = "normalisation" in (run.result("card") or {})
+        found = {name: of for name, of in (run.result("export") or {}).items() if whole and name in FORMATS}
+    except Damaged as damaged:
+        log.warning("%s; export again what it told of", damaged.message)
+        return {}
+    sound = {}
+    for name, of in found.items():
+        try:
+            for file, digest in of.get("sha256", {}).items():
+                card.compare(run.path / file, digest)
+            sound[name] = of
+        except Damaged as damaged:
+            log.warning("%s; %s", damaged.message, damaged.hint)
+    return sound
+
+
+def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
     """What a finished run has to export.
 
     Raises:
@@ -89,8 +126,7 @@ def task_of(run: Run, dataset: DataSet) -> Task:
         "normalisation": "inside the file",
         "weights_sha256": told["weights_sha256"],
     }
-    unmixed = dataclasses.replace(run.recipe.augment, mix="none", cutout=0)
-    return Task(load_student(run, dataset), dataset, unmixed, said, on_val(run, dataset).logits)
+    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits, micro)
 
 
 def export_file(
@@ -130,7 +166,9 @@ def export_file(
         _good_enough(name, row, told, force=force)
         # What belongs to the file goes first, so that the file never stands without it.
         parts = [part for part in path.parent.rglob("*") if part.is_file()]
-        for part in sorted(parts, key=lambda part: part == path):
+        parts.sort(key=lambda part: part == path)
+        told["sha256"] = {str(part.relative_to(path.parent).as_posix()): files.file_digest(part) for part in parts}
+        for part in parts:
             with files.appearing(folder / part.relative_to(path.parent)) as beside:
                 part.replace(beside)
     return told
@@ -138,13 +176,23 @@ def export_file(
 
 def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
     path.parent.mkdir()
+    files.write_json(path.parent / card.BESIDE, task.card)
     with quiet():
         row.writer(task, path)
-    return row.measure(task, path)
+    found = row.measure(task, path)
+    (path.parent / card.BESIDE).unlink()
+    return found
 
 
 def _good_enough(name: str, row: Format, told: dict[str, Any], *, force: bool) -> None:
-    drop = told["drop"]
+    drop, again = told["drop"], told["from_files"]
+    if abs(again["drop"]) > APART or (again["wrong"] and not row.int8):
+        raise UserError(
+            f"{name} has {again['top1']:.2%} on the picture files of val, {again['top1'] + again['drop']:.2%} on the "
+            f"pixels that training saw of them ({again['images']:,} images, {again['changed']:,} answers differ): "
+            "the file is not kept",
+            "report it with the model's name and the kind of its pictures",
+        )
     if row.int8 and drop > MAX_DROP and not force:
         raise UserError(
             f"{name} loses {100 * drop:.2f} points on val ({told['val_top1']:.2%} of {told['images']:,} images; "

@@ -7,8 +7,8 @@ from tutelage import data, progress
 from tutelage.edge.comparing import Contestant
 from tutelage.edge.kinds import pt2
 from tutelage.errors import UserError
-from tutelage.export import task_of
-from tutelage.export.formats import FORMATS, chosen
+from tutelage.export import exported, task_of
+from tutelage.export.formats import chosen
 from tutelage.export.onnx_files import quiet
 from tutelage.measure.classifier import measure
 from tutelage.run.folder import Run
@@ -44,10 +44,10 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
         with quiet():
             pt2.write(dataclasses.replace(task, network=network), file)
         found.append(Contestant(name, file, task.shape, accuracy))
-    exported = {name: told for name, told in (run.result("export") or {}).items() if name in FORMATS}
-    if not exported:
+    sound = exported(run)
+    if not sound:
         raise UserError(f"{path} has no exported files", f"tutelage export {path} writes them")
-    for name, told in exported.items():
+    for name, told in sound.items():
         try:
             chosen([name], to_write=False)
         except UserError as missing:

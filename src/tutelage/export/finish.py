@@ -18,6 +18,7 @@ from torch.nn.utils import parametrize
 
 from tutelage.data.splits import DataSet
 from tutelage.export.onnx_files import calibration
+from tutelage.export.steady import LARGEST_WEIGHT
 from tutelage.export.task import Task
 from tutelage.run import optim
 from tutelage.run.engine import Engine
@@ -39,10 +40,12 @@ class RoundedWeight(nn.Module):
     """A kernel as its int8 form says it: a symmetric scale for each output channel."""
 
     def forward(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """The nearest of 255 values for each channel."""
+        """The nearest of 129 values for each channel."""
         largest = weight.detach().flatten(1).abs().amax(1).clamp_min(1e-12)
         zero = torch.zeros_like(largest, dtype=torch.int32)
-        return torch.fake_quantize_per_channel_affine(weight, largest / 127, zero, 0, -127, 127)
+        return torch.fake_quantize_per_channel_affine(
+            weight, largest / LARGEST_WEIGHT, zero, 0, -LARGEST_WEIGHT, LARGEST_WEIGHT
+        )
 
 
 class RoundedInput:

@@ -1,49 +1,78 @@
 """Writes README.md for an exported student, as the hub reads it: what it is, what it is worth, how far to trust it."""
 
+import logging
 from pathlib import Path, PurePath
 from typing import Any
 
-from tutelage import files
+from tutelage import files, sealed
+from tutelage.errors import Damaged
 from tutelage.measure.measures import MEASURES, Measured, taken
+from tutelage.measure.statistics import binomial_interval
+from tutelage.names import in_markdown, shown
 from tutelage.progress import size
 from tutelage.run.folder import Run
 
+log = logging.getLogger(__name__)
+
+HANDED_OVER = "handed_over"
+"""The run's result that says which of a study's students it is: `study`, `method`, `seed`, `seeds`, `mean` by split."""
+LEAKAGE = "leakage"
+"""The run's result that says how many of its val and test images have a copy in training: `sentence`, `found`."""
 SPLITS = {"val": "validation", "test": "test"}
 
 
-def write_model_card(run: Run, *, test: Measured | None = None) -> Path:
+TEST = "test"
+"""The run's result that holds its measures on the test split: there once the split was opened for it."""
+
+
+def keep_test(run: Run, measured: Measured) -> None:
+    """Keeps what was measured on the test split beside a run, and in its card where it has one."""
+    try:
+        kept = run.result(TEST)
+    except Damaged as damaged:
+        log.warning("%s; it is written again", damaged.message)
+        kept = None
+    if (merged := {**measured, **(kept or {})}) != kept:
+        run.keep(TEST, merged)
+    if run.result("export") and (run.path / "README.md").exists():
+        write_model_card(run)
+
+
+def write_model_card(run: Run) -> Path:
     """Writes README.md beside student.onnx, from what is measured and lies in the run's folder.
 
     Args:
-        run: Exported and evaluated.
-        test: The measures on the test split, where it was opened for this run.
+        run: Exported and evaluated; on test, where the split was opened for it.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    recipe = files.read_json(run.path / "recipe.json")
+    recipe = sealed.read_json(run.path / "recipe.json", run.what("recipe.json"))
     card, exported, evaluated = (run.result(name) for name in ("card", "export", "evaluation"))
+    test, handed = run.result(TEST), run.result(HANDED_OVER)
     measured: dict[str, Measured] = {"val": evaluated["val"]} | ({"test": test} if test else {})
     data = ModelCardData(
         library_name="onnx",
         pipeline_tag="image-classification",
         tags=["image-classification", "knowledge-distillation", "onnx", "tutelage", *_methods(recipe["method"])],
-        model_name=run.path.name,
-        eval_results=_eval_results(card["data"], measured),
+        model_name=shown(run.path.name),
+        eval_results=_eval_results(shown(_last(card["data"])), measured),
     )
     body = "\n\n".join(
         [
-            f"# {run.path.name}",
+            f"# {in_markdown(run.path.name)}",
             _what(recipe, card),
             "## How to use",
             _use(card, next(iter(exported.values()))["file"]),
             "## What it is worth",
+            *_leakage(run),
             _worth(measured, evaluated["teacher"], _taught_by(recipe)),
+            *([_handed_over(handed)] if handed else []),
             "## Size and speed",
-            _size(card, exported, run.result("environment") or {}),
+            _size(card, exported),
             "## How it was trained",
             _training(recipe, run),
             "## Limits",
-            _limits(card, measured, recipe),
+            _limits(card, measured, recipe, (run.result("doubt") or {}).get("why", "")),
         ]
     )
     path = run.path / "README.md"
@@ -52,16 +81,22 @@ def write_model_card(run: Run, *, test: Measured | None = None) -> Path:
     return path
 
 
-def interval(share: float, images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of an accuracy: what other images of the same kind might have given.
+def _handed_over(handed: dict[str, Any]) -> str:
+    """Which of a study's students this is: the best of several is lucky."""
+    means = f"{handed['mean']['val']:.2%} on validation and {handed['mean']['test']:.2%} on test images"
+    method, study = in_markdown(handed["method"]), in_markdown(handed["study"])
+    if handed["seeds"] == 1:
+        return f"The one student of {method} in the study {study}: nothing is known of other seeds."
+    return (
+        f"Of {handed['seeds']} students of {method} in the study {study}, this one (seed {handed['seed']}) is the "
+        f"best on the validation images, so it is lucky there. What is claimed of {method} is the mean of all: {means}."
+    )
 
-    >>> [round(end, 4) for end in interval(0.9, 100)]
-    [0.8256, 0.9448]
-    """
-    from scipy import stats
 
-    ends = stats.binomtest(round(share * images), images).proportion_ci(method="wilson")
-    return float(ends.low), float(ends.high)
+def _leakage(run: Run) -> list[str]:
+    """What of the images below was in training too, where a study looked for it."""
+    found = run.result(LEAKAGE)
+    return [found["sentence"][0].upper() + found["sentence"][1:] + "."] if found else []
 
 
 def _eval_results(data: str, measured: dict[str, Measured]) -> list[Any]:
@@ -91,11 +126,12 @@ def _what(recipe: dict[str, Any], card: dict[str, Any]) -> str:
     )
     channels, height, width = card["input"]["shape"]
     classes = card["classes"]
-    named = ", ".join(classes[:20]) + (
+    named = ", ".join(map(in_markdown, classes[:20])) + (
         f" and {len(classes) - 20} more (`card.json` has all)" if len(classes) > 20 else ""
     )
+    student, data = (in_markdown(_last(name)) for name in (recipe["student"]["name"], card["data"]))
     return (
-        f"A {_last(recipe['student']['name'])} for {card['data']}{taught}. It sorts images of {height} x {width} "
+        f"A {student} for {data}{taught}. It sorts images of {height} x {width} "
         f"pixels ({channels} channel{'s' if channels > 1 else ''}) into {len(classes)} classes: {named}."
     )
 
@@ -118,7 +154,7 @@ def _worth(measured: dict[str, Measured], teacher: Measured | None, specs: list[
     heads = ["split", "images", *(row.title for row in shown.values()), "top-1 on other images, 95 % interval"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for split, of_split in measured.items():
-        low, high = interval(of_split["top1"], of_split["images"])
+        low, high = binomial_interval(of_split["top1"], of_split["images"])
         cells = [row.text(taken(of_split).get(name)) for name, row in shown.items()]
         lines.append(f"| {SPLITS[split]} | {of_split['images']:,} | {' | '.join(cells)} | {low:.2%} to {high:.2%} |")
     lines += [
@@ -131,19 +167,20 @@ def _worth(measured: dict[str, Measured], teacher: Measured | None, specs: list[
     return "\n".join(lines)
 
 
-def _size(card: dict[str, Any], exported: dict[str, Any], environment: dict[str, Any]) -> str:
-    where = environment.get("machine", {}).get("processor", "the machine that exported it")
+def _size(card: dict[str, Any], exported: dict[str, Any]) -> str:
+    where = " and ".join(dict.fromkeys(_machine(file) for file in exported.values()))
     lines = [
         f"{card['parameters']:,} parameters, {card['macs']:,} multiply-adds an image. Each file was run on the "
-        f"validation images, and one image at a time on one thread of {where}.\n",
-        "| file | size | top-1 accuracy | PyTorch's answers | ms an image, median | 90th percentile |",
-        "|---|---|---|---|---|---|",
+        f"validation images, on their picture files, and one image at a time on one thread of {where}.\n",
+        "| file | size | top-1 accuracy | from files | PyTorch's answers | ms an image, median | 90th percentile |",
+        "|---|---|---|---|---|---|---|",
     ]
     for file in exported.values():
-        latency = file["latency_ms"]
+        latency, again = file["latency_ms"], file.get("from_files")
+        from_files = f"{again['top1']:.2%} of {again['images']:,}" if again else "not measured"
         lines.append(
-            f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | {file['same_predictions']:.2%} | "
-            f"{latency['p50']:.3g} | {latency['p90']:.3g} |"
+            f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | "
+            f"{from_files} | {file['same_predictions']:.2%} | {latency['p50']:.3g} | {latency['p90']:.3g} |"
         )
     for file in exported.values():
         if "flash_bytes" in file:
@@ -153,6 +190,12 @@ def _size(card: dict[str, Any], exported: dict[str, Any], environment: dict[str,
                 f"estimate) and {size(ram['arena'])} of RAM for its tensor arena."
             )
     return "\n".join(lines)
+
+
+def _machine(file: dict[str, Any]) -> str:
+    """Where a file was measured; with the instruction sets, by which 8-bit products may differ."""
+    sets = ", ".join(file.get("int8_instructions", ()))
+    return file.get("processor", "a machine that was not noted") + (f" (8-bit products by {sets})" if sets else "")
 
 
 def _training(recipe: dict[str, Any], run: Run) -> str:
@@ -166,10 +209,15 @@ def _training(recipe: dict[str, Any], run: Run) -> str:
     if _taught_by(recipe):
         lines.append(f"- teacher {_teacher(recipe)}")
     lines.append(f"- {cost['seconds']:,.0f} s of training; every field is in `recipe.json`")
+    lines += [
+        f"- `{file['file']}`: {file['finish']['epochs']} more epochs, computing in 8 bits"
+        for file in (run.result("export") or {}).values()
+        if "finish" in file and file["finish"]["after"] > file["finish"]["before"]
+    ]
     return "\n".join(lines)
 
 
-def _limits(card: dict[str, Any], measured: dict[str, Measured], recipe: dict[str, Any]) -> str:
+def _limits(card: dict[str, Any], measured: dict[str, Measured], recipe: dict[str, Any], doubt: str) -> str:
     best = measured.get("test", measured["val"])
     over = best["confidence"] - best["top1"]
     worst = min(
@@ -177,11 +225,13 @@ def _limits(card: dict[str, Any], measured: dict[str, Measured], recipe: dict[st
     )
     lines = [
         f"- It knows {len(card['classes'])} classes and answers one of them whatever it is shown.",
-        f"- Weakest class on these images: {worst[1]}, {worst[0]:.1%}.",
+        f"- Weakest class on these images: {in_markdown(worst[1])}, {worst[0]:.1%}.",
         f"- Its mean confidence is {abs(100 * over):.1f} points {'above' if over > 0 else 'below'} its accuracy: "
         "do not read its probabilities as chances without calibrating them.",
         "- One training run. What the method gains over training alone needs paired seeds: see the report of a study.",
     ]
+    if doubt:
+        lines.append(f"- **Exported by force**: {in_markdown(doubt)}.")
     if "test" not in measured:
         lines.append("- Never measured on test images. The validation images may have served to choose settings.")
     if recipe["data"]["part"]:
@@ -194,13 +244,13 @@ def _taught_by(recipe: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _teacher(recipe: dict[str, Any]) -> str:
-    return " + ".join(_last(spec["model"]["name"]) for spec in _taught_by(recipe))
+    return " + ".join(in_markdown(_last(spec["model"]["name"])) for spec in _taught_by(recipe))
 
 
 def _methods(method: dict[str, Any]) -> list[str]:
     """The names of a method, or of a composition's parts."""
     parts = [name for part in method.values() if isinstance(part, dict) and "name" in part for name in _methods(part)]
-    return parts or [_last(method["name"])]
+    return parts or [shown(_last(method["name"]))]
 
 
 def _fields(method: dict[str, Any], where: str = "") -> list[str]:

@@ -6,9 +6,10 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from tutelage.export.steady import steadied
 from tutelage.export.task import Task
 
 CALIBRATION_IMAGES = 512
-"""Training views from whose activations the int8 ranges are taken."""
+"""Training images from whose activations the int8 ranges are taken."""
 BATCH = 64
 
 
@@ -62,41 +63,49 @@ def write_openvino(task: Task, path: Path) -> None:
 
 
 def write_int8(task: Task, path: Path) -> None:
-    """The same with int8 weights, a scale for each output channel, and uint8 activations, a scale for each tensor.
+    """The same with 7-bit weights, a scale for each output channel, and uint8 activations, a scale for each tensor.
 
-    Scales are fixed (static), from the smallest and largest activation over `CALIBRATION_IMAGES` training views; the
+    Scales are fixed (static), from the smallest and largest activation over `CALIBRATION_IMAGES` training images; the
     arithmetic is written as QuantizeLinear and DequantizeLinear around float operators, which runtimes fuse. What
-    comes before the first convolution (resizing, normalisation) stays float.
+    comes before the first convolution (resizing, normalisation) stays float. With weights of 7 bits (-64 to 64:
+    see `steady.LARGEST_WEIGHT`) every processor computes the same: docs/results/int8.md.
     """
     write_onnx(dataclasses.replace(task, network=steadied(task.network, calibration(task))), path)
-    quantize(task, path)
+    quantize(path, calibration(task))
 
 
-def quantize(task: Task, path: Path) -> None:
-    """Turns a float file into its int8 form, in place."""
+def quantize(path: Path, batches: Iterable[Float32[torch.Tensor, "B C H W"]], **other: Any) -> None:
+    """Turns a float file into its int8 form, in place.
+
+    Args:
+        path: The file.
+        batches: The images over which the activations' ranges are taken.
+        other: Settings of `quantize_static` in place of ours, to compare them.
+    """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+    settings: dict[str, Any] = {
+        "quant_format": QuantFormat.QDQ,
+        "per_channel": True,
+        # Signed activations take twice the time: ONNX Runtime's x86 kernels fuse unsigned ones only.
+        "activation_type": QuantType.QUInt8,
+        "weight_type": QuantType.QInt8,
+        # 7 bits: see `steady.LARGEST_WEIGHT`.
+        "reduce_range": True,
+        "calibrate_method": CalibrationMethod.MinMax,
+        "nodes_to_exclude": _preprocessing(path),
+    }
+    views: Any = Views(batches)  # any object with get_next will do
     with quiet():
-        quantize_static(
-            onnx.load(path),
-            path,
-            Views(task),  # ty: ignore[invalid-argument-type] (any object with get_next will do)
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            # Signed activations are a third of the speed: ONNX Runtime's x86 kernels fuse unsigned ones only.
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=_preprocessing(path),
-        )
+        quantize_static(onnx.load(path), path, views, **(settings | other))
 
 
 class Views:
     """The calibration images in the form onnxruntime asks for them."""
 
-    def __init__(self, task: Task):
-        self._batches = calibration(task)
+    def __init__(self, batches: Iterable[Float32[torch.Tensor, "B C H W"]]):
+        self._batches = iter(batches)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next batch, None after the last."""
@@ -105,10 +114,10 @@ class Views:
 
 
 def calibration(task: Task) -> Iterator[Float32[torch.Tensor, "B C H W"]]:
-    """View 0 of the first training images in the order of seed 0, in batches: the same whenever they are asked for."""
+    """The first training images in the order of seed 0, as a device sees them: the same whenever they are asked for."""
     images = task.dataset.train
-    for sample in rng.permutation(0, 0, len(images))[:CALIBRATION_IMAGES].split(BATCH):
-        yield images.view(sample, torch.zeros_like(sample), task.augment).pixels.contiguous()
+    for position in rng.permutation(0, 0, len(images))[:CALIBRATION_IMAGES].split(BATCH):
+        yield images.plain(position).contiguous()
 
 
 def _preprocessing(path: Path) -> list[str]:

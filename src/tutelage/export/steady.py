@@ -12,6 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+LARGEST_WEIGHT = 64
+"""An int8 file's weights are -64 to 64. x86 without VNNI adds two products of weights and activations (at most 255) in
+16 bits, which 2 x 64 x 255 fits into and 2 x 127 x 255 does not: the sum would be cut off at 32,767."""
+
 
 class Watched:
     """A forward hook: the range of what enters a convolution, and of each channel that leaves it."""
@@ -51,7 +55,7 @@ def steadied(network: nn.Module, batches: Iterable[Float[Tensor, "B C H W"]]) ->
             if not len(seen.lowest):  # nothing enters it
                 continue
             largest = part.weight.flatten(1).abs().amax(1)
-            step = (seen.high - seen.low) / 255 * largest / 127
+            step = (seen.high - seen.low) / 255 * largest / LARGEST_WEIGHT
             still = seen.highest - seen.lowest < step
             if not still.any():
                 continue

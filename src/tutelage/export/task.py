@@ -6,7 +6,6 @@ from typing import Any, Literal
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from tutelage.data.augment import Augment
 from tutelage.data.splits import DataSet
 
 
@@ -52,8 +51,6 @@ class Task:
     """From pixels in [0, 1] to `Outputs`, in eval mode."""
     dataset: DataSet
     """Calibrated on its training images, measured on val."""
-    augment: Augment
-    """Which views of the training images the network has learnt from."""
     card: dict[str, Any]
     """What the file shall say of itself."""
     logits: Float32[Tensor, "N C"]

@@ -10,7 +10,8 @@ LEVEL = 0.05
 """Of every test, and 1 - the confidence of every interval."""
 FEW, ENOUGH = 3, 5
 """Pairs: below the first no interval is given; below the second it is there, and very wide."""
-
+ENOUGH_IMAGES = 400
+"""Of a split: with fewer, an accuracy of one half is known to no better than 5 points on either side."""
 
 Verdict = Literal["gain", "loss", "none", "few"]
 """Of a paired difference: shown to be above or below 0, no difference shown, or too few pairs to tell."""
@@ -157,6 +158,48 @@ def image_interval(values: Any, confidence: float = 1 - LEVEL, resamples: int = 
         rng=np.random.default_rng(0),
     )
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def binomial_interval(share: float, images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of an accuracy (1927): what other images of the same kind might have given.
+
+    >>> [round(end, 4) for end in binomial_interval(0.9, 100)]
+    [0.8256, 0.9448]
+    """
+    from scipy import stats
+
+    ends = stats.binomtest(round(share * images), images).proportion_ci(confidence_level=1 - LEVEL, method="wilson")
+    return float(ends.low), float(ends.high)
+
+
+def better_than(share: float, right: int, images: int) -> float:
+    """p of the one-sided binomial test: how often guesses that are right with this chance do as well.
+
+    >>> round(better_than(0.5, 9, 10), 4)
+    0.0107
+    """
+    from scipy import stats
+
+    return float(stats.binomtest(right, images, share, alternative="greater").pvalue)
+
+
+def how_little(images: int, split: str = "validation") -> str:
+    """What a split of few images leaves open, in a sentence; empty where half right is known to `ENOUGH_IMAGES`.
+
+    >>> print(how_little(14))  # doctest: +NORMALIZE_WHITESPACE
+    14 validation images are few: of a network that is right on 7 of them, 26.8 % to 73.2 % is all that is known
+    (95 % interval, binomial); one image is 7.1 points
+    >>> how_little(1000)
+    ''
+    """
+    if images >= ENOUGH_IMAGES:
+        return ""
+    right, are = round(images / 2), "images are" if images > 1 else "image is"
+    low, high = binomial_interval(right / images, images)
+    return (
+        f"{images:,} {split} {are} few: of a network that is right on {right:,} of them, {100 * low:.1f} % to "
+        f"{100 * high:.1f} % is all that is known (95 % interval, binomial); one image is {100 / images:.1f} points"
+    )
 
 
 def mcnemar(one: Any, other: Any) -> McNemar:

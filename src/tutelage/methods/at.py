@@ -4,6 +4,8 @@ Source: Zagoruyko & Komodakis 2017, arXiv:1612.03928, section 3.1 (activation-ba
 Departures: as in the authors' code and the published benchmarks, the mean squared difference of the normalised maps
 where the paper has half the norm of the difference: the weight 1000 belongs to the mean. Maps of unlike size: the
 larger is averaged to the smaller.
+Defaults: mdistiller's (mdistiller/engine/cfg.py), which has no others: ResNet-32x4 to 8x4 on CIFAR-100 in its
+configs.
 When: feature maps are to be had and no trainable part is wanted; it does little where the architectures differ much.
 """
 

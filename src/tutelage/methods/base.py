@@ -67,6 +67,9 @@ class Claims(NamedTuple):
     """Why the student's stages must have the teacher's channels; empty: they need not."""
     stopped: str = ""
     """What the formula holds constant, so that its gradient is not that of its value; empty: nothing."""
+    couples_batch: str = ""
+    """What ties the samples of a batch together, so that its loss is not the mean of its parts' losses: accumulated
+    gradients are then others, and so are those of several processes, unless it gathers their shares. Empty: nothing."""
 
 
 @cache
@@ -105,6 +108,8 @@ class Method(ABC):
             object.__setattr__(self, "needs", frozenset().union(*(part.needs for part in parts)))
             object.__setattr__(self, "student_needs", frozenset().union(*(part.student_needs for part in parts)))
             object.__setattr__(self, "mixable", all(part.mixable for part in parts))
+            coupled = dict.fromkeys(filter(None, (part.claims.couples_batch for part in parts)))
+            object.__setattr__(self, "claims", self.claims._replace(couples_batch=", ".join(coupled)))
 
     @abstractmethod
     def losses(self, student: Outputs, teacher: Outputs, context: Context, adapters: Any) -> dict[str, Tensor]:

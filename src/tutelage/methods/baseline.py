@@ -2,6 +2,7 @@
 
 Source: none; the multinomial logistic loss.
 Departures: none.
+Defaults: none: there is nothing to choose.
 When: always, beside whatever else is trained: a gain is a difference to this.
 """
 

@@ -3,6 +3,7 @@
 Source: Peng et al. 2019, arXiv:1904.01802, section 3 (correlation congruence; the Gaussian kernel's Taylor series).
 Departures: no layer brings the embeddings to a common width: the B x B matrices have the same size without one. The
 function of this name in RepDistiller (products of differences of consecutive samples) is another one.
+Defaults: ResNet-110 to 20 on CIFAR-10 (Knowledge-Distillation-Zoo, example_train_script.sh).
 When: like pkt, with a kernel whose sharpness can be chosen. Memory O(B^2).
 """
 
@@ -56,7 +57,11 @@ class CC(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
-    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="a squared difference of Gram matrices")
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT,
+        why="a squared difference of Gram matrices",
+        couples_batch="pairs of samples are compared",
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -4,6 +4,8 @@ Source: Tian, Krishnan & Isola 2020, arXiv:1910.10699, section 3.1 (objective) a
 Departures: the loss is the paper's in logistic form, without the 1e-7 of the published code: it cannot overflow.
 Negatives are drawn with replacement by address (sample, epoch); those of the anchor's class are left out and the others
 weigh as much as K would. A label is known once its sample was seen: in the first epoch strangers count as negatives.
+Defaults: ResNet-32x4 to 8x4 on CIFAR-100, the example of the authors' code (RepDistiller,
+scripts/run_cifar_distill.sh and train_student.py).
 When: the strongest of the classic methods that need no feature maps; it wants many epochs and large training splits.
 """
 
@@ -114,7 +116,10 @@ class CRD(Adapted):
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
     mixable: ClassVar[bool] = False
-    claims: ClassVar[Claims] = Claims(why="a contrastive bound: other samples are to be told apart")
+    claims: ClassVar[Claims] = Claims(
+        why="a contrastive bound: other samples are to be told apart",
+        couples_batch="labels and partition come from the batch, which is gathered from all processes",
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

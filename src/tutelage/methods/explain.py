@@ -8,7 +8,7 @@ import re
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from pathlib import Path
-from textwrap import dedent, fill
+from textwrap import TextWrapper, dedent
 
 from tutelage.methods import COMBINATIONS, METHODS, method_class
 from tutelage.methods.base import Adapted, Extended, Method, ranges
@@ -17,7 +17,7 @@ WIDTH = 100
 """Of the text, in characters."""
 PARTS = ("logits", "embedding", "features", "head")
 """Of a network, that a method may read."""
-HEADINGS = ("Source", "Departures", "When")
+HEADINGS = ("Source", "Departures", "Defaults", "When")
 """What the docstring of a method's file says after its title, each after "Heading:"."""
 
 
@@ -48,10 +48,12 @@ def describe(name: str, cls: type[Method], source: str, functions: tuple[str, ..
     facts = {
         "Source": said.get("Source", ""),
         "Departures": said.get("Departures", ""),
+        "Defaults": said.get("Defaults", ""),
         "When": said.get("When", ""),
         "Reads of the teacher": _teacher(cls),
         "Reads of the student": _and([part for part in PARTS if part in cls.student_needs]),
         "Trained besides the student": _trained(cls),
+        "Couples the batch": _coupled(cls),
         "Mixed labels": "yes" if cls.mixable else "no: it singles out one true class",
         "Functions": ", ".join(f"`{function}`" for function in functions),
     }
@@ -132,6 +134,11 @@ def _trained(cls: type[Method]) -> str:
     return "adapters, which stay in the network that is evaluated and exported"
 
 
+def _coupled(cls: type[Method]) -> str:
+    why = cls.claims.couples_batch
+    return f"yes: {why}; a batch in parts gives another loss" if why else "no: its loss is a mean over samples"
+
+
 def _and(words: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
@@ -139,7 +146,12 @@ def _and(words: list[str]) -> str:
 def _filled(text: str, first: str = "", later: str = "") -> str:
     # A line must not begin with an operator: Markdown would take it for a quotation or a list.
     glued = re.sub(r" ([-+>]=?) ", "\0\\1 ", text)
-    return fill(glued, WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False).replace("\0", " ")
+    # What is to be typed stays in one line.
+    glued = re.sub(r"`--[^`]*`", lambda typed: typed[0].replace(" ", "\0"), glued)
+    lines = TextWrapper(
+        WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False, break_long_words=False
+    )
+    return lines.fill(glued).replace("\0", " ")
 
 
 def _item(text: str) -> str:

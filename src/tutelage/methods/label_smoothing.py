@@ -2,6 +2,7 @@
 
 Source: Szegedy et al. 2016, arXiv:1512.00567, section 7.
 Departures: none.
+Defaults: the paper's, for Inception-v3 on ImageNet.
 When: as a second baseline. What a teacher gives beyond it is more than regularisation.
 """
 

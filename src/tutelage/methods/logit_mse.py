@@ -3,6 +3,7 @@
 Source: Ba & Caruana 2014, arXiv:1312.6184, eq. 1; Kim et al. 2021, arXiv:2105.08919, section 3 (weights as here).
 Departures: the mean over the classes, where the papers have their sum or half their sum, so that a weight means the
     same for ten classes and for a thousand.
+Defaults: both papers': the teacher's term alone.
 When: the teacher is an ensemble or very sure of itself, or no temperature is to be chosen.
 """
 

@@ -2,6 +2,10 @@
 
 Source: Hossain et al. 2023, arXiv:2310.03669, "perception"; settings of the authors' CIFAR-100 code.
 Departures: one weight, where the authors' code multiplies by the square of its alpha (31, so 961).
+Defaults: what mdistiller/engine/cfg.py of the authors' code falls back to, and none of their pairs has. Those on
+    CIFAR-100 (configs/cifar100/luminet), as T, label_weight and teacher_weight: ResNet-32x4 to 8x4 4, 2, 1089;
+    WRN-40-2 to ShuffleNetV1 4, 1, 1225; WRN-40-2 to 40-1 8, 1, 5625; VGG-13 to VGG-8 8, 1, 4900; VGG-13 and ResNet-50
+    to MobileNetV2 8, 2, 4900. On ImageNet 0.7, 1, 4 and warm_up = 1 (configs/imagenet).
 When: the teacher favours some classes: what counts here is which images of a batch look most like a class. The value
     depends on which samples share a batch.
 """
@@ -40,7 +44,10 @@ class LumiNet(Method):
     """
 
     claims: ClassVar[Claims] = Claims(
-        zero=VALUE_AND_GRADIENT, why="a KL divergence", duplicates="the batch's mean and biased variance stay"
+        zero=VALUE_AND_GRADIENT,
+        why="a KL divergence",
+        duplicates="the batch's mean and biased variance stay",
+        couples_batch="a class is standardised over the batch",
     )
     temperature: Temperature = 4.0
     """T > 0, divides the standardised logits; 4 on CIFAR-100."""

@@ -2,6 +2,8 @@
 
 Source: Yang et al. 2023, arXiv:2303.13005, section 3 (NKD; not its teacher-free USKD).
 Departures: none; two classes are refused, because nothing is left beside the true one.
+Defaults: ResNet-34 to 18 on ImageNet (configs/distillers/imagenet/res34_distill_res18_img.py of the authors' code).
+The same pair on CIFAR-100 has T = 3 and gamma = 3.5 (configs/distillers/cifar100/res34_distill_res18_cifar.py).
 When: as dkd, with one weight and no warm-up to choose.
 """
 

@@ -3,6 +3,8 @@
 Source: Passalis & Tefas 2018, arXiv:1803.10837, section 3 (cosine kernel, conditional probabilities, KL divergence).
 Departures: as in the published benchmarks, a sample counts among its own neighbours, and the divergence is the mean
 over B^2 entries, not over B rows: the weight 30000 belongs to B = 64 and grows with B for the same effect.
+Defaults: mdistiller's (mdistiller/engine/cfg.py), which has no others: ResNet-32x4 to 8x4 on CIFAR-100 in its
+configs.
 When: cached embeddings of another width than the student's, without any trainable part.
 """
 
@@ -48,7 +50,9 @@ class PKT(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
-    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="a KL divergence")
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT, why="a KL divergence", couples_batch="pairs of samples are compared"
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

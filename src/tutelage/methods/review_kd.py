@@ -3,6 +3,8 @@
 Source: Chen, Liu, Zhao & Jia 2021, arXiv:2104.09044, section 3 (attention-based fusion, hierarchical context loss).
 Departures: stages are tapped where they end; the published code taps the teacher in front of the last ReLU. Shapes,
 which the published code wants typed in for every pair of networks, come from the networks.
+Defaults: what mdistiller (mdistiller/engine/cfg.py) falls back to, the authors' for ResNet-110 to 32; ResNet-32x4 to
+8x4 has teacher_weight 5 (its configs/cifar100/reviewkd.yaml).
 When: the strongest of the feature methods here where stages match in resolution; the most trainable parts, too.
 """
 
@@ -96,7 +98,7 @@ class ReviewKD(Adapted):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding", "features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding", "features"})
-    claims: ClassVar[Claims] = Claims(why="the fusion is random")
+    claims: ClassVar[Claims] = Claims(why="the fusion is random", couples_batch="batch norm in the fusions")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

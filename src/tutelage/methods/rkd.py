@@ -4,6 +4,8 @@ Source: Park, Kim, Lu & Cho 2019, arXiv:1904.05068, section 3.2 (distance-wise a
 Departures: sums over tuples are means over B^2 and B^3, as in the published benchmarks, whose weights therefore hold.
 Equal embeddings (distance 0) give no gradient instead of an infinite one. Cosines come from the distances (the law of
 cosines) and these from inner products in float64: no array of B x B x D differences is made, and no digit is lost.
+Defaults: mdistiller's (mdistiller/engine/cfg.py), which has no others: ResNet-32x4 to 8x4 on CIFAR-100 in its
+configs.
 When: the embeddings differ in width and no projection is wanted. Memory: distances O(B^2), angles O(B^3).
 """
 
@@ -138,7 +140,11 @@ class RKD(Method):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
-    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="differences of distances and angles")
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT,
+        why="differences of distances and angles",
+        couples_batch="pairs and triples of samples are compared",
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

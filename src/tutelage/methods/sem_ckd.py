@@ -4,6 +4,9 @@ Source: Chen, Mei, Zhang, Wang, Wang, Feng & Chen 2021, arXiv:2012.03236, AAAI v
 Departures: a sample's query and key come from its similarities to the batch, published as a vector of the batch's
 length in the batch's order: another batch size stops the program, another order changes the result. Here they are
 sorted and read at `points` equal steps: at a batch of `points` samples, the published numbers in descending order.
+Defaults: ResNet-32x4 to 8x4 on CIFAR-100, the example of the authors' code (scripts/run_cifar_distill.sh). The term is
+quadratic in the teacher's features: where their mean square is 3 and more, 400 may diverge (docs/log.md), in the
+authors' code too. Then clip the gradient (fit.clip_norm = 1) or take less.
 When: stages do not correspond. As many regressors as there are pairs of stages: slow, and large for wide teachers.
 """
 
@@ -91,7 +94,9 @@ class SemCKD(Adapted):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
-    claims: ClassVar[Claims] = Claims(why="the attention is random")
+    claims: ClassVar[Claims] = Claims(
+        why="the attention is random", couples_batch="batch norm in the regressors, similarities to the batch"
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

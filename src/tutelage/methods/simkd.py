@@ -2,6 +2,7 @@
 
 Source: Chen, Mei, Zhang, Wang, Feng & Chen 2022, arXiv:2203.14001, section 3 (reused classifier, bottleneck projector).
 Departures: the loss compares embeddings (maps after pooling) where the paper compares maps: so a cache serves it.
+Defaults: ResNet-32x4 to 8x4 on CIFAR-100, the example of the authors' code (scripts/run_distill.sh).
 When: accuracy matters more than the last kilobytes: the projector and the teacher's last layer stay in the student, are
 counted and exported, and the student's own last layer is not used.
 """
@@ -82,7 +83,7 @@ class SimKD(Extended):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding", "head"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
-    claims: ClassVar[Claims] = Claims(why="the projection is random")
+    claims: ClassVar[Claims] = Claims(why="the projection is random", couples_batch="batch norm in the projector")
 
     teacher_weight: Weight = 1.0
     """Weight of the embeddings, >= 0; published: 1."""

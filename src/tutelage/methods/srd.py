@@ -3,6 +3,7 @@
 Source: Miles & Mikolajczyk 2024, "Understanding the role of the projector in knowledge distillation", arXiv:2303.11098,
 sections 3 and 4 (normalisation, projector, LogSum with exponent 4).
 Departures: 1e-8 is added inside the logarithm, which a perfect fit would make minus infinite.
+Defaults: ResNet-34 to 18 on ImageNet (imagenet/torchdistill/losses/single.py of the authors' code).
 When: teacher and student of unlike capacity: the logarithm lets the differences that cannot be closed be.
 """
 
@@ -49,7 +50,9 @@ class SRD(Adapted):
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
-    claims: ClassVar[Claims] = Claims(why="the projection is random")
+    claims: ClassVar[Claims] = Claims(
+        why="the projection is random", couples_batch="batch norm, and the logarithm of a sum over the batch"
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

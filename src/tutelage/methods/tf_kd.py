@@ -4,6 +4,8 @@ Source: Yuan et al. 2020, arXiv:1909.11723, Tf-KD_reg.
 Departures: the term has Hinton's factor T^2, without which it is some T^2 = 400 times too small to matter (the authors'
     code multiplies it by a constant of each network instead); both sides are softened by the same T, as in the paper
     (the authors' code softens the teacher's probabilities as if they were logits, and the student not at all).
+Defaults: T and alpha of ResNet-18 on CIFAR-100 (experiments/base_experiments/base_resnet18/params.json of the
+    authors' code), `correct` for all networks (my_loss_function.py). MobileNetV2 there has T = 40 and alpha = 0.95.
 When: there is no teacher, and label smoothing is to be beaten by one that can be softened.
 """
 

@@ -2,6 +2,7 @@
 
 Source: Zheng & Yang 2024, arXiv:2402.11148, section 4.
 Departures: the power of a probability is taken of its logarithm, which cannot underflow.
+Defaults: VGG-13 to VGG-8 on CIFAR-100, beside crd: the one setting in the README of the authors' code.
 When: as ttm, where the teacher's doubts are worth the most.
 """
 

@@ -2,15 +2,28 @@
 
 import importlib
 import logging
+from dataclasses import replace
+from pathlib import Path
 
+import torch
 from torch import nn
 
 from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS, DataSpec, Model
-from tutelage.models.external import Network, call, from_file, from_timm, from_torchvision, last_linear, others
+from tutelage.models.external import (
+    Network,
+    call,
+    from_file,
+    from_timm,
+    from_torchvision,
+    last_linear,
+    made_by,
+    others,
+)
+from tutelage.models.known import CLASSES
 from tutelage.models.tap import Preparation, Tapped
 from tutelage.models.twins import bare
-from tutelage.models.weights import load_weights
+from tutelage.models.weights import check_fit, load_weights
 from tutelage.rng import seeded
 
 log = logging.getLogger("tutelage")
@@ -50,7 +63,7 @@ def build(model: Model, data: DataSpec, *, seed: int = 0, replace_head: bool = F
         log.warning("%s was made for %s, not %s: names fit, numbers may not", model.weights, made_for, model.name)
     # What the source says of its pretrained weights is no concern of random ones.
     known = network if model.weights or model.name in MODELS else Network(network.module, network.head)
-    return Tapped(
+    tapped = Tapped(
         network.module,
         Preparation(
             mean=model.mean or _numbers(said.get("mean", ""), data.channels) or known.mean or data.mean,
@@ -62,6 +75,30 @@ def build(model: Model, data: DataSpec, *, seed: int = 0, replace_head: bool = F
         stages=model.stages or network.stages,
         metadata=said,
     )
+    tapped.made_by = made_by(model)
+    return tapped
+
+
+def check_file(model: Model, channels: int) -> None:
+    """Refuses a local file of weights for another network, before anything slow is done; built without memory.
+
+    Networks of a user's own and of the hub are left to `build`.
+
+    Args:
+        model: What the recipe says.
+        channels: Of the images.
+
+    Raises:
+        UserError: names the known network that the weights fit, with the flags to write.
+    """
+    if not Path(model.weights or "-").is_file() or ".py:" in model.name or model.name.startswith("hf-hub:"):
+        return
+    try:
+        with torch.device("meta"):
+            network = _make(replace(model, weights=""), CLASSES, channels)
+    except NotImplementedError:  # it computes its widths with tensors
+        return
+    check_fit(network.module, model.weights, network.head)
 
 
 def _make(model: Model, classes: int, channels: int) -> Network:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -157,6 +158,16 @@ def from_file(model: Model, *, classes: int, channels: int) -> Network:
     if not isinstance(module, nn.Module):
         raise UserError(f"{model.name} returned {type(module).__name__}", "it has to return a torch.nn.Module")
     return Network(module, head=last_linear(module))
+
+
+def made_by(model: Model) -> dict[str, Any]:
+    """What a network's answers depend on besides its weights: code, options, version; nothing for our own networks."""
+    if ".py:" in model.name:
+        return {"source": userfile.digest(model.name), "options": model.options}
+    library = "timm" if model.name.startswith(("timm:", "hf-hub:")) else model.name.partition(":")[0]
+    if library not in ("timm", "torchvision"):
+        return {}
+    return {library: version(library), "options": model.options}
 
 
 def call(function: Callable[..., Any], model: Model, **given: int) -> Any:

@@ -98,6 +98,8 @@ class Tapped(nn.Module):
             raise UserError(f"mean has {len(self.mean)} numbers, std {len(self.std)}", "give one for each channel")
         self.head, self.stages = head, stages
         self.metadata = dict(metadata or {})
+        self.made_by: dict[str, Any] = {}
+        """Of a network that is not ours, the code and options, or the library, that made it."""
         # x * scale + shift is one kernel; (x - mean) / std would be two.
         self.register_buffer("scale", 1 / torch.tensor(self.std).view(-1, 1, 1), persistent=False)
         self.register_buffer("shift", -torch.tensor(self.mean).view(-1, 1, 1) * self.scale, persistent=False)
@@ -166,6 +168,7 @@ class Tapped(nn.Module):
         image = torch.zeros(1, len(self.mean), self.size, self.size, dtype=weight.dtype, device=weight.device)
         with evaluating(self):
             outputs = self(image, EVERYTHING if self.stages else EVERYTHING - {"features"})
+        _check_answer(outputs.logits)
         return Sizes(
             classes=outputs.logits.shape[1],
             embedding=outputs.embedding.shape[1] if outputs.embedding is not None else None,
@@ -173,6 +176,21 @@ class Tapped(nn.Module):
             stages=self.stages,
             head=head_of(_module(self.network, self.head)),
         )
+
+
+def _check_answer(answer: Any) -> None:
+    """Refuses what is not a row of numbers for one image.
+
+    Raises:
+        UserError: names what the network returns.
+    """
+    if isinstance(answer, Tensor) and answer.ndim == 2:
+        return
+    told = f"a tensor of shape {list(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
+    raise UserError(
+        f"the network answers one image with {told} and not with logits of shape [1, classes]",
+        "let its forward return the logits alone, [images, classes]",
+    )
 
 
 def head_of(layer: nn.Module) -> Head | None:

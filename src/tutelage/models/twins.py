@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from tutelage.models import Model
-from tutelage.models.weights import metadata
+from tutelage.models.checkpoints import metadata
 
 PREFIX = "tf_"
 SOURCE = "timm:"

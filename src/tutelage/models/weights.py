@@ -1,42 +1,37 @@
-"""Reads weights from files, safetensors or a .pth that holds nothing but weights, and says what identifies them."""
+"""Puts weights from files into networks: names matched, heads replaced where asked. Weights have a digest, too."""
 
-import argparse
-import hashlib
-import json
 import logging
 import re
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from tutelage import sealed
 from tutelage.errors import UserError
+from tutelage.models import known
+from tutelage.models.checkpoints import read_weights
 
 log = logging.getLogger("tutelage")
 
-METADATA = "tutelage"
-"""The one entry of a .safetensors file's metadata in which our own files keep all of theirs, as JSON."""
-
-_WRAPPERS = ("state_dict", "model", "net", "model_ema")
-_PREFIXES = ("module.", "_orig_mod.")
+PREFIXES = ("module", "_orig_mod", "model", "net", "network")
+"""What wrappers put before the names of a network's weights."""
+_WRAPPED = re.compile(r"(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+_COUNTER = "num_batches_tracked"
+"""A buffer of BatchNorm that files of before 2018 lack; it only counts batches."""
 
 
 def load_weights(network: nn.Module, path: str | Path, *, head: str = "", replace_head: bool = False) -> dict[str, str]:
     """Copy a file's weights into a network; every name must match.
 
-    A .pth or .pt file may wrap its weights in "state_dict", "model", "net" or "model_ema", and prefix names with
-    "module." or "_orig_mod.". Half precision becomes the network's own.
+    A checkpoint of a trainer is unwrapped (see `checkpoints`), and what stands before all of the network's names in it
+    ("module.", "model.", "net.", "_orig_mod.", ...) is taken off. Half precision becomes the network's own.
 
     Args:
         network: The plain network.
-        path: A .safetensors, .pth or .pt file.
+        path: A .safetensors, .pth, .pt, .ckpt file, or of another name that holds the same.
         head: Module path of its final layer.
-        replace_head: A final layer for another number of classes starts from zeros (Kolesnikov et al.
+        replace_head: A final layer for another number of classes, or none, starts from zeros (Kolesnikov et al.
             2020, arXiv:1912.11370): what random weights say there is loud beside wide embeddings; False: an error.
 
     Returns:
@@ -47,88 +42,78 @@ def load_weights(network: nn.Module, path: str | Path, *, head: str = "", replac
     """
     state, metadata = read_weights(path)
     own = network.state_dict()
-    heads = [
-        k for k in (f"{head}.weight", f"{head}.bias") if k in state and k in own and state[k].shape != own[k].shape
-    ]
+    of_head = [name for name in (f"{head}.weight", f"{head}.bias") if name in own]
+    state = _by_own_names(state, own, of_head, path)
+    heads = [name for name in of_head if name not in state or state[name].shape != own[name].shape]
     if heads and replace_head:
-        log.info("%s: kept %d tensors; %s start from zeros", path, len(state) - len(heads), ", ".join(heads))
-        state |= {k: torch.zeros_like(own[k]) for k in heads}
-    _check_names(state, own, path, heads)
+        log.info("%s: kept %d tensors; %s start from zeros", path, len(own) - len(heads), ", ".join(heads))
+        state |= {name: torch.zeros_like(own[name]) for name in heads}
+    _check_names(state, own, path, [name for name in heads if name in state])
     halves = [k for k, v in state.items() if v.dtype in (torch.float16, torch.bfloat16) and v.dtype != own[k].dtype]
     if halves:
         log.info("%s: %d tensors in half precision became %s", path, len(halves), own[halves[0]].dtype)
+    state = {name: tensor.to(own[name].dtype) for name, tensor in state.items()}
     broken = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken:
-        raise UserError(f"{path} holds NaN or infinity in {_few(broken)}", "the training that wrote it has diverged")
+        raise UserError(
+            f"{path} holds NaN or infinity in {known.few(broken)}", "the training that wrote it has diverged"
+        )
     network.load_state_dict(state)
     return metadata
 
 
-def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a weights file by plain names, and its metadata (.safetensors only)."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no weights file {path}", "give the path of a .safetensors or .pth file")
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, framework="pt") as file:
-                return _plain({k: file.get_tensor(k) for k in file.keys()}), _said(file.metadata() or {})  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path} is no safetensors file: {error}", "fetch or write it again") from error
-    if path.suffix in (".pth", ".pt"):
-        return _plain(_unwrap(_read_pickle(path), path)), {}
-    raise UserError(
-        f'{path} ends in "{path.suffix}"; weights come as .safetensors, .pth or .pt', "convert it to .safetensors"
-    )
+def check_fit(network: nn.Module, path: str | Path, head: str) -> None:
+    """Compares names and shapes alone; a final layer for other classes is another question.
+
+    Args:
+        network: May be on the meta device.
+        path: The file of weights.
+        head: Module path of the network's final layer.
+
+    Raises:
+        UserError: as for `load_weights`.
+    """
+    state, _ = read_weights(path)
+    own = network.state_dict()
+    of_head = [name for name in (f"{head}.weight", f"{head}.bias") if name in own]
+    state = _by_own_names(state, own, of_head, path)
+    heads = [name for name in of_head if name not in state or state[name].shape[1:] == own[name].shape[1:]]
+    expected = {name: tensor for name, tensor in own.items() if name not in heads}
+    _check_names(state, expected | {name: state[name] for name in heads if name in state}, path, [])
 
 
-def metadata(path: str | Path) -> dict[str, str]:
-    """What a weights file says of itself; nothing for others than .safetensors."""
-    if Path(path).suffix != ".safetensors":
-        return {}
-    with safe_open(path, framework="pt") as file:
-        return _said(file.metadata() or {})
-
-
-def _said(metadata: dict[str, str]) -> dict[str, str]:
-    return json.loads(metadata[METADATA]) if METADATA in metadata else metadata
-
-
-def _read_pickle(path: Path) -> Any:
-    dtypes = {type(np.dtype(code)) for code in np.typecodes["All"]}
-    allowed: list[Any] = [argparse.Namespace, np.float64(0).__reduce__()[0], np.dtype, *dtypes]
-    try:
-        with torch.serialization.safe_globals(allowed), warnings.catch_warnings(action="ignore"):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        if wanted:
+def _by_own_names(
+    state: dict[str, Tensor], own: dict[str, Tensor], of_head: list[str], path: str | Path
+) -> dict[str, Tensor]:
+    """The tensors under the network's names where the file holds them all after one prefix; else as `bare` has them."""
+    needed = [name for name in own if name not in of_head and not name.endswith(_COUNTER)]
+    for named in (state, {_WRAPPED.sub("", name): tensor for name, tensor in state.items()}):
+        parents = (name[: i + 1] for name in named for i, letter in enumerate(name) if letter == ".")
+        fitting = [p for p in dict.fromkeys(["", *parents]) if all(f"{p}{name}" in named for name in needed)]
+        usual = [p for p in fitting if set(p.split(".")) <= {*PREFIXES, ""}]
+        if len(fitting) > 1 and len(usual) != 1:
             raise UserError(
-                f"{path} was refused: it is not made of weights alone but wants to call {wanted[1]}",
-                "ask its author for .safetensors, or load it where you trust it and save model.state_dict()",
-            ) from error
-        raise UserError(
-            f"{path} cannot be read: it is damaged, or a pickle of something else than weights, which is never run",
-            "fetch it again, or ask its author for .safetensors",
-        ) from error
+                f"{path} holds several networks that fit: {known.few(fitting)}",
+                "save the state dict of one of them alone",
+            )
+        if fitting and needed:
+            return _chosen(named, (usual or fitting)[0], own, path)
+    return bare(state)
 
 
-def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if isinstance(content, Mapping) and content and all(isinstance(v, Tensor) for v in content.values()):
-        return dict(content)
-    raise UserError(
-        f"{path} holds no state dict but {type(content).__name__}",
-        f"save model.state_dict(), plain or under one of {', '.join(_WRAPPERS)}",
-    )
+def _chosen(named: dict[str, Tensor], prefix: str, own: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+    """What stands after a prefix; counters of batches begin at 0 where the file has none."""
+    chosen = {name.removeprefix(prefix): tensor for name, tensor in named.items() if name.startswith(prefix)}
+    beside = [name for name in named if not name.startswith(prefix)]
+    if beside:
+        log.info("%s: %d tensors left out, not of this network: %s", path, len(beside), known.few(beside))
+    return {name: tensor for name, tensor in own.items() if name.endswith(_COUNTER)} | chosen
 
 
-def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    for prefix in _PREFIXES * 2:
-        if all(k.startswith(prefix) for k in state):
-            state = {k.removeprefix(prefix): v for k, v in state.items()}
+def bare(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without what wrappers put before every name."""
+    while (first := {name.partition(".")[0] for name in state}) and len(first) == 1 and first <= {*PREFIXES}:
+        state = {name.partition(".")[2]: tensor for name, tensor in state.items()}
     return state
 
 
@@ -143,20 +128,36 @@ def _check_names(state: dict[str, Tensor], own: dict[str, Tensor], path: str | P
             if state[k].shape != own[k].shape
         ],
     }
-    told = [f"{len(keys)} {kind}: {_few(keys)}" for kind, keys in differences.items() if keys]
-    if told and len(heads) == sum(map(len, differences.values())):
+    wrong = [name for name in shared if state[name].shape != own[name].shape]
+    if sum(map(len, differences.values())) == 1 and wrong and _but_channels(state[wrong[0]], own[wrong[0]]):
+        theirs, ours = state[wrong[0]].shape[1], own[wrong[0]].shape[1]
         raise UserError(
-            f"{path} knows {len(state[heads[0]])} classes instead of {len(own[heads[0]])}",
-            "its final layer has to be trained for these classes; the rest of its weights can stay",
+            f"{path} was made for images of {theirs} channels, these have {ours}",
+            f"give images of {theirs} channels, or take a network that is trained on these first (--teacher.tune full)",
         )
+    told = [f"{len(keys)} {kind}: {known.few(keys)}" for kind, keys in differences.items() if keys]
+    if told and heads and len(heads) == sum(map(len, differences.values())):
+        raise _of_other_classes(path, len(state[heads[0]]), len(own[heads[0]]))
     if told:
-        raise UserError(
-            f"{path} does not fit the network; " + "; ".join(told), "choose the network that the weights were made for"
+        raise UserError(f"{path} does not fit the network; " + "; ".join(told), known.advice(state, path))
+
+
+def _but_channels(one: Tensor, other: Tensor) -> bool:
+    """Kernels of a first convolution for images of other channels."""
+    return one.ndim == 4 and one[:, 0].shape == other[:, 0].shape and {one.shape[1], other.shape[1]} <= {1, 3, 4}
+
+
+def _of_other_classes(path: str | Path, theirs: int, ours: int) -> UserError:
+    if theirs == 1:
+        return UserError(
+            f"{path} has one output (a sigmoid's) where {ours} classes want one each",
+            "its final layer has to be trained for these classes (--teacher.tune head); or write a network that "
+            "answers with torch.cat([-z, z], 1) / 2, z being that output before the sigmoid",
         )
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f", ... ({len(names) - 3} more)" if len(names) > 3 else "")
+    return UserError(
+        f"{path} knows {theirs} classes instead of {ours}",
+        "its final layer has to be trained for these classes (--teacher.tune head); the rest of its weights can stay",
+    )
 
 
 def weights_digest(module: nn.Module, *, without: str = "") -> str:
@@ -166,10 +167,6 @@ def weights_digest(module: nn.Module, *, without: str = "") -> str:
         module: Any network.
         without: Path of a submodule to leave out; empty: none.
     """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        if without and name.startswith(f"{without}."):
-            continue
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    state = module.state_dict()
+    kept = {name: tensor for name, tensor in state.items() if not without or not name.startswith(f"{without}.")}
+    return sealed.tensors_digest(kept)

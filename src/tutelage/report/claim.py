@@ -2,6 +2,7 @@
 
 import statistics
 
+from tutelage.data import leaks
 from tutelage.report import text
 from tutelage.report.results import Results, Split
 from tutelage.report.summary import methods, shown
@@ -68,6 +69,11 @@ def about_teacher(results: Results) -> str:
     if gain["mean"] > gap:
         return f"The student passes {named} at {cost}."
     return f"That closes {100 * gain['mean'] / gap:.0f} % of the gap to {named} at {cost}."
+
+
+def about_leakage(results: Results) -> str:
+    """How much of val and test is in training too, and what that does to the claim; empty where nobody looked."""
+    return f"{leaks.sentence(results['leakage'])}." if "leakage" in results else ""
 
 
 def closed(results: Results) -> float | None:

@@ -9,8 +9,8 @@ from markupsafe import Markup, escape
 
 from tutelage.measure.measures import MEASURES
 from tutelage.progress import duration, size
-from tutelage.report import charts, details, sections, text
-from tutelage.report.claim import about_teacher, claim, closed
+from tutelage.report import charts, details, sections, sentences, text
+from tutelage.report.claim import about_leakage, about_teacher, claim, closed
 from tutelage.report.results import Results
 from tutelage.report.summary import (
     ClassColumn,
@@ -42,6 +42,12 @@ def page(results: Results) -> str:
             text=text,
             duration=duration,
             size=size,
+            said={
+                "cost": sentences.cost(summary.results),
+                "openings": sentences.openings(summary.results["test_openings"]),
+                "handed_over": sentences.handed_over(summary),
+                "caveats": sentences.caveats(summary.results),
+            },
             results=summary.results,
             rows=summary.rows,
             shown=summary.row,
@@ -62,6 +68,7 @@ def _head(summary: Summary) -> dict[str, Any]:
         "title": f"{summary.results['study']}: a report by tutelage",
         "claim": claim(summary.results),
         "about_teacher": about_teacher(summary.results),
+        "leakage": about_leakage(summary.results),
         "verdict": gain["verdict"] if gain else "few",
         "few": gain is not None and gain["pairs"] == "few",
         "margin": gain["margin"] if gain else 0.0,

@@ -3,15 +3,17 @@
 The measures on a split are `Measured`: each under its name in `MEASURES`.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
-from tutelage import files
-from tutelage.errors import UserError
+from tutelage import sealed
+from tutelage.data.leaks import Leakage
+from tutelage.errors import Damaged, UserError
 from tutelage.measure.fidelity import Bin, Fidelity
 from tutelage.measure.measures import Measured
 from tutelage.measure.statistics import Gain, Judged, McNemar
+from tutelage.run.conditions import Apart
+from tutelage.run.record import kept
 
 RESULTS_FILE = "results.json"
 """In a study's folder."""
@@ -93,6 +95,12 @@ class Cost(TypedDict):
     """What a study took."""
 
     wall_seconds: float
+    """On the clock, of all commands that worked on it, from their first moment on; killed ones are not counted."""
+    commands: NotRequired[int]
+    own_seconds: NotRequired[dict[Literal["students", "teachers"], float]]
+    """Of training, within these commands."""
+    found_done: NotRequired[dict[Literal["students", "teachers"], int]]
+    """Runs that other commands had trained."""
     training_seconds: float
     teacher_training_seconds: float
     teacher_passes_paid: int
@@ -100,17 +108,28 @@ class Cost(TypedDict):
 
 
 class Exported(TypedDict):
-    """The run that is handed over, and its file as it was measured."""
+    """The run that is handed over: the best seed on val of the method that is best there."""
 
     run: str
     onnx: dict[str, Any] | None
+    """Its file as it was measured; None where it was not exported."""
+    method: NotRequired[str]
+    seed: NotRequired[int]
+    val: NotRequired[float]
+    """Its top-1; of the method the mean over the seeds is claimed."""
+    doubt: NotRequired[str]
+    """Why it should not be handed over; empty where nothing speaks against it."""
 
 
 class Openings(TypedDict):
-    """How often the test split was opened: by the study, each with `time`, `run` and `reason`, and in all."""
+    """How often this test split was opened: by the study, each with `time`, `run` and `reason`, and in all."""
 
     study: list[dict[str, str]]
     all: int
+    unnamed: NotRequired[int]
+    """Of all, those in a record from before data sets were written down: they may have been of another one."""
+    until: NotRequired[str]
+    """When it was counted."""
 
 
 class TriedOut(TypedDict):
@@ -137,6 +156,8 @@ class Tuning(TypedDict):
     search: dict[str, Any]
     trials: list[TriedOut]
     best: int
+    folder: NotRequired[str]
+    """Of the search, beside the study's."""
     defaults_row: str
     tuned_row: str
     fresh: dict[Split, Gain]
@@ -156,11 +177,15 @@ class Results(TypedDict):
     cost: Cost
     export: Exported
     test_openings: Openings
+    conditions: NotRequired[list[Apart]]
+    """In what the runs differ besides their recipes."""
     machine: dict[str, Any]
     environment: dict[str, Any]
     recipes: list[dict[str, Any]]
     """One a row, every field."""
     seeds: list[int]
+    leakage: NotRequired[Leakage | None]
+    """Images of val and test with a copy in training; None for a built-in set, absent where nobody looked."""
 
 
 def read(folder: Path) -> Results:
@@ -176,10 +201,10 @@ def read(folder: Path) -> Results:
     if not path.is_file():
         raise UserError(f"{folder} has no results yet", "tutelage distill with the same recipe goes on")
     try:
-        results = files.read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UserError(f"{path} is damaged: it is not JSON", _again(path.parent)) from None
-    schema = results.get("schema") if isinstance(results, dict) else None
+        results: Any = kept(path.parent, path.stem)
+    except Damaged as damaged:
+        raise Damaged.of(path, damaged.reason, _again(path.parent)) from None
+    schema = results.get("schema")
     if schema != SCHEMA:
         holds = "results without a schema version" if schema is None else f"results of schema {schema!r}"
         raise UserError(f"{path} holds {holds}; this version of tutelage reads schema {SCHEMA}", _again(path.parent))
@@ -190,8 +215,8 @@ def _again(folder: Path) -> str:
     """How the file is written anew: nothing that is trained is trained again."""
     command = "tutelage distill with the study's recipe and seeds"
     try:
-        made_by = files.read_json(folder / "environment.json")["command"]
+        made_by = sealed.read_json(folder / "environment.json")["command"]
         command = made_by if made_by.startswith("tutelage ") else command
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (Damaged, LookupError, AttributeError):
         pass  # It says no command: the general one will do.
     return f"this writes it anew and trains nothing again: {command}"

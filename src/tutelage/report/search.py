@@ -1,6 +1,8 @@
 """Says in lines for the terminal what a search promised, and what of it fresh seeds kept."""
 
-from tutelage.report.results import Results
+from typing import Any
+
+from tutelage.report.results import Results, TriedOut
 
 
 def in_words(results: Results) -> list[str]:
@@ -8,16 +10,9 @@ def in_words(results: Results) -> list[str]:
     tuning = results["tuning"]
     if tuning is None:
         return []
-    by_number = {trial["number"]: trial for trial in tuning["trials"]}
-    best = by_number[tuning["best"]]
-    states = [trial["state"] for trial in tuning["trials"]]
-    values = ", ".join(f"{name} {value:.3g}" for name, value in best["values"].items())
-    lines = [
-        f"{len(states)} trials at seed {tuning['search']['seed']}, {states.count('pruned')} ended early, "
-        f"{states.count('diverged')} diverged; best on val: {best['method']}, {values} (trial {best['number'] + 1})"
-    ]
+    lines, best = tried(tuning), _best(tuning)
     if best["defaults"]:
-        return [*lines, "no trial was better than the method's defaults: there is nothing to adopt"]
+        return lines
     defaults = next(t for t in tuning["trials"] if t["defaults"] and t["method"] == best["method"])
     kept = tuning["fresh"]["val"]
     if best["val"] is not None and defaults["val"] is not None:
@@ -33,3 +28,21 @@ def in_words(results: Results) -> list[str]:
     if tuning["search"]["epochs"] or tuning["search"]["part"]:
         lines[-1] += " (trials had a smaller budget: the two are not the same training)"
     return lines
+
+
+def tried(tuning: Any) -> list[str]:
+    """What was tried and which setting was the best on val, from the outcome of a search."""
+    best = _best(tuning)
+    states = [trial["state"] for trial in tuning["trials"]]
+    values = ", ".join(f"{name} {value:.3g}" for name, value in best["values"].items())
+    line = (
+        f"{len(states)} trials at seed {tuning['search']['seed']}, {states.count('pruned')} ended early, "
+        f"{states.count('diverged')} diverged; best on val: {best['method']}, {values} (trial {best['number'] + 1})"
+    )
+    if best["defaults"]:
+        return [line, "no trial was better than the method's defaults: there is nothing to adopt"]
+    return [line]
+
+
+def _best(tuning: Any) -> TriedOut:
+    return next(trial for trial in tuning["trials"] if trial["number"] == tuning["best"])

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 from tutelage import files
 from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.measure.statistics import Judged
+from tutelage.names import shown_in
 from tutelage.report import text
 from tutelage.report.results import Latency, Results, Split
 
@@ -81,7 +82,7 @@ def measure_columns(summary: Summary) -> list[MeasureColumn]:
 
 def presentable(results: Results) -> Results:
     """The results without the folders of the machine that made them: a report is for others."""
-    plain = files.without_folders(results)
+    plain = shown_in(files.without_folders(results))
     command = plain["environment"]["command"]
     try:
         words = shlex.split(command)

@@ -6,10 +6,10 @@ from rich.text import Text
 
 from tutelage.measure.measures import MEASURES, directions
 from tutelage.measure.statistics import Judged
-from tutelage.progress import duration, size
-from tutelage.report import text
-from tutelage.report.claim import about_teacher, claim
-from tutelage.report.results import Cost, Exported, Results, Split, Teacher
+from tutelage.names import shown_in
+from tutelage.report import sentences, text
+from tutelage.report.claim import about_leakage, about_teacher, claim
+from tutelage.report.results import Results, Split, Teacher
 from tutelage.report.summary import MeasureColumn, Summary, measure_columns
 
 PIPED_WIDTH = 200
@@ -22,6 +22,7 @@ def print_table(results: Results, console: Console) -> None:
     """Prints the teacher, one row a method, every measure, cost, test openings, the exported file and the claim."""
     if not console.is_terminal:
         console = Console(file=console.file, width=PIPED_WIDTH, color_system=None)
+    results = shown_in(results)
     summary = Summary.of(results)
 
     def say(line: str, style: str = "") -> None:
@@ -34,14 +35,15 @@ def print_table(results: Results, console: Console) -> None:
     console.print(_measures(summary, columns))
     for line in filter(None, (directions(column.name for column in columns), *_caveats(summary))):
         say(line)
-    say(_cost(results["cost"]))
-    openings = results["test_openings"]
-    say(f"test split opened {_times(len(openings['study']))} by this study, {_times(openings['all'])} in all")
-    if results["export"]["onnx"]:
-        say(_export(results["export"]))
+    say(sentences.cost(results))
+    say(sentences.openings(results["test_openings"]))
+    for line in sentences.handed_over(summary):
+        say(line)
     say(claim(results), "bold")
     if about := about_teacher(results):
         say(about)
+    if leaked := about_leakage(results):
+        say(leaked)
 
 
 def headed(first: str, names: list[str]) -> Table:
@@ -85,6 +87,7 @@ def _caveats(summary: Summary) -> list[str]:
         lines.append(f"no intervals: {seeds} of the at least 3 paired seeds that one needs")
     elif any(row.gain and row.gain["test"]["pairs"] == "few" for row in rows):
         lines.append(f"{seeds} pairs are few: 5 or more make the intervals a good deal narrower")
+    lines += sentences.caveats(results)
     if len(rows) > 2:
         lines.append(
             f"verdicts and colours are corrected for comparing {len(rows) - 1} methods (Holm); intervals are not"
@@ -104,27 +107,3 @@ def _teacher(teacher: Teacher, places: dict[Split, int]) -> str:
     test = f"test {text.percent(teacher['test']['top1'], places['test'])}" if teacher["test"] else "test not measured"
     size = f"{text.count(teacher['parameters'])} parameters, {text.count(teacher['macs'])} multiply-adds"
     return f"teacher {teacher['name']}: {val}, {test}, {size}"
-
-
-def _cost(cost: Cost) -> str:
-    line, training = f"{duration(cost['wall_seconds'])} in all, ", duration(cost["training_seconds"])
-    if cost["training_seconds"] > cost["wall_seconds"]:
-        line += f"beside runs of earlier commands: {training} of training students"
-    else:
-        line += f"{training} of it training students"
-    if cost["teacher_training_seconds"]:
-        line += f", teacher's training {duration(cost['teacher_training_seconds'])}"
-    paid, saved = cost["teacher_passes_paid"], cost["teacher_passes_saved"]
-    return f"{line}; teacher passes paid {paid:,}, saved {saved:,}"
-
-
-def _export(export: Exported) -> str:
-    onnx = export["onnx"] or {}
-    return (
-        f"exported {export['run']}/{onnx['file']}: {size(onnx['bytes'])}, val top-1 {text.percent(onnx['val_top1'])} "
-        f"by ONNX Runtime, {onnx['latency_ms']['p50']:.3g} ms an image on one thread"
-    )
-
-
-def _times(number: int) -> str:
-    return {1: "once", 2: "twice"}.get(number, f"{number} times")

@@ -6,7 +6,7 @@ Departures: everything else is moved by SGD with the same momentum; five steps i
 why this is not timm.optim.Muon (AdamW beside it); torch.optim.Muon takes matrices only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, groups: Sequence[dict[str, Any]], *, lr: float, momentum: float):
         super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False})
+        self.orthogonal: Callable[[Sequence[Tensor]], list[Tensor]] = orthogonal
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -45,7 +46,7 @@ class Muon(torch.optim.Optimizer):
             torch._foreach_add_(moments, gradients)
             updates = list(torch._foreach_add(gradients, moments, alpha=group["momentum"]))
             if group["orthogonal"]:
-                updates = orthogonal(updates)
+                updates = self.orthogonal(updates)
             if group["weight_decay"]:
                 torch._foreach_mul_(moved, 1 - group["lr"] * group["weight_decay"])
             torch._foreach_add_(moved, updates, alpha=-group["lr"])

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from tutelage import files
+from tutelage import sealed
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.tap import Tapped
 from tutelage.models.whiten import whiten
-from tutelage.run.recipe import weights_file
+from tutelage.run.named_files import weights_file
 
 WHITENED_BY = 1_000_000
 """Pixels of training images, spread evenly over them, from whose patches `student.init = "whiten"` takes its axes."""
@@ -24,7 +24,7 @@ def known_classes(model: Model, network: Tapped) -> tuple[str, ...]:
     said = network.metadata.get("classes", "")
     card = Path(model.weights or "-").with_name("card.json")
     if not said and card.is_file():
-        return tuple(files.read_json(card).get("classes", ()))
+        return tuple(sealed.read_json(card).get("classes", ()))
     if said.startswith("["):
         return tuple(json.loads(said))
     return tuple(name.strip() for name in said.split(",") if name.strip())
@@ -69,12 +69,19 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
         whiten(network, dataset.train.plain(torch.linspace(0, len(dataset.train) - 1, count).long()))
     try:
         classes = network.sizes().classes
-    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+    except UserError as error:
+        raise UserError(f"{model.name}: {error.message}", error.hint) from None
+    except Exception as error:  # a network of the user's own may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{model.name} fails on images of {channels} x {network.size} x {network.size}: "
-            f"{str(error).strip().splitlines()[0]}",
+            f"{model.name} fails on images of {channels} x {network.size} x {network.size}: {reason}",
             "let it resize them (model.size), or choose a network for images of this size",
         ) from error
+    if classes == 1 and len(dataset.classes) == 2:
+        raise UserError(
+            f"{model.name} answers with one number where {dataset.name} has 2 classes: that is a sigmoid's",
+            "let it answer with two: torch.cat([-z, z], 1) / 2, z being that number before the sigmoid",
+        )
     if classes != len(dataset.classes):
         raise UserError(
             f"{model.name} answers with {classes} classes, {dataset.name} has {len(dataset.classes)}",

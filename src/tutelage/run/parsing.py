@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from tutelage.errors import UserError, unknown
 from tutelage.methods.base import Method
 from tutelage.methods.finding import find_method, method_label
+from tutelage.run.plain_values import shown
 
 WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list", dict: "a table"}
 """Types as people say them."""
@@ -59,6 +60,7 @@ def parsed(kind: Any, plain: Any, where: str) -> Any:
         plain = dict(_object(plain, where))
         if "name" not in plain:
             raise UserError(f"{where} has no name", f'write name = "kd" in [{where}]')
+        plain["name"] = parsed(str, plain["name"], f"{where}.name")
         return _fields(find_method(plain.pop("name")), plain, where)
     if dataclasses.is_dataclass(kind):
         return _fields(kind, _object(plain, where), where)
@@ -77,7 +79,7 @@ def parsed(kind: Any, plain: Any, where: str) -> Any:
     if kind is float and type(plain) is int:
         return float(plain)
     expected = WORDS.get(origin or kind, str(kind))
-    raise UserError(f"{where} = {plain!r} is not {expected}", f"write {expected} for {where}")
+    raise UserError(f"{where} = {shown(plain)} is not {expected}", f"write {expected} for {where}")
 
 
 def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
@@ -92,10 +94,15 @@ def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if required and f.name not in values:
             raise UserError(f"{where} has no {f.name}", f"give {where}.{f.name} a value")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except UserError as error:  # its fields call themselves "fit.epochs", wherever they stand
+        own = where.rpartition(".")[2] + "."
+        message = f"{where}.{error.message.removeprefix(own)}" if error.message.startswith(own) else error.message
+        raise UserError(message, error.hint) from None
 
 
 def _object(plain: Any, where: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
-        raise UserError(f"{where} = {plain!r} is not a table", f"write [{where}] with fields under it")
+        raise UserError(f"{where} = {shown(plain)} is not a table", f"write [{where}] with fields under it")
     return plain

@@ -18,6 +18,27 @@ if TYPE_CHECKING:
 _order = lru_cache(maxsize=2)(rng.permutation)
 
 
+def check_batch(images: int, samples: int, field: str = "fit", devices: int = 1) -> None:
+    """Refuses a batch that cannot be made.
+
+    Args:
+        images: In a batch.
+        samples: Of the training split.
+        field: Where in the recipe the batch size stands; the hint names it.
+        devices: That share a batch.
+    """
+    if images > samples:
+        raise UserError(
+            f"a batch of {images} images, but only {samples} to train on",
+            f"lower {field}.batch_size to {samples} or less, or give more images to train on",
+        )
+    if images % devices:
+        raise UserError(
+            f"a batch of {images} images cannot be shared equally by {devices} devices",
+            f"choose a {field}.batch_size that engine.devices divides: every image then counts the same",
+        )
+
+
 @dataclass(frozen=True)
 class Plan:
     """The state of the data pipeline is the step number: nothing else needs saving."""
@@ -36,11 +57,7 @@ class Plan:
         return Plan(samples, recipe.views, recipe.seed, recipe.fit)
 
     def __post_init__(self) -> None:
-        if self.fit.batch_size > self.samples:
-            raise UserError(
-                f"a batch of {self.fit.batch_size} images, but only {self.samples} to train on",
-                "lower fit.batch_size, or raise data.part",
-            )
+        check_batch(self.fit.batch_size, self.samples)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -1,17 +1,15 @@
 """Defines the recipe, one training run in full: the same recipe gives the same numbers.
 
 A recipe is a tree of frozen dataclasses. `Recipe.to_dict` and `from_dict` are its JSON and TOML form; `identity` is
-what its hash is made of: files of weights by their content, not by their path.
+what its hash is made of: files by their content, not by their path.
 """
 
 import dataclasses
-import json
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError
@@ -21,9 +19,10 @@ from tutelage.methods.baseline import Baseline
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
 from tutelage.methods.finding import method_words, temperatures
 from tutelage.models import Model
-from tutelage.run import toml
+from tutelage.run import named_files, plain_values, toml
 from tutelage.run.optim import Fit
 from tutelage.run.parsing import as_plain, parsed, without_defaults
+from tutelage.run.plain_values import shown
 
 SCHEMA = 1
 """Of the file form; a recipe with another number is refused."""
@@ -98,16 +97,19 @@ class Recipe:
         return {"schema": SCHEMA} | as_plain(self)
 
     @staticmethod
-    def from_dict(plain: dict[str, Any]) -> "Recipe":
+    def from_dict(plain: Any) -> "Recipe":
         """The recipe of `to_dict`, or of a part of it: what is absent has its default.
 
         Raises:
             UserError: a field that does not exist, or a value of another type.
         """
+        if not isinstance(plain, dict):
+            raise UserError(f"a recipe is a table of fields, not {shown(plain)}", "tutelage recipe NAME prints one")
+        plain_values.check(plain)
         plain = dict(plain)
         schema = plain.pop("schema", SCHEMA)
         if schema != SCHEMA:
-            raise UserError(f"recipe of schema {schema}; this version reads schema {SCHEMA}", "write it anew")
+            raise UserError(f"recipe of schema {shown(schema)}; this version reads schema {SCHEMA}", "write it anew")
         return parsed(Recipe, plain, "")
 
     @property
@@ -126,18 +128,19 @@ class Recipe:
         teachers = [plain["teacher"]] if self.teacher is not None else plain.get("teachers", [])
         for spec in (plain["student"], *(teacher["model"] for teacher in teachers), plain["method"]):
             if spec.get("weights", "pretrained") != "pretrained":
-                spec["weights"] = files.file_digest(weights_file(spec["weights"]))
-            source = Path(spec.get("name", "").rpartition(":")[0])
-            if source.is_file():
-                spec["source"] = files.file_digest(source)
-        return plain
+                spec["weights"] = files.file_digest(named_files.weights_file(spec["weights"]))
+        return named_files.with_sources(plain)
 
     @property
     def name(self) -> str:
         """The run's folder: readable, and ending in the recipe's hash."""
         words = [self.data.title, method_words(self.method), self.student.name, f"s{self.seed}"]
-        readable = "-".join(Path(word).name.replace(":", "_").replace("/", "_") for word in words)
-        return f"{readable}-{files.digest(self.identity)[:8]}"
+        return f"{readable(*words)}-{self.hash}"
+
+    @property
+    def hash(self) -> str:
+        """Eight hexadecimal digits that name its run: of what it is, not of where its files are."""
+        return files.digest(self.identity)[:8]
 
     @property
     def as_baseline(self) -> "Recipe":
@@ -198,21 +201,37 @@ class Recipe:
             )
 
 
-def from_file(path: Path) -> Recipe:
+def readable(*words: str) -> str:
+    """Words as one name of a folder; of what is a path its last part.
+
+    >>> readable("photos", "kd", "nets/own.py:make", "s0")
+    'photos-kd-own.py_make-s0'
+    """
+    return "-".join(one_name(Path(word).name) for word in words)
+
+
+def one_name(text: str) -> str:
+    """Text as the name of one file or folder, on any system."""
+    return text.translate(str.maketrans(":/\\", "___"))
+
+
+def from_file(path: Path, seen_from: Path | None = None) -> Recipe:
     """The recipe in a TOML or JSON file.
 
+    Args:
+        path: The file.
+        seen_from: The folder from which the relative paths in it were right; looked at where they are not right here.
+
     Raises:
-        UserError: no such file, not TOML or JSON, or not a recipe.
+        UserError: no such file, not TOML or JSON, or not a recipe; a run's recipe.json that was changed.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"there is no recipe file {path}", "tutelage recipe NAME > my_recipe.toml writes one")
-    text = path.read_text(encoding="utf-8")
+    plain = plain_values.read(path)
+    if isinstance(plain, dict) and path.suffix.lower() == ".json":
+        plain = sealed.unsealed(plain, str(path))
     try:
-        plain = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
-        raise UserError(f"{path} is not valid {path.suffix[1:].upper()}: {error}", "mend the line it names") from None
-    try:
-        return Recipe.from_dict(plain)
+        return Recipe.from_dict(plain if seen_from is None else named_files.seen_from(seen_from, plain))
     except UserError as error:
         raise UserError(f"{path}: {error.message}", error.hint) from None
 
@@ -220,22 +239,6 @@ def from_file(path: Path) -> Recipe:
 def to_toml(recipe: Recipe) -> str:
     """A recipe as TOML, one table for each part."""
     return toml.written(recipe.to_dict())
-
-
-def weights_file(weights: str) -> Path:
-    """The file behind `Model.weights`: the file itself, or the final weights in a run's folder.
-
-    Raises:
-        UserError: there is no such file.
-    """
-    path = Path(weights)
-    if path.is_dir():
-        path = path / "student.safetensors"
-        if not path.is_file():
-            raise UserError(f"{weights} holds no finished run (no student.safetensors)", "train it to its end first")
-    if not path.is_file():
-        raise UserError(f"there is no file of weights {weights}", 'give a .safetensors or .pth file, or "pretrained"')
-    return path
 
 
 def _as_it_teaches(spec: TeacherSpec) -> dict[str, Any]:

@@ -32,5 +32,10 @@ class Workspace:
         return self.runs / "test_openings.jsonl"
 
     def folder(self, recipe: "Recipe") -> Path:
-        """The folder of a recipe's run, whether it is there yet or not."""
-        return self.runs / recipe.name
+        """The folder of a recipe's run, whether it is there yet or not.
+
+        It is found by the recipe's hash: the data may have moved since, or have got another name.
+        """
+        path = self.runs / recipe.name
+        found = [] if path.exists() else sorted(self.runs.glob(f"*-{recipe.hash}/recipe.json"))
+        return found[0].parent if found else path

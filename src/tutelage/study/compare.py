@@ -12,6 +12,7 @@ from tutelage.measure.measures import MEASURES, taken
 from tutelage.measure.statistics import Gain, Judged, McNemar, image_interval, judged, mcnemar, paired_gain
 from tutelage.methods.baseline import Baseline
 from tutelage.report import results
+from tutelage.run.conditions import Apart, apart
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
 from tutelage.study.study import Study
@@ -98,6 +99,8 @@ class Comparison(TypedDict):
     epochs: int
     groups: list[Compared]
     differences: list[Difference]
+    conditions: list[Apart]
+    """On what the runs were computed, where that was not the same for all."""
 
 
 def differences(recipes: list[Recipe]) -> list[Difference]:
@@ -149,6 +152,7 @@ def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
         "epochs": found[0].recipe.fit.epochs,
         "groups": compared,
         "differences": differences([group.recipe for group in found]),
+        "conditions": apart(run for group in found for run in group.runs.values()),
     }
 
 

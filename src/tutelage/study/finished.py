@@ -35,10 +35,13 @@ class Finished(NamedTuple):
 
     @property
     def shown(self) -> tuple[int, Run]:
-        """The row and the run to hand over: the first seed of the method that is best on val; test chooses nothing."""
+        """The row and the run to hand over: the seed that is best on val, of the method that is best there.
+
+        Of equal seeds the first. Test chooses nothing.
+        """
         methods = range(min(1, len(self.rows) - 1), len(self.rows))
         best = max(methods, key=lambda number: sum(_val_top1(run) for run in self.of_row(number)))
-        return best, self.trained[best, self.seeds[0]]
+        return best, max(self.of_row(best), key=_val_top1)
 
     def of_row(self, number: int) -> list[Run]:
         """A row's runs, by seed."""

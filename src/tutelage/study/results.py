@@ -1,11 +1,12 @@
 """Gathers results.json, whose form is in report/results.py, from the runs of a finished study."""
 
 import dataclasses
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files
-from tutelage.data.test_split import openings
+from tutelage import data
+from tutelage.data.test_split import openings_of
 from tutelage.measure import fidelity
 from tutelage.measure.classifier import latencies
 from tutelage.measure.fidelity import Fidelity
@@ -13,11 +14,15 @@ from tutelage.measure.measures import Measured
 from tutelage.measure.statistics import Gain, image_interval, judged, mcnemar, paired_gain
 from tutelage.methods.base import Method
 from tutelage.models.count import macs, parameters
-from tutelage.report.results import SCHEMA, Cost, DataFacts, Latency, Results, Row, Seed, Split, Teacher, Tuning
+from tutelage.report.results import SCHEMA, DataFacts, Latency, Results, Row, Seed, Split, Teacher, Tuning
+from tutelage.run.conditions import apart
 from tutelage.run.folder import Run, machine
 from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.record import kept
+from tutelage.study import handed
 from tutelage.study.finished import Finished
 from tutelage.study.gallery import gallery
+from tutelage.study.watch import Watch, cost
 from tutelage.teacher import lessons
 from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.training import predictions
@@ -27,8 +32,8 @@ from tutelage.training.student import load_student
 SPLITS: tuple[Split, Split] = ("val", "test")
 
 
-def gathered(study: Finished) -> Results:
-    """The results of a study."""
+def gathered(study: Finished, watch: Watch) -> Results:
+    """The results of a study, which a command that is still going on makes."""
     logits: dict[Split, dict[str, Predictions]] = {"val": _on_val(study), "test": predictions.on_test(study.folder)}
     measured: dict[Split, dict[str, Measured]] = {"val": _measured_on_val(study), "test": _measured_on_test(study)}
     for split in SPLITS:
@@ -40,7 +45,7 @@ def gathered(study: Finished) -> Results:
     for split in SPLITS:
         if logits[split]:
             _by_image(rows, teacher, split, logits[split])
-    shown, ledger = study.shown[1], openings(study.workspace.test_openings)
+    opened = openings_of(study.dataset, study.workspace.test_openings)
     return {
         "schema": SCHEMA,
         "study": study.folder.name,
@@ -54,14 +59,17 @@ def gathered(study: Finished) -> Results:
         "rows": rows,
         "gallery": _gallery(study, rows, logits["val"]),
         "tuning": _tuning(study.folder, rows),
-        "cost": _cost(study),
-        "export": {"run": shown.path.name, "onnx": shown.result("export")["onnx"]},
+        "cost": cost(study, watch),
+        "export": handed.exported(study, rows),
         "test_openings": {
-            "study": [opening for opening in ledger if opening["run"] == study.folder.name],
-            "all": len(ledger),
+            "study": [one for one in [*opened.unnamed, *opened.known] if one["run"] == study.folder.name],
+            "all": len(opened.known) + len(opened.unnamed),
+            "unnamed": len(opened.unnamed),
+            "until": datetime.now(UTC).isoformat(timespec="seconds"),
         },
+        "conditions": apart(study.trained.values()),
         "machine": machine(),
-        "environment": files.read_json(study.folder / "environment.json"),
+        "environment": kept(study.folder, "environment"),
         "recipes": [row.to_dict() for row in study.rows],
         "seeds": list(study.seeds),
     }
@@ -115,7 +123,7 @@ def _measured_on_val(study: Finished) -> dict[str, Measured]:
 
 def _measured_on_test(study: Finished) -> dict[str, Measured]:
     """What was measured when the test split was opened, by run, and "teacher"."""
-    test = files.read_json(study.folder / "test.json")
+    test = kept(study.folder, "test")
     return test["runs"] if test["teacher"] is None else test["runs"] | {"teacher": test["teacher"]}
 
 
@@ -208,12 +216,12 @@ def _gallery(study: Finished, rows: list[Row], on_val: dict[str, Predictions]) -
     chosen = gallery(
         study.dataset.val,
         on_val,
-        baseline=rows[0]["seeds"][0]["run"],
+        baseline=study.trained[0, shown.recipe.seed].path.name,
         student=shown.path.name,
         temperature=lessons.temperature(study.rows[number]),
         learnt=[image["position"] for image in taught_on["images"]],
     )
-    return chosen | {"seed": study.seeds[0]}
+    return chosen | {"seed": shown.recipe.seed}
 
 
 def _teacher(
@@ -249,20 +257,7 @@ def _tuning(folder: Path, rows: list[Row]) -> Tuning | None:
     """The search that the study closes, and what fresh seeds left of its winner's gain over the defaults."""
     if not (folder / "tuning.json").exists():
         return None
-    tuning = files.read_json(folder / "tuning.json")
+    tuning = kept(folder, "tuning")
     by_label = {row["label"]: row for row in rows}
     tuned, defaults = by_label[tuning["tuned_row"]], by_label[tuning["defaults_row"]]
     return {**tuning, "fresh": {split: _paired(tuned, defaults, split) for split in SPLITS}}
-
-
-def _cost(study: Finished) -> Cost:
-    costs = [run.result("cost") for run in study.trained.values()]
-    of_teachers = [Run.of(own, study.workspace.runs).result("cost") for own in study.taught.of_teachers]
-    return {
-        "wall_seconds": files.read_json(study.folder / "cost.json")["seconds"],
-        "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
-        "teacher_training_seconds": sum(cost["seconds"] for cost in of_teachers),
-        # A head-tuned teacher's own training pays for the embeddings that it then answers from.
-        "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in (*costs, *of_teachers)),
-        "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
-    }

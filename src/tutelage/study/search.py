@@ -1,14 +1,17 @@
 """Keeps a search for a method's numbers on disk: how much is tried, Optuna's journal, and who works on which trial."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutelage import files
-from tutelage.errors import UserError
+from tutelage import files, sealed
+from tutelage.errors import Damaged, UserError
 
 if TYPE_CHECKING:
     from optuna import Study as Optuna
+
+log = logging.getLogger(__name__)
 
 UNPRUNED = 4
 """Trials that go on whatever their first run says: there is no median yet."""
@@ -52,8 +55,10 @@ def opened(folder: Path, search: Search) -> "Optuna":
     except ImportError:
         raise UserError("tuning needs Optuna, which is not installed", "pip install 'tutelage[tune]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(folder / "journal.jsonl")))
+    journal = _sound_journal(folder)
+    storage = JournalStorage(JournalFileBackend(str(journal)))
     found = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+    sealed.seal_beginning(journal, _what(journal))
     lived = [state for state in optuna.trial.TrialState if state is not optuna.trial.TrialState.FAIL]
     count = len(found.get_trials(deepcopy=False, states=lived))
     found.sampler = optuna.samplers.TPESampler(seed=search.seed + count, n_startup_trials=max(3, search.trials // 3))
@@ -61,6 +66,23 @@ def opened(folder: Path, search: Search) -> "Optuna":
         optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED) if search.prune else optuna.pruners.NopPruner()
     )
     return found
+
+
+def _sound_journal(folder: Path) -> Path:
+    """Optuna's journal; a damaged one goes aside, and the next begins anew."""
+    journal = folder / "journal.jsonl"
+    try:
+        sealed.check_beginning(journal, _what(journal))
+    except Damaged as damaged:
+        log.warning("%s; the search begins anew, and finds the runs of its trials done", damaged.message)
+        if journal.exists():
+            journal.replace(folder / "journal.damaged")
+        sealed.remove([journal])
+    return journal
+
+
+def _what(journal: Path) -> str:
+    return f"{journal.parent.name}/{journal.name}"
 
 
 def trial_lock(folder: Path, number: int) -> Path:

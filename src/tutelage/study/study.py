@@ -5,31 +5,37 @@ after any interruption.
 """
 
 import dataclasses
-import time
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files
+from tutelage import data, files, progress
+from tutelage.data import leaks
 from tutelage.data.splits import DataSet
-from tutelage.data.test_split import open_test
-from tutelage.errors import UserError
-from tutelage.export import export
-from tutelage.export.modelcard import write_model_card
+from tutelage.data.test_split import leakage, open_test
+from tutelage.errors import Damaged, UserError
+from tutelage.export import export, exported
+from tutelage.export.doubt import doubt
+from tutelage.export.modelcard import LEAKAGE
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
-from tutelage.report.results import RESULTS_FILE
 from tutelage.run.folder import environment
-from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.recipe import Recipe, method_words, one_name, readable
+from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
+from tutelage.study import handed
 from tutelage.study.finished import Finished, Trained, teaches
 from tutelage.study.results import gathered
+from tutelage.study.watch import Watch
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
-from tutelage.training.predictions import evaluate_run, keep_test
+from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, keep_test, on_test
 from tutelage.training.student import load_student
+
+log = logging.getLogger(__name__)
 
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -77,45 +83,61 @@ class Study:
         """Readable, and ending in a hash of all recipes and seeds."""
         identity = [recipe.identity | {"seed": 0} for recipe in self.rows] + [list(self.seeds)]
         first = self.rows[-1]
-        readable = self.name or f"{first.data.name}-{method_words(first.method)}-{Path(first.student.name).name}"
-        return f"study-{readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+        named = one_name(self.name) or readable(first.data.name, method_words(first.method), first.student.name)
+        return f"study-{named}-{files.digest(identity)[:8]}"
 
-    def run(self, workspace: Workspace | None = None) -> Path:
+    def folder(self, runs: Path) -> Path:
+        """Where the study is, or would be: found by its hash, whatever else its folder's name says."""
+        path = Path(runs) / self.folder_name
+        found = sorted(Path(runs).glob(f"study-*-{self.folder_name[-8:]}/study.json"))
+        return path if path.exists() or not found else found[0].parent
+
+    def run(self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False) -> Path:
         """Trains, evaluates, exports and reports; the study's folder.
 
         Args:
             workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
+            watch: Of the command that this is a part of; None: it begins now.
+            force: Export the student also where it is no better than guessing or worse than its baseline.
 
         Raises:
             UserError: anything a user can mend.
         """
-        workspace = workspace or Workspace()
-        folder = workspace.runs / self.folder_name
+        workspace, watch = workspace or Workspace(), watch or Watch()
+        folder = self.folder(workspace.runs)
+        watch.look(self.every, workspace.runs)
         with files.locked(folder / "lock") as alone:
             if not alone:
                 raise UserError(f"another process works on {folder}", "wait for it: what is done is found again")
-            self._run(folder, workspace)
+            with watch.noting_a_stop(folder):
+                self._run(folder, workspace, watch, force=force)
+            watch.note(folder)
         return folder
 
-    def _run(self, folder: Path, workspace: Workspace) -> None:
-        files.write_json(folder / "study.json", self.to_dict())
-        files.write_json(folder / "environment.json", environment(workspace.engine))
-        begun = time.monotonic()
+    @property
+    def every(self) -> list[Recipe]:
+        """All of its runs, in the order in which they are trained: seed by seed, so that pairs are complete early."""
+        return [dataclasses.replace(row, seed=seed) for seed in self.seeds for row in self.rows]
+
+    def _run(self, folder: Path, workspace: Workspace, watch: Watch, *, force: bool) -> None:
+        files.sweep(folder)
+        keep(folder, "study", self.to_dict())
+        keep(folder, "environment", environment(workspace.engine))
+        found = leakage(self.rows[0].data)
+        progress.say(leaks.sentence(found))
         trained = self._train(workspace)
         dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
             evaluate_run(run, dataset)
-        if not (folder / "test.json").exists():
-            self._open_test(folder, trained, dataset, workspace)
+        self._see_to_test(folder, trained, dataset, workspace)
         study = Finished(self.rows, self.seeds, trained, folder, dataset)
-        number, shown = study.shown
-        if "onnx" not in (shown.result("export") or {}):
-            export(shown, dataset)
-        wall = files.read_json(folder / "cost.json")["seconds"] if (folder / "cost.json").exists() else 0.0
-        files.write_json(folder / "cost.json", {"seconds": round(wall + time.monotonic() - begun, 1)})
-        results = gathered(study)
-        files.write_json(folder / RESULTS_FILE, results)
-        write_model_card(shown, test=results["rows"][number]["seeds"][0]["test"])
+        shown = study.shown[1]
+        if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
+            export(shown, dataset, force=force)
+        shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
+        results = gathered(study, watch)
+        keep(folder, "results", {**results, "leakage": found})
+        handed.keep(study, results)
         write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,7 +153,7 @@ class Study:
         """
         if not (Path(folder) / "study.json").is_file():
             raise UserError(f"{folder} holds no study (no study.json)", "tutelage distill RECIPE makes one")
-        plain = files.read_json(Path(folder) / "study.json")
+        plain = kept(Path(folder), "study")
         recipes = tuple(Recipe.from_dict(recipe) for recipe in plain["recipes"])
         if not recipes or not isinstance(recipes[0].method, Baseline):
             raise UserError(
@@ -142,23 +164,43 @@ class Study:
 
     def _train(self, workspace: Workspace) -> Trained:
         trained = {}
-        # Seed by seed, so that the first pairs are complete early.
         for seed in self.seeds:
             for number, row in enumerate(self.rows):
                 recipe = dataclasses.replace(row, seed=seed)
                 trained[number, seed] = train(recipe, workspace)
         return trained
 
+    def _see_to_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
+        """Has test.json there: as it was written, computed from the answers that were kept, or of one opening."""
+        path = folder / "test.json"
+        try:
+            if path.exists():
+                kept(folder, "test")
+                return
+        except Damaged as damaged:
+            log.warning("%s; it is computed again from %s", damaged.message, TEST_FILE)
+            _measure(folder, on_test(folder))
+            return
+        if (folder / TEST_FILE).exists():  # test.json is gone
+            _measure(folder, on_test(folder))
+        else:
+            self._open_test(folder, trained, dataset, workspace)
+
     def _open_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
         """All test numbers of the study in one opening."""
         test = open_test(dataset, workspace.test_openings, run=folder.name, reason="final evaluation of a study")
         taught = teaches(self.rows)
         logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
-        teacher, teacher_logits = None, None
         if taught.taught_by:
             members = (load_member(taught, spec, dataset, workspace) for spec in taught.taught_by)
-            teacher_logits = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
-            teacher = measure(teacher_logits, test.labels)
-        measured = {name: measure(of_run, test.labels, teacher_logits) for name, of_run in logits.items()}
-        keep_test(folder, test.labels, logits if teacher_logits is None else logits | {"teacher": teacher_logits})
-        files.write_json(folder / "test.json", {"teacher": teacher, "runs": measured})
+            logits["teacher"] = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
+        keep_test(folder, test.labels, logits)
+        _measure(folder, {name: Predictions(of, test.labels) for name, of in logits.items()})
+
+
+def _measure(folder: Path, answers: dict[str, Predictions]) -> None:
+    """Writes test.json from the answers on test, by run, and "teacher"."""
+    teacher = answers.get("teacher")
+    logits = None if teacher is None else teacher.logits
+    runs = {name: measure(*of, logits) for name, of in answers.items() if name != "teacher"}
+    keep(folder, "test", {"teacher": None if teacher is None else measure(*teacher), "runs": runs})

@@ -19,13 +19,16 @@ from tutelage.data.turnstile import no_test_split
 from tutelage.errors import Diverged, UserError
 from tutelage.methods.base import Method
 from tutelage.report.results import TriedOut
+from tutelage.report.search import tried
 from tutelage.run.folder import Run
-from tutelage.run.recipe import Recipe, method_words
+from tutelage.run.recipe import Recipe, method_words, one_name, readable
+from tutelage.run.record import keep
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
 from tutelage.study.results import labels
 from tutelage.study.search import Search, at_work, opened, trial_lock
 from tutelage.study.study import SEEDS, Study
+from tutelage.study.watch import Watch
 from tutelage.training.loop import train
 
 if TYPE_CHECKING:
@@ -81,35 +84,52 @@ class Tuning:
         """Readable, and ending in a hash of what is searched; not of how many trials, so that more can be added."""
         settings = dataclasses.asdict(self.search) | {"trials": 0, "minutes": 0}
         identity = [recipe.identity | {"seed": 0} for recipe in self.recipes] + [settings]
-        return f"tune-{self._readable.replace(':', '_')}-{files.digest(identity)[:8]}"
+        return f"tune-{self._readable}-{files.digest(identity)[:8]}"
 
     @property
     def _readable(self) -> str:
         first = self.recipes[0]
         words = [first.data.name, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
-        return self.name or "-".join(Path(word).name for word in words)
+        return one_name(self.name) or readable(*words)
 
-    def run(self, workspace: Workspace | None = None) -> Path | None:
+    def run(
+        self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False
+    ) -> Path | None:
         """Makes the trials that are left, then the closing study; the study's folder.
 
         Several processes may run the same tuning: they share the trials, and the last of them makes the study. The
-        others return None.
+        others return None. So does a search that nothing but defaults has won: there is nothing to try again, and the
+        test split stays shut.
+
+        Args:
+            workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
+            watch: Of the command that this is a part of; None: it begins now.
+            force: As for a study.
 
         Raises:
             UserError: anything a user can mend.
         """
-        workspace = workspace or Workspace()
-        self.search_trials(workspace)
+        workspace, watch = workspace or Workspace(), watch or Watch()
         folder = workspace.runs / self.folder_name
+        watch.look(self.recipes, workspace.runs)
+        with watch.noting_a_stop(folder):
+            self.search_trials(workspace)
         outcome = self.outcome(folder)
         if any(at_work(folder, trial["number"]) for trial in outcome["trials"]):
             progress.say(f"other processes still work on trials of {folder}: the last of them makes the study")
+            watch.note(folder)
             return None
         if outcome["best"] is None:
             raise UserError(f"no trial of {folder} came to its end", "give it more --search.minutes or --search.trials")
+        if next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])["defaults"]:
+            for line in (*tried(outcome), "the test split stays shut; tutelage distill compares with the baseline"):
+                progress.say(line)
+            watch.note(folder)
+            return None
         study = self.closing(outcome)
-        files.write_json(workspace.runs / study.folder_name / "tuning.json", {**outcome, **self._rows(study, outcome)})
-        return study.run(workspace)
+        told = {**outcome, **self._rows(study), "folder": folder.name}
+        keep(study.folder(workspace.runs), "tuning", told)
+        return study.run(workspace, watch=watch, force=force)
 
     @no_test_split("a search")
     def search_trials(self, workspace: Workspace) -> None:
@@ -117,7 +137,7 @@ class Tuning:
         for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():
             train(own, workspace)
         begun, folder = time.monotonic(), workspace.runs / self.folder_name
-        files.write_json(folder / "tuning.json", {"search": dataclasses.asdict(self.search), "study": folder.name})
+        keep(folder, "tuning", {"search": dataclasses.asdict(self.search), "study": folder.name})
         while not self.search.minutes or time.monotonic() - begun < 60 * self.search.minutes:
             with self._next(folder) as proposed:
                 if proposed is None:
@@ -169,15 +189,12 @@ class Tuning:
         best = next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])
         start = self._start(best["method"])
         tuned = dataclasses.replace(start, method=with_values(start.method, best["values"]))
-        return Study(
-            (start, *([] if best["defaults"] else [tuned]), *self.beside), self.seeds, f"{self._readable}-tuned"
-        )
+        return Study((start, tuned, *self.beside), self.seeds, f"{self._readable}-tuned")
 
-    def _rows(self, study: Study, outcome: Outcome) -> dict[str, str]:
+    def _rows(self, study: Study) -> dict[str, str]:
         """Which rows of the study are the defaults and the tuned: what the report compares."""
-        best = next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])
         names = labels(study.rows)
-        return {"defaults_row": names[1], "tuned_row": names[1] if best["defaults"] else names[2]}
+        return {"defaults_row": names[1], "tuned_row": names[2]}
 
     def _start(self, label: str) -> Recipe:
         return next(recipe for recipe in self.recipes if method_words(recipe.method) == label)

@@ -5,7 +5,10 @@
 batch size and devices do not matter; files appear by rename and never change, so readers and writers need no lock.
 """
 
+import logging
 import math
+import random
+from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,21 +18,27 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.data.augment import Augment
 from tutelage.data.images import Images
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped
 from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing
 from tutelage.run.process import ALONE, Process
-from tutelage.teacher import asking, shards
+from tutelage.teacher import asking, headfile, shards
 from tutelage.teacher.answer import frozen
-from tutelage.teacher.identity import FORMAT
+from tutelage.teacher.identity import folder_name, manifest_in, tampered
 from tutelage.teacher.shards import Shard
+
+log = logging.getLogger(__name__)
 
 SHARD = 8192
 """Samples a file."""
+ASIDE = "set_aside.json"
+"""In the folder of a cache whose answers are not to be used again: why."""
+ROWS = 64
+"""How many stored rows `verify` asks for again."""
 TOLERANCE = 2e-3
 """Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
 
@@ -45,12 +54,12 @@ class TeacherCache:
     def __init__(self, root: Path, manifest: dict[str, Any]):
         self.manifest = manifest
         self.samples: int = manifest["images"]["samples"]
-        self.folder = Path(root) / _folder_name(manifest)
+        self.folder = Path(root) / folder_name(manifest)
         self._views: dict[tuple[str, int], list[np.ndarray]] = {}
-        if not (self.folder / "manifest.json").exists():
+        if manifest_in(self.folder) != manifest:
+            if (self.folder / "manifest.json").exists():
+                log.warning("%s; it is written again", tampered(self.folder).message)
             files.write_json(self.folder / "manifest.json", manifest)
-        elif _manifest_in(self.folder) != manifest:
-            raise _tampered(self.folder)
 
     @staticmethod
     def open(folder: Path) -> "TeacherCache":
@@ -62,9 +71,9 @@ class TeacherCache:
         folder = Path(folder)
         if not (folder / "manifest.json").is_file():
             raise UserError(f"{folder} holds no teacher cache", "tutelage cache list shows those that exist")
-        manifest = _manifest_in(folder)
-        if _folder_name(manifest) != folder.name:
-            raise _tampered(folder)
+        manifest = manifest_in(folder)
+        if manifest is None or folder_name(manifest) != folder.name:
+            raise tampered(folder)
         return TeacherCache(folder.parent, manifest)
 
     def missing(self, views: Iterable[int], fields: Collection[str]) -> list[Shard]:
@@ -100,11 +109,14 @@ class TeacherCache:
             Teacher passes paid: images answered.
         """
         network, views, fields = frozen(network), sorted(set(views)), tuple(fields)
+        with files.locked(self.folder / "lock", wait=True):
+            files.sweep(self.folder)
+        self._discard_damaged(views, fields)
         absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
         every = [(view, start) for view in views for start in self._starts]
         blocks = [block for block in every[process.rank :: process.world] if block in absent]
-        if "logits" in fields and not self._head_path.exists():
-            self._write_head(network)
+        if "logits" in fields:
+            headfile.write(self.folder, network)
         paid = 0
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
@@ -144,7 +156,7 @@ class TeacherCache:
         network: Tapped,
         images: Images,
         augment: Augment,
-        rows: int = 16,
+        rows: int = ROWS,
         views: Iterable[int] | None = None,
     ) -> float:
         """Asks the teacher again for a few stored rows.
@@ -153,28 +165,31 @@ class TeacherCache:
             network: The teacher.
             images: The training split.
             augment: The cache's augmentation.
-            rows: Rows to recompute of each view, spread evenly.
+            rows: How many to recompute, drawn anew each time over all of these views.
             views: View numbers; None: all that are stored whole.
 
         Returns:
             The largest difference, relative to the largest absolute logit.
 
         Raises:
-            UserError: it is above `TOLERANCE`: these are not this teacher's answers.
+            UserError: it is above `TOLERANCE`: these are not this teacher's answers; they are set aside.
         """
-        worst = 0.0
-        sample = torch.linspace(0, self.samples - 1, min(rows, self.samples)).long()
-        for view in self.views() if views is None else views:
+        worst, drawn = 0.0, random.SystemRandom()
+        among = self.views() if views is None else list(views)
+        of_view = Counter(drawn.choices(among, k=rows)) if among else Counter()
+        for view, count in of_view.items():
+            sample = torch.tensor(drawn.sample(range(self.samples), min(count, self.samples)))
             stored = self.answers(sample, torch.full_like(sample, view)).logits
             fresh = asking.ask(frozen(network), images, augment, sample, view).logits.float().cpu()
             difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
             worst = max(worst, difference if math.isfinite(difference) else math.inf)
         if worst > TOLERANCE:
+            reason = f"stored answers differ from the teacher's by {worst:.1%} of the largest logit"
+            self.set_aside(reason)
             raise UserError(
-                f"{self.folder}: stored answers differ from the teacher's by {worst:.1%} of the largest logit "
-                f"({TOLERANCE:.1%} is allowed)",
-                "the files are not this teacher's answers, or this machine computes otherwise: remove the folder "
-                "(tutelage cache prune) and fill it again",
+                f"{self.folder}: {reason} ({TOLERANCE:.1%} is allowed)",
+                "the files are not this teacher's answers, or this machine computes otherwise: they are set aside, "
+                "and the same command asks the teacher anew",
             )
         return worst
 
@@ -201,34 +216,39 @@ class TeacherCache:
 
     @property
     def head(self) -> Head | None:
-        """The teacher's last linear layer, where it has one."""
-        from safetensors.torch import load_file
+        """The teacher's last linear layer, where it has one; raises Damaged where its file is."""
+        return headfile.read(self.folder)
 
-        if not self._head_path.exists():
-            return None
-        tensors = load_file(self._head_path)
-        return Head(tensors["weight"], tensors["bias"]) if tensors else None
+    def set_aside(self, reason: str) -> None:
+        """Says that its answers are not to be used again, and why; the next who asks begins another cache."""
+        files.write_json(self.folder / ASIDE, {"reason": reason})
 
     def used(self, run: str, images: int) -> None:
         """Remembers that a run read `images` answers instead of asking the teacher."""
-        if run not in {use["run"] for use in self.uses()}:
-            files.append_line(self.folder / "uses.jsonl", {"run": run, "images": images})
+        path = self.folder / "uses.jsonl"
+        try:
+            known = {use["run"] for use in self.uses()}
+        except Damaged as damaged:
+            log.warning("%s; it begins anew with this run", damaged.message)
+            sealed.remove([path])
+            known = set()
+        if run not in known:
+            sealed.append_lines(path, [{"run": run, "images": images}], f"{self.folder.name}/uses.jsonl")
 
     def uses(self) -> list[dict[str, Any]]:
-        """The runs that read it."""
-        return files.read_lines(self.folder / "uses.jsonl")
+        """The runs that read it; raises Damaged where the file of them is."""
+        return sealed.read_lines(self.folder / "uses.jsonl", f"{self.folder.name}/uses.jsonl")
 
-    @property
-    def _head_path(self) -> Path:
-        return self.folder / "head.safetensors"
-
-    def _write_head(self, network: Any) -> None:
-        from safetensors.torch import save_file
-
-        head = network.sizes().head
-        tensors = {} if head is None else {"weight": head.weight.cpu().contiguous(), "bias": head.bias.cpu()}
-        with files.appearing(self._head_path) as beside:
-            save_file(tensors, beside)
+    def _discard_damaged(self, views: list[int], fields: tuple[str, ...]) -> None:
+        """Looks at every shard of these that is there and was not mapped yet, and removes the damaged ones."""
+        for shard in (Shard(field, view, start) for view in views for start in self._starts for field in fields):
+            path = self.folder / shard.path
+            try:
+                if (shard.field, shard.view) not in self._views and path.exists():
+                    shards.load(path)
+            except Damaged as damaged:
+                log.warning("%s; the teacher is asked again", damaged.message)
+                shards.discard(path)
 
     @property
     def _starts(self) -> range:
@@ -241,13 +261,14 @@ class TeacherCache:
         return self._end(shard.start) - shard.start
 
     def _write(self, shard: Shard, rows: Tensor) -> None:
-        rows = rows.to(getattr(torch, self.manifest["storage"]))
-        if not rows.isfinite().all():
+        stored = rows.to(getattr(torch, self.manifest["storage"]))
+        if not stored.isfinite().all():
+            wider = ', or set teacher.storage = "float32"' if rows.isfinite().all() else ""
             raise UserError(
                 f"the teacher's {shard.field} are not finite in {self.manifest['storage']} (view {shard.view})",
-                'look at its weights and normalisation, or set teacher.storage = "float32"',
+                f"look at its weights and normalisation{wider}",
             )
-        shards.write(self.folder, shard, rows.numpy())
+        shards.write(self.folder, shard, stored.numpy())
 
     def mapped(self, field: str, view: int) -> list[np.ndarray]:
         """The memory-mapped shards of a view, checked when first mapped.
@@ -264,26 +285,3 @@ class TeacherCache:
             paths = [self.folder / Shard(field, view, start).path for start in self._starts]
             self._views[field, view] = [shards.load(path) for path in paths]
         return self._views[field, view]
-
-
-def caches(root: Path) -> list[TeacherCache]:
-    """All caches under a root."""
-    return [TeacherCache.open(path.parent) for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json"))]
-
-
-def _folder_name(manifest: Any) -> str:
-    return f"v{FORMAT}-{files.digest(manifest)[:16]}"
-
-
-def _manifest_in(folder: Path) -> Any:
-    try:
-        return files.read_json(folder / "manifest.json")
-    except ValueError:
-        raise _tampered(folder) from None
-
-
-def _tampered(folder: Path) -> UserError:
-    return UserError(
-        f"{folder}: manifest.json does not hold what the folder's name says",
-        f"remove the folder: tutelage cache prune {folder.name}",
-    )

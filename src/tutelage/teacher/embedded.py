@@ -22,6 +22,7 @@ from tutelage.outputs import Outputs, Sizes
 from tutelage.run.process import Process
 from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.identity import identity
+from tutelage.teacher.opening import open_for
 
 PLAIN = Augment(crop_padding=0, flip="none")
 """Views that are the images themselves."""
@@ -94,7 +95,8 @@ def backbones(root: Path, network: Tapped, name: str, images: Images, augment: A
     """
     manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
     manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
-    return TeacherCache(root, manifest | {"data": "embeddings"})
+    manifest |= {"data": "embeddings"}
+    return open_for(root, manifest, network, images.shape, "embedding")
 
 
 def embed(

@@ -23,6 +23,7 @@ from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.cached import CachedTeacher
 from tutelage.teacher.identity import identity
 from tutelage.teacher.members import Member, load_member, trained_by
+from tutelage.teacher.opening import open_for
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: 
     asked, images = answering(recipe, member, dataset, workspace)
     answered = cache.fill(asked, images.to(process.device), recipe.augment, views, fields_of(recipe), process)
     process.wait()
-    cache.verify(network, dataset.train, recipe.augment, rows=8, views=views[:2])
+    cache.verify(network, dataset.train, recipe.augment, views=views)
     paid = answered if asked is network else 0
     return Lesson(CachedTeacher(cache, fields_of(recipe)), sizes, paid, (cache,))
 
@@ -122,7 +123,10 @@ def answering(recipe: Recipe, member: Member, dataset: DataSet, workspace: Works
     A head-tuned teacher's own training has paid for what its backbone says about the views that its student will see.
     """
     trained = trained_by(recipe, member.spec)
-    same_views = trained is not None and (trained.data, trained.augment) == (recipe.data, recipe.augment)
+    same_views = trained is not None and (trained.data.identity, trained.augment) == (
+        recipe.data.identity,
+        recipe.augment,
+    )
     if trained is None or not same_views or not embeddings_will_do(trained):
         return member.network, dataset.train
     cache = embedded.backbones(workspace.caches, member.network, trained.student.name, dataset.train, recipe.augment)
@@ -138,10 +142,12 @@ def on_val(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspac
     """A teacher's logits on the validation images, cached like every other answer: views that nothing changes."""
     plain = Augment(crop_padding=0, flip="none")
     manifest = identity(member.network, member.model.name, dataset.val, plain, "fp32", "float32")
-    cache = TeacherCache(workspace.caches, manifest | {"data": f"{recipe.data.name} (val)"})
+    manifest |= {"data": f"{recipe.data.name} (val)"}
+    cache = open_for(workspace.caches, manifest, member.network, dataset.val.shape)
     cache.fill(member.network, dataset.val, plain, (0,))
-    if workspace.folder(recipe).exists():
-        cache.used(recipe.name, len(dataset.val))
+    reader = workspace.folder(recipe)
+    if reader.exists():
+        cache.used(reader.name, len(dataset.val))
     position = torch.arange(len(dataset.val))
     return cache.answers(position, torch.zeros_like(position)).logits
 
@@ -167,4 +173,5 @@ def widths(recipe: Recipe, sizes: Sizes) -> dict[str, int]:
 def open_cache(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace) -> TeacherCache:
     """The cache of one of a recipe's teachers on its images."""
     manifest = identity(member.network, member.model.name, dataset.train, recipe.augment, "fp32", member.spec.storage)
-    return TeacherCache(workspace.caches, manifest | {"data": recipe.data.name})
+    manifest |= {"data": recipe.data.name}
+    return open_for(workspace.caches, manifest, member.network, dataset.train.shape)

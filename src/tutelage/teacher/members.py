@@ -9,8 +9,9 @@ from tutelage.errors import UserError
 from tutelage.models import Model
 from tutelage.models.tap import Tapped
 from tutelage.run.folder import Run
+from tutelage.run.named_files import weights_file
 from tutelage.run.network import build_for, check_order
-from tutelage.run.recipe import Recipe, TeacherSpec, weights_file
+from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 from tutelage.teacher.answer import frozen
 
@@ -62,7 +63,8 @@ def held_out(recipe: Recipe, spec: TeacherSpec) -> bool:
     if spec.tune != "none" or not (folder / "recipe.json").is_file():
         return spec.tune != "none"
     # A part of the training images leaves the split of val as it is.
-    return dataclasses.replace(Run.open(folder).recipe.data, part=recipe.data.part) == recipe.data
+    trained_on = dataclasses.replace(Run.open(folder).recipe.data, part=recipe.data.part)
+    return trained_on == recipe.data or trained_on.identity == recipe.data.identity
 
 
 def trained_by(recipe: Recipe, spec: TeacherSpec) -> Recipe | None:

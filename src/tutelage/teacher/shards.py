@@ -1,14 +1,13 @@
 """Writes and reads one file of a teacher's answers, compared with its checksum when it is first mapped."""
 
-import hashlib
 import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from tutelage import files
-from tutelage.errors import UserError
+from tutelage import files, sealed
+from tutelage.errors import Damaged
 
 
 class Shard(NamedTuple):
@@ -33,30 +32,34 @@ def write(folder: Path, shard: Shard, rows: np.ndarray) -> None:
     np.save(buffer, rows, allow_pickle=False)
     path = folder / shard.path
     with files.locked(folder / "lock", wait=True):
-        if path.exists():
-            return
-        # The checksum first: a shard that is there always has one.
-        with files.appearing(_checksum_path(path)) as beside:
-            beside.write_text(hashlib.sha256(buffer.getvalue()).hexdigest() + "\n")
-        with files.appearing(path) as beside:
-            beside.write_bytes(buffer.getvalue())
+        if not path.exists():
+            sealed.write_bytes(path, buffer.getvalue(), _what(path))
+
+
+def discard(path: Path) -> None:
+    """Removes a shard that is damaged, if it still is: another process may have filled it again."""
+    with files.locked(path.parent.parent / "lock", wait=True):
+        try:
+            sealed.check(path, _what(path))
+        except Damaged:
+            sealed.remove([path])
 
 
 def load(path: Path) -> np.ndarray:
     """A memory-mapped shard.
 
     Raises:
-        UserError: its checksum does not fit, or is missing.
+        Damaged: its checksum does not fit, or is missing, or is that of another shard.
     """
-    checksum = _checksum_path(path)
-    written = checksum.read_bytes() if checksum.exists() else b""
-    if written != f"{files.file_digest(path)}\n".encode():
-        raise UserError(
-            f"{path} is damaged: its checksum is not the one written beside it",
-            "remove that file; it will be filled again",
-        )
+    try:
+        sealed.check(path, _what(path))
+    except Damaged as damaged:
+        raise Damaged.of(
+            path, damaged.reason, "it is asked for again by training, and by tutelage cache fill"
+        ) from None
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))  # a plain array: memmap's own indexing is slow
 
 
-def _checksum_path(path: Path) -> Path:
-    return path.with_suffix(".sha256")
+def _what(path: Path) -> str:
+    """The cache, whose folder's name says to what it holds answers, and the shard's place in it."""
+    return "/".join(path.parts[-3:])

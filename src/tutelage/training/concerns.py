@@ -9,6 +9,11 @@ published ResNet-56 has 0.02 on its training views at T = 1, where nothing was g
 OVERSURE = 0.1
 """Mean confidence on val above accuracy there. A choice: a head-tuned EfficientNet-lite0 whose ECE was 0.15
 taught nothing that could be shown, one whose ECE was 0.06 is not warned of (docs/log.md)."""
+UNSURE = 1 / 3
+"""Of what accuracy lies above chance: confidence that lies less above chance comes of logits that are all small. Labels
+that were smoothed or mixed leave more (timm's ResNet-50 of arXiv:2110.00476, trained with them, about a half)."""
+FEW = 100
+"""Images on which a network without an error is nothing remarkable."""
 FAR_BELOW = 0.03
 """Of accuracy, beyond chance: how much less than recorded is another network, normalisation or data set."""
 SMALL = 64
@@ -21,10 +26,25 @@ def concerns(seen: dict[str, Any]) -> list[str]:
     Args:
         seen: What `preflight.look` returns.
     """
-    found = [text for teacher in seen["teachers"] for text in _identity(teacher, seen["classes"])]
+    found = [text for text in map(_form, seen["teachers"]) if text]
+    found += [text for teacher in seen["teachers"] for text in _identity(teacher, seen["classes"])]
     found += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
-    of_all = (_chance(seen), _baseline(seen), _oversure(seen), _saturated(seen), *_small(seen))
+    of_all = (_chance(seen), _baseline(seen), _oversure(seen), _unsure(seen), _saturated(seen), *_small(seen))
     return found + [text for text in of_all if text]
+
+
+def _form(teacher: dict[str, Any]) -> str:
+    """Does it answer with logits?"""
+    name, last = teacher["name"], "let it return the logits, what its last linear layer gives"
+    return {
+        "": "",
+        "probabilities": f"{name} answers with probabilities: it ends in a softmax, and the loss would apply another, "
+        f"so that its answers are far too soft; {last}",
+        "log-probabilities": f"{name} answers with log-probabilities: it ends in a log-softmax. Methods that compare "
+        f"probabilities, such as kd and dkd, see no difference; those that compare logits (logit_mse, srrl) do; {last}",
+        "sigmoids": f"{name} answers with numbers from 0 to 1 for every class: it ends in a sigmoid, and the loss "
+        f"would apply a softmax to them; {last}",
+    }[teacher["form"]]
 
 
 def _identity(teacher: dict[str, Any], classes: list[str]) -> list[str]:
@@ -68,13 +88,27 @@ def _stem(network: dict[str, Any]) -> str:
 
 
 def _chance(seen: dict[str, Any]) -> str:
-    top1, classes = seen["val"]["top1"], len(seen["classes"])
-    if top1 >= 2 / classes:
+    top1, classes, images = seen["val"]["top1"], len(seen["classes"]), seen["val"]["images"]
+    if top1 >= _hardly_better(classes) or not _tells(round(top1 * images), images, classes):
         return ""
     return (
         f"the teacher is right on {top1:.1%} of val, chance is {1 / classes:.1%}: "
         "are its normalisation, its input size and the order of its classes those of this data set?"
     )
+
+
+def _hardly_better(classes: int) -> float:
+    """Accuracy below which a teacher may be guessing: twice chance, with few classes less than that."""
+    chance = 1 / classes
+    return chance + min(chance, (1 - chance) / 4)
+
+
+def _tells(right: int, images: int, classes: int) -> bool:
+    """Whether so few right answers are no accident: a teacher halfway between chance and perfect gives them in less
+    than one set of images in twenty."""
+    from scipy.stats import binom
+
+    return bool(binom.cdf(right, images, (1 + 1 / classes) / 2) < 0.05)
 
 
 def _baseline(seen: dict[str, Any]) -> str:
@@ -103,6 +137,18 @@ def _oversure(seen: dict[str, Any]) -> str:
     )
 
 
+def _unsure(seen: dict[str, Any]) -> str:
+    confidence, top1, chance = seen["val"]["confidence"], seen["val"]["top1"], 1 / len(seen["classes"])
+    above = top1 - 2 * _error(seen["val"]) - chance
+    if any(teacher["form"] for teacher in seen["teachers"]) or above <= 0 or confidence - chance >= UNSURE * above:
+        return ""
+    return (
+        f"the teacher is right on {top1:.0%} of val and only {confidence:.0%} sure (guessing: {chance:.0%}): "
+        "its logits are all small (cosines without a scale, say), so that its answers teach little; let it multiply "
+        "them, or lower method.temperature"
+    )
+
+
 def _saturated(seen: dict[str, Any]) -> str:
     by_split = {split: {times: s["entropy"] for times, s in of.items()} for split, of in seen["softness"].items()}
     if by_split["train"][1] >= SATURATED:
@@ -120,7 +166,7 @@ def _small(seen: dict[str, Any]) -> list[str]:
     found = []
     if sum(teacher["parameters"] for teacher in seen["teachers"]) <= seen["student"]["parameters"]:
         found.append("the teacher has no more parameters than the student")
-    if not seen["val_held_out"] and seen["val"]["nll"] < 0.02:
+    if not seen["val_held_out"] and seen["val"]["nll"] < 0.02 and seen["val"]["images"] >= FEW:
         found.append("the teacher's NLL on val is near 0: it was probably trained on those images, so val flatters it")
     return found
 

@@ -18,6 +18,7 @@ from tutelage.data.augment import Augment
 from tutelage.data.images import Addresses, Images, Views
 from tutelage.data.memory import MemoryImages
 from tutelage.errors import UserError
+from tutelage.run.muon import Muon
 from tutelage.teacher.answer import Teacher
 from tutelage.teacher.lessons import Lesson
 
@@ -113,8 +114,12 @@ class RecordedTeacher(Teacher):
 
 
 def recorded(step: Any, lesson: Lesson) -> Any:
-    """A loop's `Step` whose gradients, and the answers of a teacher who reads no cache, are recorded."""
-    device = step.fabric.device
+    """A loop's `Step` of which these are recorded: its gradients, the answers of a teacher who reads no cache, and what
+    makes Muon's updates orthogonal (most of the kernels of its step, and no number of the schedule is in them).
+    """
+    device, optimizer = step.fabric.device, getattr(step.optimizer, "optimizer", step.optimizer)
+    if isinstance(optimizer, Muon):
+        optimizer.orthogonal = Recorded(optimizer.orthogonal, device)
     alone = lesson.live and not lesson.caches
     teacher = RecordedTeacher(step.teacher, device) if alone else step.teacher
     return replace(step, teacher=teacher, recorded=Recorded(step.gradients, device))

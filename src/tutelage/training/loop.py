@@ -1,5 +1,7 @@
 """Trains one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
+import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,14 +14,17 @@ from tutelage import files, progress
 from tutelage.data.images import Images
 from tutelage.data.turnstile import no_test_split
 from tutelage.errors import UserError
+from tutelage.interrupts import stopping
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
+from tutelage.run.plan import check_batch
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.training import graphs
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
-from tutelage.training.stopping import stopping
+
+log = logging.getLogger(__name__)
 
 
 @no_test_split("a training run")
@@ -35,21 +40,22 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
         KeyboardInterrupt: after Ctrl-C, once the state is saved.
     """
     workspace = workspace or Workspace()
-    devices = workspace.engine.devices
-    if recipe.fit.batch_size % devices:
-        raise UserError(
-            f"a batch of {recipe.fit.batch_size} images cannot be shared equally by {devices} devices",
-            "choose a fit.batch_size that engine.devices divides: every image then counts the same",
-        )
+    check_batch(recipe.fit.batch_size, sys.maxsize, devices=workspace.engine.devices)
     for own in recipe.of_teachers:
         train(own, workspace)
     run = Run.of(recipe, workspace.runs)
-    if run.done:
-        return run
+    damage = run.damage() if run.done else None
     with files.locked(run.path / "lock") as alone:
+        if run.done and damage is None:
+            if alone:
+                files.sweep(run.path)
+            return run
         if not alone:
             raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
         files.sweep(run.path)
+        if damage is not None:
+            log.warning("%s; it is made again from the run's last checkpoint", damage.message)
+            (run.path / "DONE").unlink(missing_ok=True)
         with logged(run):
             _launch(run, workspace)
     return run

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from jaxtyping import Float32, Int64
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tutelage import files
+from tutelage import sealed
 from tutelage.data.splits import DataSet
-from tutelage.errors import UserError
+from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure, predict
 from tutelage.measure.measures import MEASURES, Measured, missing
 from tutelage.run.folder import Run
+from tutelage.run.record import study_title
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.training.student import load_student
@@ -52,37 +52,54 @@ def on_val(run: Run, dataset: DataSet) -> Predictions:
         UserError: the run is not finished.
     """
     path = run.path / VAL_FILE
-    if not path.exists():
-        if not run.done:
-            raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
-        logits = predict(load_student(run, dataset), dataset.val, what="evaluating")
-        keep_val(run, logits, dataset.val.labels)
-    return Predictions(**load_file(path))
+    if path.exists():
+        try:
+            return Predictions(**sealed.read_tensors(path, run.what(VAL_FILE), required=bool(run.title)))
+        except Damaged as damaged:
+            log.warning("%s; it is computed again", damaged.message)
+    if not run.done:
+        raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
+    logits = predict(load_student(run, dataset), dataset.val, what="evaluating")
+    keep_val(run, logits, dataset.val.labels)
+    return Predictions(logits, dataset.val.labels)
 
 
 def keep_val(run: Run, logits: Float32[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> None:
     """Writes what `on_val` reads: the validation after a run's last epoch is not made again for its evaluation."""
-    _keep(run.path / VAL_FILE, {"logits": logits, "labels": labels})
+    _keep(run.path / VAL_FILE, {"logits": logits, "labels": labels}, run.what(VAL_FILE))
 
 
 def on_test(study: Path) -> dict[str, Predictions]:
-    """Every network's logits on test, by its run's name, and "teacher"; empty where a study has not kept them."""
+    """Every network's logits on test, by its run's name, and "teacher"; empty where a study has not kept them.
+
+    Raises:
+        Damaged: they are not as they were written: only another opening of the test split makes them again.
+    """
     path = Path(study) / TEST_FILE
-    if not path.exists():
+    required = sealed.is_sealed(Path(study) / "test.json")  # the two are written together
+    if not (required or path.exists()):
         return {}
-    kept = load_file(path)
+    try:
+        kept = sealed.read_tensors(path, f"{study_title(study)}/{TEST_FILE}", required=required)
+    except Damaged as damaged:
+        raise Damaged.of(
+            path,
+            damaged.reason,
+            "put back a copy; or remove it and test.json: tutelage distill then opens the test split once more, on "
+            "the record",
+        ) from None
     labels = kept.pop("labels")
     return {name: Predictions(logits, labels) for name, logits in kept.items()}
 
 
 def keep_test(study: Path, labels: Int64[Tensor, " N"], logits: dict[str, Tensor]) -> None:
     """Writes what `on_test` reads."""
-    _keep(Path(study) / TEST_FILE, {"labels": labels} | logits)
+    _keep(Path(study) / TEST_FILE, {"labels": labels} | logits, f"{study_title(study)}/{TEST_FILE}")
 
 
 def evaluate_run(run: Run, dataset: DataSet) -> Evaluation:
     """A finished run on val, with its teacher beside it: evaluation.json, written anew where measures are new."""
-    done: Evaluation | None = run.result("evaluation")
+    done = _evaluation(run)
     if done is None:
         logits, labels = on_val(run, dataset)
         teacher_logits = lessons.all_on_val(run.recipe, dataset, Workspace(run.path.parent))
@@ -93,8 +110,17 @@ def evaluate_run(run: Run, dataset: DataSet) -> Evaluation:
     else:
         evaluation = _completed(done, run, dataset)
     if evaluation != done:
-        files.write_json(run.path / "evaluation.json", evaluation)
+        run.keep("evaluation", {**evaluation})
     return evaluation
+
+
+def _evaluation(run: Run) -> Evaluation | None:
+    """What was measured before; None where nothing was, or its file is damaged."""
+    try:
+        return run.result("evaluation")
+    except Damaged as damaged:
+        log.warning("%s; it is computed again", damaged.message)
+        return None
 
 
 def completed(measured: Measured, answers: Predictions, teacher_logits: Float32[Tensor, "N C"] | None) -> Measured:
@@ -123,6 +149,5 @@ def _completed(done: Evaluation, run: Run, dataset: DataSet) -> Evaluation:
     return {"teacher": teacher, "val": completed(val, answers, logits)}
 
 
-def _keep(path: Path, tensors: dict[str, Tensor]) -> None:
-    with files.appearing(path) as beside:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside)
+def _keep(path: Path, tensors: dict[str, Tensor], what: str) -> None:
+    sealed.write_tensors(path, {name: tensor.contiguous() for name, tensor in tensors.items()}, what)

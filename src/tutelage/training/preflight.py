@@ -1,5 +1,6 @@
 """Looks at a teacher before any lesson: is it the one that was meant, and is it worth its lessons?"""
 
+import glob
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tutelage.data.splits import DataSet
 from tutelage.data.turnstile import no_test_split
 from tutelage.measure.classifier import measure
 from tutelage.measure.measures import sentence
+from tutelage.measure.statistics import how_little
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import made_for, twins
@@ -20,8 +22,8 @@ from tutelage.outputs import Sizes
 from tutelage.run import recipe
 from tutelage.run.folder import Run
 from tutelage.run.network import build_for, known_classes
-from tutelage.run.plan import Plan
-from tutelage.run.recipe import Recipe
+from tutelage.run.plan import Plan, check_batch
+from tutelage.run.recipe import Recipe, readable
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.teacher.answer import mean_logits
@@ -52,6 +54,11 @@ def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
     workspace.engine.fabric()
     dataset = data.load(recipes[0].data, workspace.data_root)
     for tried in recipes:
+        check_batch(tried.fit.batch_size, len(dataset.train), devices=workspace.engine.devices)
+        for number, spec in enumerate(tried.taught_by):
+            if tried.training_of(spec) is not None:
+                field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
+                check_batch(spec.fit.batch_size, len(dataset.train), field, workspace.engine.devices)
         for run in (tried, *tried.of_teachers):
             dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
         student = build_for(tried.student, dataset, tried.seed, learns=True)
@@ -75,6 +82,8 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     Raises:
         UserError: a teacher cannot teach these classes.
     """
+    if little := how_little(len(data.load(recipe.data, workspace.data_root).val)):
+        progress.say(f"warning: {little}")
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
@@ -92,9 +101,9 @@ def look(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> dict[str, An
     """The facts: every network, the teachers' accuracy and calibration on val, how soft their answers are, the cost.
 
     Returns:
-        `teachers`: one dict each; `student`; `val`: measures of them all together, and whether it was held out;
-        `temperature` T; `softness` by split at the multiples of T in `SOFTER`; `cost`; `baseline`: what finished
-        runs of the same recipe without a teacher reached, or None.
+        `teachers`: one dict each (`form`: what it answers with, where that is no logits); `student`; `val`: measures
+        of them all together, and whether it was held out; `temperature` T; `softness` by split at the multiples of T
+        in `SOFTER`; `cost`; `baseline`: what finished runs of the same recipe without a teacher reached, or None.
     """
     plan, device = Plan.of(recipe, len(dataset.train)), workspace.engine.fabric().device
     temperature = lessons.temperature(recipe)
@@ -111,7 +120,7 @@ def look(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> dict[str, An
         cost["seconds"] = cost["passes"] / per_second
         teachers.append(
             facts
-            | {"val": measure(on_val[-1], dataset.val.labels), "cost": cost}
+            | {"val": measure(on_val[-1], dataset.val.labels), "form": form(on_val[-1]), "cost": cost}
             | {"images_per_second": per_second, "val_held_out": held_out(recipe, spec)}
         )
     student = build_for(recipe.student, dataset, recipe.seed, learns=True)
@@ -138,6 +147,19 @@ def softness(logits: Float[Tensor, "N C"], temperature: float) -> dict[str, floa
         "largest_probability": log_p.exp().amax(dim=1).mean().item(),
         "entropy": -(log_p.exp() * log_p).sum(dim=1).mean().item(),
     }
+
+
+def form(logits: Float[Tensor, "N C"]) -> str:
+    """What a network answers with where that is no logits: "probabilities", "log-probabilities" or "sigmoids".
+
+    Empty: it may be logits. Probabilities are positive and sum to 1 for every image; logits of two images never do.
+    """
+    near = 2e-3
+    if (logits >= 0).all() and (logits <= 1 + near).all() and logits.std(dim=1).max() > near:
+        return "probabilities" if ((logits.sum(dim=1) - 1).abs() < near).all() else "sigmoids"
+    if (logits <= near).all() and (logits.double().logsumexp(dim=1).abs() < near).all():
+        return "log-probabilities"
+    return ""
 
 
 def in_words(seen: dict[str, Any]) -> list[str]:
@@ -210,7 +232,7 @@ def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any
     began_with = member.spec.model if own is not None else member.model
     metadata = member.network.metadata
     known = known_classes(member.model, member.network)
-    recorded = metadata.get("val_top1") if metadata.get("data") == recipe.data.name else None
+    recorded = metadata.get("val_top1") if metadata.get("data") == dataset.name else None
     return {
         "name": member.model.name,
         "seed": member.spec.seed,
@@ -246,7 +268,7 @@ def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:
     """What finished runs of the same student, images and budget reached on val without a teacher, of any seed."""
     wanted = taught.as_baseline.identity | {"seed": 0}
     found = []
-    for path in sorted(runs.glob(f"{taught.data.name}-baseline-*/DONE")):
+    for path in sorted(runs.glob(f"{glob.escape(readable(taught.data.title, 'baseline'))}-*/DONE")):
         run = Run.open(path.parent)
         if run.recipe.identity | {"seed": 0} == wanted:
             found.append(run.curve("val", "top1")[-1][1])

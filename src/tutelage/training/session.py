@@ -9,14 +9,16 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from tutelage import data, files, rng
+from tutelage import data, rng
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
+from tutelage.errors import Damaged
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.adapters import pairs_in_words, stages_read
 from tutelage.models.tap import Tapped
 from tutelage.models.tune import set_trained
 from tutelage.run import checkpoint, optim
+from tutelage.run.conditions import conditions
 from tutelage.run.folder import Run, environment
 from tutelage.run.network import build_for
 from tutelage.run.plan import Plan
@@ -82,7 +84,8 @@ class Session:
         """Writes a checkpoint after so many steps."""
         self.book.read()
         if self.book.first:
-            checkpoint.save(self.run.path / "checkpoints", step, self.kept, self.take_step.optimizer, self.book.state)
+            metrics = tuple(self.run.path.glob("metrics.jsonl"))
+            checkpoint.save(self.run.checkpoints, step, self.kept, self.take_step.optimizer, self.book.state, metrics)
 
     def hand_over(self) -> None:
         """Writes the final weights, what they answer on val, and what the run cost; then the run is done."""
@@ -110,10 +113,10 @@ class Session:
                 self.val_logits = predict(deployed, self.val, what="validation")
             keep_val(run, self.val_logits, self.dataset.val.labels)
         images_seen = self.plan.steps * self.recipe.fit.batch_size
-        files.write_json(run.path / "cost.json", self.book.cost(saved=images_seen * len(self.lesson.caches)))
+        run.keep("cost", self.book.cost(saved=images_seen * len(self.lesson.caches)))
         for cache in self.lesson.caches:
             cache.used(run.path.name, images_seen)
-        (run.path / "DONE").touch()
+        run.finish(self.plan.steps)
 
     @property
     def _result(self) -> Any:
@@ -147,16 +150,28 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     if average is not None:
         kept["average"] = average
     state: dict[str, Any] = {"seconds": 0.0, "paid": 0}
-    state |= checkpoint.load_latest(run.path / "checkpoints", kept, optimizer)
+    state |= checkpoint.load_latest(run.checkpoints, kept, optimizer)
     state["paid"] += lesson.paid + paid
     if process.first:
         log.info("%s: step %d of %d on %s", run.path.name, state["step"], plan.steps, fabric.device)
-        files.write_json(run.path / "environment.json", environment(engine))
+        _write_environment(run, environment(engine, process), gone_on=state["step"] > 0)
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
     take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
     book = Book(run, plan, state, first=process.first)
     return Session(run, recipe, dataset, plan, lesson, student, distiller, average, images, val, take_step, kept, book)
+
+
+def _write_environment(run: Run, now: dict[str, Any], *, gone_on: bool) -> None:
+    """On what the run is computed, and on what else it was computed before it was stopped."""
+    try:
+        before = (run.result("environment") or {}) if gone_on else {}
+    except Damaged as damaged:
+        log.warning("%s; on what the run was computed before is not known", damaged.message)
+        before = {}
+    earlier = [conditions(before), *before.get("earlier", [])] if before else []
+    differing = [told for told in earlier if told != conditions(now)]
+    run.keep("environment", now | ({"earlier": differing} if differing else {}))
 
 
 def _adapters(recipe: Recipe, student: Tapped, lesson: Lesson, samples: int, process: Process) -> nn.Module:

@@ -10,9 +10,10 @@ from torch import nn
 
 from tutelage import files
 from tutelage.data.splits import DataSet
+from tutelage.models.checkpoints import METADATA
 from tutelage.models.count import macs, parameters
+from tutelage.models.delivered import check_student
 from tutelage.models.twins import bare
-from tutelage.models.weights import METADATA
 from tutelage.outputs import Head, Sizes
 from tutelage.run import checkpoint
 from tutelage.run.folder import Run
@@ -36,7 +37,7 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
         "std": std,
         "interpolation": _interpolation(network),
         "recipe": files.digest(run.recipe.identity),
-        "data": run.recipe.data.name,
+        "data": dataset.name,
         "classes": json.dumps(dataset.classes),
     }
     if run.recipe.student.name.startswith("timm:"):
@@ -47,11 +48,11 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
         # One entry: safetensors writes several in no fixed order, and the same weights shall be the same bytes.
         save_file(tensors, beside, {METADATA: json.dumps(said, sort_keys=True)})
     shape = dataset.train.shape
-    files.write_json(
-        run.path / "card.json",
+    run.keep(
+        "card",
         {
             "model": run.recipe.to_dict()["student"],
-            "data": run.recipe.data.name,
+            "data": dataset.name,
             "classes": list(dataset.classes),
             "input": {
                 "shape": list(shape),
@@ -92,7 +93,8 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
         to_learn: All adapters as the run left them, from its last checkpoint where that is still there; else only
             those that are deployed.
     """
-    recipe, card = run.recipe, files.read_json(run.path / "card.json")
+    check_student(run.weights)
+    recipe, card = run.recipe, run.result("card")
     mean, std = tuple(card["input"]["mean"]), tuple(card["input"]["std"])
     model = dataclasses.replace(recipe.student, weights="", mean=mean, std=std)
     student = build_for(model, dataset, recipe.seed)
@@ -106,7 +108,7 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
     )
     adapters = recipe.method.adapters(student.sizes(), teacher, len(dataset.train))
     if to_learn:
-        checkpoint.load_part(run.path / "checkpoints", "adapters", adapters)
+        checkpoint.load_part(run.checkpoints, "adapters", adapters, run.last_step)
     network = recipe.method.deployed(student, adapters)
     _plain(network).load_state_dict(load_file(run.weights))
     return student, adapters, network

@@ -55,8 +55,8 @@ def test_an_unknown_command_is_told_with_the_nearest(capsys):
         (
             OSError(28, "No space left on device", "/full/file"),
             2,
-            "error: cannot read or write /full/file: No space left on device",
-            "hint: look at its permissions and the space left",
+            "error: there is no room left to write /full/file",
+            "hint: ",
         ),
     ],
     ids=["mistake", "Ctrl-C", "Ctrl-C with a step", "full disk"],

@@ -1,6 +1,8 @@
 """`tutelage data check`: what it counts in a folder, and what it warns of."""
 
 import json
+import re
+import shlex
 import shutil
 
 import pytest
@@ -51,6 +53,28 @@ def test_leaks_duplicates_and_broken_files_are_named(tmp_path, capsys):
     assert any("cannot be used" in line for line in warnings)
     assert any("in several classes at once" in line for line in warnings)
     assert any("in several splits" in line for line in warnings)
+
+
+def test_bursts_are_suspected_and_the_command_that_is_suggested_keeps_them_whole(tmp_path, capsys):
+    folder = small.bursts(tmp_path / "photos")
+    cli.main(["data", "check", str(folder)])
+    out = capsys.readouterr().out
+    assert re.match(r"leakage: \d+ of \d+ test images .* and \d+ of \d+ validation images", out)
+    (command,) = re.findall(r"together: (tutelage data check .*)", out)
+    words = shlex.split(command)
+    cli.main([*words[1:]])
+    out = capsys.readouterr().out
+    assert out.startswith("leakage: none of ")
+    assert "together: tutelage" not in out
+
+
+def test_what_is_dropped_is_counted(tmp_path, capsys):
+    folder = small.photos(tmp_path / "colours", images=4, splits=("train", "val", "test"))
+    shutil.copy(folder / "train" / "red" / "00.png", folder / "val" / "red" / "leak.png")
+    found = checked(capsys, folder)
+    assert found["leakage"]["val"] == {"images": 13, "copies": 1, "near": 0}
+    found = checked(capsys, folder, "--data.on-leak", "drop")
+    assert (found["dropped"], found["leakage"]["val"]["copies"]) == (1, 0)
 
 
 def test_few_are_shown_and_the_rest_is_counted(tmp_path, capsys):

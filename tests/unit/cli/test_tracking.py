@@ -1,14 +1,13 @@
 """`--log`: every line of metrics.jsonl is sent once, whatever happens between."""
 
 import importlib.machinery
-import json
 import sys
 import threading
 import types
 
 import pytest
 
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.cli.tracking import TRACKERS, Sending, follow, following
 from tutelage.errors import UserError
 
@@ -63,7 +62,7 @@ def test_a_run_that_ends_while_it_is_sent_is_opened_once(run, monkeypatch):
     files.append_lines(run / "metrics.jsonl", lines(1))
     follow("tensorboard", [run], Twice())
     assert opened == [run]
-    assert files.read_json(run / "sent-tensorboard.json") == {"lines": 4}
+    assert sealed.read_json(run / "sent-tensorboard.json") == {"lines": 4}
 
 
 class Twice(threading.Event):
@@ -160,4 +159,4 @@ def test_the_others_receive_step_names_and_values(tracker, sends, run, monkeypat
     assert recorder.calls[-1][0] in ("finish", "set_terminated")
     out, err = capsys.readouterr()
     assert tracker != "trackio" or SECRET not in out + err
-    assert json.loads((run / f"sent-{tracker}.json").read_text()) == {"lines": 2}
+    assert sealed.read_json(run / f"sent-{tracker}.json") == {"lines": 2}

@@ -5,7 +5,6 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -34,6 +33,16 @@ def fresh(path):
     """As another process reads it."""
     index._latest.clear()
     return index.read(str(path))
+
+
+def test_a_known_file_that_cannot_be_read_any_more_is_broken_and_no_traceback(folder, monkeypatch):
+    assert not fresh(folder).broken
+
+    def unreadable(root, place):
+        raise OverflowError("larger than a file can be")
+
+    monkeypatch.setattr(reading, "content", unreadable)
+    assert len(fresh(folder).broken) == 12
 
 
 def test_a_file_is_read_again_only_where_it_changed(folder, readings):
@@ -93,25 +102,14 @@ def test_duplicates(folder):
     assert {entries[one].place.file, entries[other].place.file} == {"red/00.png", "blue/copy.png"}
 
 
-def test_near_duplicates_are_those_that_a_comparison_of_all_pairs_finds():
-    generator = np.random.default_rng(0)
-    entries = []
-    for number in range(60):
-        bits = int.from_bytes(generator.bytes(16), "big")
-        for flips in (0, 3, 7, 8):
-            for place in generator.choice(128, flips, replace=False):
-                bits ^= 1 << int(place)
-            look = "" if number == 7 else f"{bits:032x}"
-            entries.append(index.Entry(PLACE, reading.Facts(f"{number} {flips}", look=look)))
-    looks = [int(entry.facts.look, 16) if entry.facts.look else None for entry in entries]
-    expected = [
-        (i, j)
-        for i in range(len(looks))
-        for j in range(i + 1, len(looks))
-        if None not in (looks[i], looks[j]) and (looks[i] ^ looks[j]).bit_count() <= index.NEAR
-    ]
-    assert index.near_duplicates(entries) == expected
-    assert len(expected) > 50
+def test_other_bytes_of_the_same_pixels_are_duplicates(folder):
+    with Image.open(folder / "red" / "00.png") as picture:
+        picture.save(folder / "red" / "packed.png", compress_level=1)
+        picture.save(folder / "red" / "bitmap.bmp")
+        picture.rotate(90, expand=True).save(folder / "red" / "turned.png")
+    entries = fresh(folder).sound
+    (group,) = index.duplicates(entries)
+    assert {entries[i].place.file for i in group} == {"red/00.png", "red/packed.png", "red/bitmap.bmp"}
 
 
 @pytest.mark.parametrize(

@@ -178,3 +178,31 @@ def test_one_class_is_named(tmp_path):
 )
 def test_what_is_a_path(name, path):
     assert Data(name).is_path == path
+
+
+def test_copies_are_never_cut_apart_and_then_the_recipe_has_another_name(tmp_path):
+    made = small.photos(tmp_path / "p", images=20)
+    plain = Data(str(made))
+    alone = plain.identity
+    told = index.read(str(made))
+    cut = parts(told, plain)
+    assert "group" not in alone
+    of = {told.sound[i].place.file: name for name, part in cut.items() for i in part.tolist()}
+    tested = next(file for file, name in sorted(of.items()) if name == "test")
+    label = tested.split("/")[0]
+    Image.open(made / tested).save(made / label / f"{tested.split('/')[1][:2]}_again.bmp")
+    found = index.read(str(made))
+    again = {found.sound[i].place.file: name for name, part in parts(found, plain).items() for i in part.tolist()}
+    copies = [name for file, name in again.items() if file == tested or file.endswith("_again.bmp")]
+    assert len(copies) == 2
+    assert len(set(copies)) == 1
+
+
+def test_a_group_changes_the_name_of_a_recipe_and_another_pattern_for_the_same_does_not(tmp_path):
+    made = small.bursts(tmp_path / "p")
+    names = {
+        group: Recipe(data=Data(str(made), group=group)).name
+        for group in ("", r"(.*\D)\d+\.\w+$", r"(\w+/\d+)_", r"(\w+)/0")
+    }
+    assert names[r"(.*\D)\d+\.\w+$"] == names[r"(\w+/\d+)_"]
+    assert len(set(names.values())) == 3

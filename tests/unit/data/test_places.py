@@ -113,7 +113,7 @@ def spoil(tmp_path, what):
     elif what == "columns":
         (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     elif what == "split":
-        (tmp_path / "t.csv").write_text("path,label,split\na.png,cat,training set\n")
+        (tmp_path / "t.csv").write_text("path,label,split\na.png,cat,first half\n")
     elif what == "no label":
         (tmp_path / "t.csv").write_text("path,label\na.png,\n")
     elif what == "no tar":
@@ -133,7 +133,7 @@ def spoil(tmp_path, what):
         ("no folders", "has no folders in it"),
         ("no images", "there are no images in"),
         ("columns", "has the columns a, b"),
-        ("split", 'row 1: the split "training set"'),
+        ("split", 'row 1: the split "first half"'),
         ("no label", "row 1: no label"),
         ("no tar", "is not a sound tar file"),
         ("no class", "1.png has no .cls beside it"),

@@ -15,7 +15,7 @@ def decoder(tmp_path, monkeypatch):
     monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "cache"))
     folder = small.photos(tmp_path / "colours", images=3, size=(40, 60))
     found = photos.sound(Data(str(folder)))
-    return Decoder(folder, tuple(found.sound), side=16, whole=False)
+    return Decoder(folder, tuple(found.sound), side=16, purpose="training")
 
 
 def test_the_same_pixels_wherever_they_are_kept(decoder):
@@ -32,7 +32,7 @@ def test_a_photo_keeps_a_margin_for_crops_and_its_ratio(decoder):
 
 
 def test_a_square_is_kept_of_what_is_seen_whole(decoder):
-    whole = Decoder(decoder.root, decoder.entries, side=16, whole=True)
+    whole = Decoder(decoder.root, decoder.entries, side=16, purpose="evaluation")
     assert whole(0).shape == (3, 16, 16)
     assert whole.digest != decoder.digest
 
@@ -65,6 +65,6 @@ def test_a_photo_that_vanished_is_named(decoder):
 def test_a_small_photo_is_not_enlarged(tmp_path):
     folder = small.photos(tmp_path / "tiny", images=1, size=(7, 9))
     found = photos.sound(Data(str(folder)))
-    pixels = Decoder(folder, tuple(found.sound), side=32, whole=False)(0)
+    pixels = Decoder(folder, tuple(found.sound), side=32, purpose="training")(0)
     assert pixels.shape == (3, 7, 9)
     assert np.asarray(pixels).max() > 0

@@ -4,7 +4,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tutelage.data.stratify import stratified_order
+from tutelage.data.stratify import stratified_order, whole_groups
 
 
 @settings(deadline=None, max_examples=100)
@@ -28,3 +28,31 @@ def test_the_order_within_a_class_is_shuffled_by_purpose():
     for order in (first, second):
         correlation = torch.corrcoef(torch.stack([order.double(), torch.arange(200).double()]))[0, 1]
         assert abs(correlation) < 0.25
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), min_size=2, max_size=40),
+    share=st.sampled_from([0.1, 0.2, 0.5]),
+)
+def test_groups_are_whole_and_classes_near_their_shares(sizes, share):
+    labels = torch.tensor([label for label, size in sizes for _ in range(size)])
+    of = torch.tensor([number for number, (_, size) in enumerate(sizes) for _ in range(size)])
+    aside = whole_groups(labels, of, share, "test")
+    assert not set(of[aside].tolist()) & set(of[~aside].tolist())
+    assert torch.equal(aside, whole_groups(labels, of, share, "test"))
+    for label in labels.unique():
+        mine = labels == label
+        groups, largest = len(of[mine].unique()), max(size for other, size in sizes if other == label)
+        assert bool(aside[mine].any()) == (groups > 1)
+        assert not aside[mine].all()
+        assert abs(aside[mine].sum() - share * mine.sum()) <= largest
+
+
+def test_groups_of_several_classes_keep_the_shares():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 4, (2000,), generator=generator)
+    of = torch.arange(2000) // 25  # 80 patients of 25 images
+    aside = whole_groups(labels, of, 0.2, "test")
+    shares = labels[aside].bincount() / labels.bincount()
+    assert ((shares - 0.2).abs() < 0.02).all()

@@ -14,6 +14,7 @@ import peeking
 import small
 import tutelage
 from imports import Package
+from tutelage import files
 from tutelage.data import DATASETS, Data, load, sources, test_split
 from tutelage.errors import UserError
 from tutelage.study.tune import Search, Tuning
@@ -120,7 +121,8 @@ def test_who_stands_at_the_door():
 
 def test_no_import_is_hidden_in_a_string_that_nobody_can_read():
     found = [found for module in PACKAGE.modules for found in PACKAGE.opaque(module)]
-    assert found == ["tutelage.edge.worker imports kind.module"], "the runtimes of other packages"
+    expected = ["tutelage.edge.worker imports kind.module", *["tutelage.userfile imports name"] * 2]
+    assert found == expected, "the runtimes of other packages, and what a user's own files import"
 
 
 def test_only_the_door_opens_the_turnstile():
@@ -277,3 +279,19 @@ def test_afterwards_the_door_opens_as_before(tmp_path):
     assert len(peeking.by_an_alias(small.digits(), tmp_path / "ledger.jsonl")) == DATASETS["digits"].test
     with pytest.raises(UserError, match=r"only tutelage.data.test_split reads"):
         peeking.by_its_reader(small.digits(), tmp_path / "ledger.jsonl")
+
+
+def test_openings_are_counted_by_what_was_opened(tmp_path):
+    """Of photos by their contents: under another name, in another place and size, and for a part of the training."""
+    ledger = tmp_path / "test_openings.jsonl"
+    files.append_line(ledger, {"time": "2026-01-01T00:00:00+00:00", "run": "old", "reason": "before names were kept"})
+    one, other = small.photos(tmp_path / "one"), small.photos(tmp_path / "other", images=21)
+    sets = [load(Data("digits")), load(Data("digits", part=100)), load(Data(f"{one}")), load(Data(f"{other}"))]
+    for number, dataset in enumerate(sets):
+        test_split.open_test(dataset, ledger, run=f"run {number}", reason="report")
+    one.rename(tmp_path / "moved")
+    moved = load(Data(f"{tmp_path / 'moved'}", size=8, part=9))
+    counted = [test_split.openings_of(dataset, ledger) for dataset in (sets[0], moved, sets[3])]
+    assert [[line["run"] for line in of.known] for of in counted] == [["run 0", "run 1"], ["run 2"], ["run 3"]]
+    assert all([line["run"] for line in of.unnamed] == ["old"] for of in counted)
+    assert [line.get("data") for line in test_split.openings(ledger)] == [None, "digits", "digits", "one", "other"]

@@ -36,7 +36,7 @@ def test_the_card_beside_a_file(tmp_path):
     with pytest.raises(UserError, match=r"there is no card\.json beside it"):
         card.beside(tmp_path / "student.onnx")
     (tmp_path / "card.json").write_text("{")
-    with pytest.raises(UserError, match=r"card\.json is not valid JSON"):
+    with pytest.raises(UserError, match=r"card\.json is damaged: it is not JSON"):
         card.beside(tmp_path / "student.onnx")
     (tmp_path / "card.json").write_text(json.dumps(PLAIN))
     assert card.beside(tmp_path / "student.onnx").classes == ("cat", "dog")

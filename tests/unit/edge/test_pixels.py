@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from tutelage.data.photo import centred
 from tutelage.edge.card import Card
 from tutelage.edge.pixels import as_input, read_picture, softmax
 from tutelage.errors import UserError
@@ -43,7 +42,7 @@ def test_a_picture_of_the_right_size_is_not_touched():
     values = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
     found = as_input(Image.fromarray(values), RGB)
     assert found.dtype == np.float32
-    np.testing.assert_array_equal(found[0].transpose(1, 2, 0), values.astype(np.float32) / 255)
+    np.testing.assert_array_equal(found[0].transpose(1, 2, 0), values.astype(np.float32) * np.float32(1 / 255))
 
 
 @pytest.mark.parametrize("size", [(40, 20), (20, 40), (41, 21), (1, 1), (1, 300)])
@@ -90,8 +89,11 @@ def test_every_mode_shows_its_colours(tmp_path):
 
 
 def test_sixteen_bits_are_scaled_not_cut(tmp_path):
-    deep = Image.fromarray(np.full((4, 4), 257 * 51, np.uint16))
-    np.testing.assert_allclose(mean(read_picture(saved(tmp_path / "deep.png", deep), GREY)), [0.2], atol=1e-6)
+    values = np.full((4, 4), 257 * 51, np.uint16)
+    values[0, 0] = 257 * 255
+    found = read_picture(saved(tmp_path / "deep.png", Image.fromarray(values)), GREY)[0, 0]
+    np.testing.assert_allclose(found[1:], 0.2, atol=1e-6)
+    assert found[0, 0] == 1
 
 
 def test_a_colour_picture_for_a_grey_student(tmp_path):
@@ -117,7 +119,7 @@ def test_what_is_no_picture_is_named(tmp_path):
             read_picture(tmp_path / name, RGB)
     with pytest.raises(UserError, match="there is no file"):
         read_picture(tmp_path / "gone.jpg", RGB)
-    with pytest.raises(UserError, match=r"is damaged|is not"):
+    with pytest.raises(UserError, match="not a plain file but a folder"):
         read_picture(tmp_path, RGB)
 
 
@@ -133,10 +135,3 @@ def test_a_bomb_is_not_unpacked(tmp_path):
 
 def test_softmax_of_large_logits():
     np.testing.assert_allclose(softmax(np.array([1e4, 1e4, 0])), [0.5, 0.5, 0])
-
-
-def test_a_picture_is_prepared_as_the_photos_of_a_folder_are():
-    values = np.random.default_rng(0).integers(0, 256, (37, 64, 3), np.uint8)
-    expected = centred(torch.from_numpy(values).permute(2, 0, 1), 16) / 255
-    found = as_input(Image.fromarray(values), Card(("a",), (3, 16, 16)))
-    np.testing.assert_allclose(found[0], expected.numpy(), atol=1.1 / 255)

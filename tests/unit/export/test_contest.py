@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 import small
-from tutelage import files
 from tutelage.errors import UserError
 from tutelage.export.contest import of_run
 from tutelage.measure.classifier import measure
@@ -19,8 +18,9 @@ def run(finished_run, tmp_path):
     shutil.copytree(finished_run.path.parent, tmp_path / "runs")
     run = Run(tmp_path / "runs" / finished_run.path.name)
     (run.path / "student.onnx").write_bytes(b"")
-    files.write_json(
-        run.path / "export.json",
+    run.keep("card", run.result("card") | {"normalisation": "inside the file"})
+    run.keep(
+        "export",
         {"onnx": {"file": "student.onnx", "val_top1": 0.5}, "litert": {"file": "student.tflite", "val_top1": 0.4}},
     )
     return run

@@ -21,9 +21,9 @@ def run(tmp_path_factory):
 
 
 def test_a_weight_is_rounded_channel_by_channel_and_its_gradient_passes():
-    weight = torch.tensor([[127.0, 1.4, -1.6], [1.27, 0.004, -0.006]], requires_grad=True)
+    weight = torch.tensor([[64.0, 1.4, -1.6], [0.64, 0.004, -0.006]], requires_grad=True)
     rounded = RoundedWeight()(weight)
-    torch.testing.assert_close(rounded, torch.tensor([[127.0, 1.0, -2.0], [1.27, 0.0, -0.01]]))
+    torch.testing.assert_close(rounded, torch.tensor([[64.0, 1.0, -2.0], [0.64, 0.0, -0.01]]))
     rounded.sum().backward()
     assert weight.grad is not None
     assert weight.grad.eq(1).all()
@@ -47,7 +47,7 @@ def test_inside_the_block_a_network_computes_as_its_int8_file(tmp_path):
     pixels = dataset.val.plain(torch.arange(len(dataset.val)))
     with torch.no_grad():
         in_float = network(pixels).logits
-    task = Task(network, dataset, small.AUGMENT, {}, in_float)
+    task = Task(network, dataset, {}, in_float)
     onnx_files.write_int8(task, tmp_path / "int8.onnx")
     in_int8 = open_file(tmp_path / "int8.onnx").infer(pixels.numpy())
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -74,14 +74,21 @@ def test_finishing_trains_the_weights_and_not_the_statistics(run):
 
 @pytest.mark.parametrize(("before", "after"), [(0.5, 0.6), (0.6, 0.5)])
 def test_the_better_of_the_two_is_kept(run, monkeypatch, before, after):
-    told = {"file": "student-int8.onnx", "images": 144, "drop": 0.0, "bytes": 1}
+    told = {
+        "file": "student-int8.onnx",
+        "images": 144,
+        "drop": 0.0,
+        "bytes": 1,
+        "from_files": {"drop": 0.0, "wrong": 0},
+    }
     results = iter([told | {"val_top1": before}, told | {"val_top1": after}])
     written = iter([b"before", b"after"])
-    monkeypatch.setattr("tutelage.export.measured", lambda task, path: next(results))
     monkeypatch.setattr("tutelage.export.finished", lambda *_: torch.nn.Identity())
-    row = FORMATS["onnx-int8"]._replace(write=lambda task, path: path.write_bytes(next(written)))
+    row = FORMATS["onnx-int8"]._replace(
+        write=lambda task, path: path.write_bytes(next(written)), measure=lambda task, path: next(results)
+    )
     monkeypatch.setattr("tutelage.export.chosen", lambda names: {"onnx-int8": row})
-    one = export(run, small.digits(), ("onnx-int8",), finish=2)["onnx-int8"]
+    one = export(run, small.digits(), ("onnx-int8",), finish=2, force=True)["onnx-int8"]
     assert one["val_top1"] == 0.6
     assert one["finish"] == {"epochs": 2, "before": before, "after": after}
     kept = (run.path / "student-int8.onnx").read_bytes()

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 import small
-from tutelage.data.augment import Augment
 from tutelage.edge import card
 from tutelage.edge.runtimes import kind_of
 from tutelage.errors import UserError
@@ -21,7 +20,7 @@ OTHERS = [name for name in FORMATS if not name.startswith("onnx")]
 def task():
     dataset, network = small.digits(), small.network(small.STUDENT)
     said = {"classes": list(dataset.classes), "input": card.for_input(1, 8, 8, "bilinear")}
-    return Task(network, dataset, Augment(crop_padding=1), said, predict(network, dataset.val))
+    return Task(network, dataset, said, predict(network, dataset.val))
 
 
 @pytest.mark.parametrize("name", [name for name in OTHERS if not FORMATS[name].int8])

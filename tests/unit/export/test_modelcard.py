@@ -4,11 +4,10 @@ import shutil
 
 import pytest
 from huggingface_hub import ModelCard
-from statsmodels.stats.proportion import proportion_confint
 
 import small
-from tutelage import files
-from tutelage.export.modelcard import interval, write_model_card
+from tutelage.errors import Damaged
+from tutelage.export.modelcard import keep_test, write_model_card
 from tutelage.run.folder import Run
 from tutelage.training.predictions import evaluate_run
 
@@ -21,7 +20,7 @@ def run(finished_run, tmp_path_factory):
     evaluate_run(run, small.digits())
     row = {"file": "student.onnx", "bytes": 5000, "val_top1": 0.875, "same_predictions": 0.99}
     row["latency_ms"] = {"p50": 0.125, "p90": 0.25}
-    files.write_json(run.path / "export.json", {"onnx": row})
+    run.keep("export", {"onnx": row})
     return run
 
 
@@ -38,7 +37,7 @@ def test_the_hub_reads_what_was_measured(run):
 def test_files_and_limits_are_told(run):
     text = write_model_card(run).read_text()
     assert "| `student.onnx` | " in text
-    assert "| 87.50% | 99.00% | 0.125 | 0.25 |" in text
+    assert "| 87.50% | not measured | 99.00% | 0.125 | 0.25 |" in text
     assert "Never measured on test images" in text
     assert "taught by convnet with `kd`" in text
     assert "temperature 4.0" in text
@@ -46,18 +45,25 @@ def test_files_and_limits_are_told(run):
 
 def test_test_numbers_stand_where_the_split_was_opened(run):
     test = run.result("evaluation")["val"] | {"top1": 0.5}
-    card = ModelCard.load(write_model_card(run, test=test))
+    keep_test(run, test)
+    card = ModelCard.load(write_model_card(run))
     assert {(r.dataset_split, r.metric_value) for r in card.data.eval_results if r.metric_type == "accuracy"} >= {
         ("test", 0.5)
     }
     assert "Never measured on test" not in card.text
 
 
+def test_damaged_numbers_on_test_are_named_and_written_again(run, caplog):
+    test = run.result("evaluation")["val"] | {"top1": 0.5}
+    keep_test(run, test)
+    (run.path / "test.json").write_text((run.path / "test.json").read_text().replace("0.5", "0.9"))
+    with pytest.raises(Damaged) as damaged:
+        write_model_card(run)
+    assert damaged.value.hint == "tutelage distill with the study's recipe writes it again"
+    keep_test(run, test)
+    assert "test.json is damaged" in caplog.text
+    assert run.result("test") == test
+
+
 def test_no_folder_of_this_machine_is_in_it(run, tmp_path_factory):
     assert str(tmp_path_factory.getbasetemp()) not in write_model_card(run).read_text()
-
-
-@pytest.mark.parametrize(("share", "images"), [(0.9, 100), (0.5, 11), (1.0, 30), (0.0, 7)])
-def test_the_interval_is_wilsons(share, images):
-    expected = proportion_confint(round(share * images), images, method="wilson")
-    assert interval(share, images) == pytest.approx(expected, abs=1e-6)

@@ -21,8 +21,3 @@ def test_it_knows_the_shape_of_one_image_and_the_logits_on_val(finished_run):
     with torch.inference_mode():
         logits = task.network(dataset.val.plain(torch.arange(len(dataset.val)))).logits
     torch.testing.assert_close(task.logits, logits, atol=1e-4, rtol=1e-4)
-
-
-def test_calibration_sees_unmixed_views(finished_run):
-    assert task_of(finished_run, small.digits()).augment.mix == "none"
-    assert task_of(finished_run, small.digits()).augment.cutout == 0

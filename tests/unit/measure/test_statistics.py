@@ -1,6 +1,7 @@
 """Intervals and tests against scipy's own paired tests, statsmodels, exact distributions and the literature."""
 
 import doctest
+import math
 from pathlib import Path
 from unittest import mock
 
@@ -10,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tutelage.measure.statistics import holm, image_interval, judged, mcnemar, paired_gain
+from tutelage.measure.statistics import (
+    better_than,
+    binomial_interval,
+    holm,
+    how_little,
+    image_interval,
+    judged,
+    mcnemar,
+    paired_gain,
+)
 
 pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=20)
 
@@ -183,3 +193,23 @@ def test_the_pages_examples_are_those_of_statsmodels():
     low, high = proportion.proportion_confint(8250, 10_000, method="beta")
     assert low == pytest.approx(0.818, abs=7e-4)
     assert high == pytest.approx(0.833, abs=7e-4)
+
+
+def test_the_interval_of_an_accuracy_is_wilsons():
+    z, p, n = 1.959963984540054, 0.9, 1000
+    centre, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    expected = pytest.approx(((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)))
+    assert binomial_interval(p, n) == expected
+    assert binomial_interval(1.0, 100)[0] < 1.0
+
+
+def test_guessing_is_told_from_knowing_by_the_binomial_distribution():
+    chance = sum(math.comb(14, k) * 0.25**k * 0.75 ** (14 - k) for k in range(7, 15))
+    assert better_than(0.25, 7, 14) == pytest.approx(chance)
+    assert better_than(1.0, 14, 14) == 1.0, "one class only: nothing is shown"
+
+
+def test_it_is_said_how_little_few_images_say():
+    assert "26.8 % to 73.2 %" in how_little(14)
+    assert how_little(1, "test").startswith("1 test image is few")
+    assert how_little(400) == ""

@@ -65,6 +65,10 @@ def test_a_composition_declares_what_its_parts_do():
     assert not Sum(KD, DKD).mixable
     assert not Warmed(DKD).mixable
     assert KD.needs == {"logits"}
+    pairs = "pairs of samples are compared"
+    assert Sum(Warmed(KD), Warmed(method_class("cc")())).claims.couples_batch == pairs
+    assert Sum(method_class("pkt")(), method_class("cc")()).claims.couples_batch == pairs
+    assert not both.claims.couples_batch
 
 
 def test_adapters_of_both_are_there_and_are_trained():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tutelage import methods
+from tutelage.cli.flags import TrainFlags, parsed
 from tutelage.errors import UserError
 from tutelage.methods import METHODS, method_class
 from tutelage.methods.base import ranges
@@ -95,6 +96,8 @@ class Twice(Method):
     both logits."""
     standardize: bool = False
     """Or not."""
+    teacher_weight: float = 1.0
+    """As heavy."""
 '''
 
 
@@ -118,6 +121,7 @@ Twice as good: two lines of title.
 - Reads of the teacher: logits; its cached answers are enough
 - Reads of the student: logits
 - Trained besides the student: nothing
+- Couples the batch: no: its loss is a mean over samples
 - Mixed labels: yes
 - Functions: `twice_loss`, `once`
 
@@ -126,6 +130,7 @@ Fields:
 - `temperature` = 4.0. T > 0, divides both logits.
 - `alpha` = 0.9, in [0, 1]. Share of something.
 - `standardize` = False. Or not.
+- `teacher_weight` = 1.0, in [0, inf). As heavy.
 """
     )
 
@@ -134,8 +139,23 @@ def test_explain_says_what_a_method_costs_and_refuses():
     assert "Reads of the teacher: nothing, there is none" in explain("baseline")
     assert "Reads of the teacher: features; it is asked at every step" in explain("at")
     assert "Mixed labels: no" in explain("dkd")
+    assert "Couples the batch: yes: pairs of samples are compared" in explain("cc")
     assert "adapters, dropped at the end" in explain("ctkd")
     assert "adapters, which stay" in explain("simkd")
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("kd", {"temperature": 2.0, "teacher_weight": 10.0}),
+        ("dkd", {"temperature": 2.0, "target_weight": 9.0, "others_weight": 72.0}),
+        ("ctkd", {"teacher_weight": 10.0}),
+    ],
+)
+def test_explain_shows_the_line_of_standardised_logits_and_it_can_be_typed(name, published):
+    [typed] = re.findall(r"`(--[^`\n]*)`", explain(name))
+    flags = parsed(TrainFlags, "train", ["digits", name, *typed.split()])
+    assert flags.recipe.method == method_class(name)(standardize=True, **published)
 
 
 def test_explain_of_an_unknown_name_names_the_nearest():

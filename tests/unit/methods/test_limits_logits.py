@@ -154,6 +154,17 @@ def test_wsld_ignores_the_teacher_where_the_student_knows_better(logits):
     assert knows.grad.abs().max() < 1e-9
 
 
+def test_dist_with_the_authors_epsilon_ignores_a_class_that_nobody_expects(logits):
+    """Without it, probabilities of e^-14 have a correlation as weighty as any."""
+    student, teacher = logits
+    absent = torch.tensor([0.0, 0.0, 0.0, 0.0, -14.0])
+    gradients = {}
+    for epsilon in (0.0, 1e-8):
+        loss = methods.dist_loss(student + absent, teacher + absent, 0.0, 1.0, 1.0, epsilon)
+        gradients[epsilon] = torch.autograd.grad(loss, student)[0][:, 4].abs().max()
+    assert gradients[0.0] > 100 * gradients[1e-8] > 0
+
+
 def test_dist_of_the_opposite_opinion_is_its_largest_value():
     student = torch.tensor([[0.3, -0.3], [-1.0, 1.0], [0.7, -0.7]], dtype=torch.float64)
     loss = methods.dist_loss(student, -student, temperature=3.0)

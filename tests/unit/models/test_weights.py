@@ -119,8 +119,12 @@ REFUSED = {
         "w.pth does not fit the network; 2 missing: 0.bias, 0.weight; 2 unexpected: conv.0.bias, conv.0.weight",
     ),
     "another shape": (
+        lambda s: s | {"0.weight": torch.zeros(2, 1, 5, 5)},
+        "w.pth does not fit the network; 1 of another shape: 0.weight [2, 1, 5, 5] instead of [2, 1, 3, 3]",
+    ),
+    "images of other channels": (
         lambda s: s | {"0.weight": torch.zeros(2, 3, 3, 3)},
-        "w.pth does not fit the network; 1 of another shape: 0.weight [2, 3, 3, 3] instead of [2, 1, 3, 3]",
+        "w.pth was made for images of 3 channels, these have 1",
     ),
     "nothing": (
         lambda s: {},
@@ -150,7 +154,7 @@ def test_what_does_not_fit_is_refused(tmp_path, source, change, message, monkeyp
 
 
 def test_long_lists_of_keys_are_cut(tmp_path, source):
-    torch.save({"other." + k: v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
+    torch.save({"other_" + k: v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
     with pytest.raises(UserError, match=r"9 missing: 0\.bias, 0\.weight, 1\.bias, \.\.\. \(6 more\); 9 unexpected"):
         load_weights(network(), tmp_path / "w.pth")
 

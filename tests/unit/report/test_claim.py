@@ -6,7 +6,7 @@ import pytest
 
 from studies import GAIN, LOSS, NEITHER, TOO_FEW, study
 from tutelage.report import text
-from tutelage.report.claim import about_teacher, claim, closed
+from tutelage.report.claim import about_leakage, about_teacher, claim, closed
 
 
 def test_a_gain():
@@ -106,3 +106,15 @@ def test_no_teacher_at_all():
 
 def test_the_examples_of_the_number_formats():
     assert doctest.testmod(text).failed == 0
+
+
+def test_what_leaked_is_said_where_somebody_looked():
+    results = study()
+    assert about_leakage(results) == ""
+    results["leakage"] = None
+    assert "not looked for" in about_leakage(results)
+    of = {"images": 100, "copies": 1, "near": 4}
+    results["leakage"] = {"val": of, "test": {**of, "near": 9}, "not_compared": []}
+    told = about_leakage(results)
+    assert "10 of 100 test images (10.0%; 1 exact) and 5 of 100 validation images (5.0%; 1 exact)" in told
+    assert "up to 10.0 points too high" in told

@@ -38,6 +38,13 @@ def test_the_claim_is_the_heading(read, html):
     assert "That closes 25" in read.text
 
 
+def test_what_leaked_is_said_below_the_claim():
+    leaked = {"images": 100, "copies": 1, "near": 4}
+    header = page(study() | {"leakage": {"val": leaked, "test": leaked, "not_compared": ["<b>"]}}).split("</header>")[0]
+    assert "5 of 100 test images" in header.replace("\N{NO-BREAK SPACE}", " ")
+    assert "<b>:" not in header
+
+
 def test_nothing_is_loaded(read, html):
     for tag, attributes in read.tags:
         assert tag not in ("link", "img", "iframe", "object", "embed", "base")
@@ -101,7 +108,7 @@ def test_how_to_reproduce(read):
 
 def test_openings_are_listed(read):
     assert "final evaluation" in read.text
-    assert "4 times in this folder of runs" in read.text
+    assert "Test split opened once by this study, 4 times in all until 2026-01-02 03:30:00+00:00" in read.text
 
 
 def test_data_cannot_become_markup():

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from small import NORMED, digits, network, same_tensors
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.run import checkpoint, optim
+from tutelage.run.checkpoint import Checkpoints
 from tutelage.run.optim import Fit
 
 FITS = [
@@ -37,9 +38,9 @@ def test_training_goes_on_with_the_same_bits(tmp_path, fit):
     whole, modules, optimizer = made(fit)
     for number in range(3):
         step(whole, optimizer, number)
-    checkpoint.save(tmp_path, 3, modules, optimizer, {"best": None, "seconds": 1.5})
+    checkpoint.save(Checkpoints(tmp_path), 3, modules, optimizer, {"best": None, "seconds": 1.5})
     other, again, other_optimizer = made(fit, seed=1)
-    state = checkpoint.load_latest(tmp_path, again, other_optimizer)
+    state = checkpoint.load_latest(Checkpoints(tmp_path), again, other_optimizer)
     assert state == {"step": 3, "best": None, "seconds": 1.5}
     assert same_tensors(other.state_dict(), whole.state_dict())
     for number in range(3, 6):
@@ -53,9 +54,9 @@ def test_moments_come_back_in_the_memory_format_of_their_weights(tmp_path, fit):
     """Else every later step would mix formats, and be slower for it."""
     whole, modules, optimizer = made(fit)
     step(whole, optimizer, 0)
-    checkpoint.save(tmp_path, 1, modules, optimizer, {})
+    checkpoint.save(Checkpoints(tmp_path), 1, modules, optimizer, {})
     _, again, other = made(fit)
-    checkpoint.load_latest(tmp_path, again, other)
+    checkpoint.load_latest(Checkpoints(tmp_path), again, other)
     kept = [moment for state in other.state.values() for moment in state.values() if moment.ndim == 4]
     assert len(kept) in (7, 14)
     assert all(moment.is_contiguous(memory_format=torch.channels_last) for moment in kept)
@@ -64,24 +65,24 @@ def test_moments_come_back_in_the_memory_format_of_their_weights(tmp_path, fit):
 def test_without_a_checkpoint_a_run_begins_at_step_0(tmp_path):
     _, modules, optimizer = made(Fit())
     before = {name: tensor.clone() for name, tensor in modules["student"].state_dict().items()}
-    assert checkpoint.load_latest(tmp_path / "none", modules, optimizer) == {"step": 0}
+    assert checkpoint.load_latest(Checkpoints(tmp_path / "none"), modules, optimizer) == {"step": 0}
     assert same_tensors(before, modules["student"].state_dict())
 
 
 def test_the_newest_two_stay(tmp_path):
     _, modules, optimizer = made(Fit())
     for number in (5, 10, 100, 15):
-        checkpoint.save(tmp_path, number, modules, optimizer, {})
+        checkpoint.save(Checkpoints(tmp_path), number, modules, optimizer, {})
     assert checkpoint.list_steps(tmp_path) == [15, 100]
-    assert checkpoint.load_latest(tmp_path, modules, optimizer) == {"step": 100}
+    assert checkpoint.load_latest(Checkpoints(tmp_path), modules, optimizer) == {"step": 100}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["step_00000015", "step_00000100"]
 
 
 def test_a_checkpoint_that_is_there_is_not_written_again(tmp_path):
     _, modules, optimizer = made(Fit())
-    checkpoint.save(tmp_path, 5, modules, optimizer, {"first": True})
-    checkpoint.save(tmp_path, 5, modules, optimizer, {"first": False})
-    assert checkpoint.load_latest(tmp_path, modules, optimizer)["first"] is True
+    checkpoint.save(Checkpoints(tmp_path), 5, modules, optimizer, {"first": True})
+    checkpoint.save(Checkpoints(tmp_path), 5, modules, optimizer, {"first": False})
+    assert checkpoint.load_latest(Checkpoints(tmp_path), modules, optimizer)["first"] is True
 
 
 class Killed(BaseException):
@@ -91,21 +92,21 @@ class Killed(BaseException):
 @pytest.mark.parametrize("moment", range(4))
 def test_a_kill_while_saving_leaves_the_one_before(tmp_path, monkeypatch, moment):
     _, modules, optimizer = made(Fit())
-    checkpoint.save(tmp_path, 5, modules, optimizer, {})
-    saved, save_file = [], checkpoint.save_file
+    checkpoint.save(Checkpoints(tmp_path), 5, modules, optimizer, {})
+    saved, write = [], sealed.write_tensors
 
     def dying(*arguments):
         if len(saved) == moment:
             raise Killed
-        saved.append(save_file(*arguments))
+        saved.append(write(*arguments))
 
-    monkeypatch.setattr(checkpoint, "save_file", dying)
+    monkeypatch.setattr(sealed, "write_tensors", dying)
     if moment == 3:
         monkeypatch.setattr(files, "write_json", lambda *arguments: dying())
     with pytest.raises(Killed):
-        checkpoint.save(tmp_path, 10, modules, optimizer, {})
+        checkpoint.save(Checkpoints(tmp_path), 10, modules, optimizer, {})
     assert checkpoint.list_steps(tmp_path) == [5]
-    assert checkpoint.load_latest(tmp_path, modules, optimizer) == {"step": 5}
+    assert checkpoint.load_latest(Checkpoints(tmp_path), modules, optimizer) == {"step": 5}
 
 
 def test_what_a_real_kill_leaves_behind_is_not_seen(tmp_path):
@@ -116,6 +117,6 @@ def test_what_a_real_kill_leaves_behind_is_not_seen(tmp_path):
 
 def test_nothing_is_a_pickle(tmp_path):
     _, modules, optimizer = made(Fit(optimizer="adam"))
-    checkpoint.save(tmp_path, 5, modules, optimizer, {})
+    checkpoint.save(Checkpoints(tmp_path), 5, modules, optimizer, {})
     names = sorted(p.name for p in (tmp_path / "step_00000005").iterdir())
     assert names == ["adapters.safetensors", "optimizer.safetensors", "state.json", "student.safetensors"]

@@ -54,7 +54,7 @@ def test_what_will_be_made_again_is_forgotten(run):
 
 def test_a_result_is_there_or_none(run):
     assert run.result("cost") is None
-    (run.path / "cost.json").write_text('{"seconds": 1.5}')
+    run.keep("cost", {"seconds": 1.5})
     assert run.result("cost") == {"seconds": 1.5}
     assert not run.done
     (run.path / "DONE").touch()

@@ -18,6 +18,17 @@ def test_the_folders_of_a_runs_directory(tmp_path):
     assert list(tmp_path.iterdir()) == [], "asking makes nothing"
 
 
+def test_a_run_is_found_by_its_hash_whatever_else_its_folder_says(tmp_path):
+    place, recipe = Workspace(tmp_path), Recipe()
+    moved = tmp_path / f"under-another-name-{recipe.hash}"
+    moved.mkdir()
+    assert place.folder(recipe) == tmp_path / recipe.name, "a folder without a recipe is no run"
+    (moved / "recipe.json").touch()
+    assert place.folder(recipe) == moved
+    (tmp_path / recipe.name).mkdir()
+    assert place.folder(recipe) == tmp_path / recipe.name
+
+
 def test_no_other_module_names_them():
     source = Path(__file__).parents[3] / "src" / "tutelage"
     for name in ('"teacher-cache"', '"test_openings.jsonl"'):

@@ -13,6 +13,7 @@ TEACHER = {
     "twins": (),
     "classes": (),
     "recorded": None,
+    "form": "",
     "val": {"top1": 0.94, "images": 5000},
     "size": 32,
     "deepest": 8,

@@ -10,10 +10,18 @@ from small import NORMED, taught
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError
 from tutelage.methods.dkd import DKD
+from tutelage.outputs import Sizes
 from tutelage.run.engine import Engine
+from tutelage.run.muon import Muon
 from tutelage.run.optim import Fit
+from tutelage.run.plan import Plan
+from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
+from tutelage.teacher.answer import NoTeacher
+from tutelage.teacher.lessons import Lesson
+from tutelage.training import graphs
 from tutelage.training.loop import train
+from tutelage.training.step import Step
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 GPU = Engine(device="cuda", threads=1)
@@ -34,6 +42,16 @@ def test_graphs_want_one_gpu_and_no_compiler(monkeypatch, wrong):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(UserError, match=r"engine\.graphs is for one GPU"):
         replace(GPU, graphs=True, **wrong).fabric()
+
+
+def test_what_makes_muons_updates_orthogonal_is_recorded_too(monkeypatch):
+    monkeypatch.setattr(graphs, "Recorded", lambda function, device: lambda *given: function(*given) + ["recorded"])
+    weight = torch.nn.Parameter(torch.ones(2, 3, 1, 1))
+    muon = Muon([{"params": [weight], "orthogonal": True}], lr=0.1, momentum=0.9)
+    lesson = Lesson(NoTeacher(), Sizes(classes=2))
+    fabric = Engine(device="cpu").fabric()
+    graphs.recorded(Step(fabric, Recipe(), Plan(128, 1, 0, SGD), torch.zeros(128), NoTeacher(), None, muon), lesson)
+    assert muon.orthogonal([torch.ones(2, 3, 1, 1)])[-1] == "recorded"
 
 
 @gpu

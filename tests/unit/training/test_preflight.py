@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import small
+from tutelage.data import Data
 from tutelage.errors import UserError
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.kd import KD
@@ -221,3 +222,14 @@ def test_a_teacher_in_half_precision_is_converted_and_told(tmp_path, caplog):
         seen = look(halved, tmp_path)
     assert "tensors in half precision became torch.float32" in caplog.text
     assert seen["val"]["nll"] == pytest.approx(whole["val"]["nll"], rel=0.01)
+
+
+def test_few_validation_images_are_named_before_anything_is_trained(tmp_path, capsys):
+    photos = Data(str(small.photos(tmp_path / "photos")), size=8)
+    recipe = Recipe(data=photos, student=small.STUDENT)
+    assert preflight.before_training(recipe, small.workspace(tmp_path / "runs")) is None
+    told = capsys.readouterr().err
+    # Wilson's formula at 2 of 5
+    assert "warning: 5 validation images are few: of a network that is right on 2 of them, 11.8 % to 76.9 %" in told
+    assert "one image is 20.0 points" in told
+    assert not (tmp_path / "runs").exists()

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 import small
+from tutelage.run.conditions import of_run
 from tutelage.run.engine import Engine
-from tutelage.run.folder import Run
+from tutelage.run.folder import Run, environment
 from tutelage.run.optim import Fit
+from tutelage.training import session as session_module
 from tutelage.training.session import set_up
 
 FIT = Fit(epochs=2, batch_size=256, learning_rate=0.05)
@@ -91,3 +93,19 @@ def test_a_done_run_has_everything_that_later_commands_read(begun):
     assert names >= {"student.safetensors", "card.json", "cost.json", "val_logits.safetensors", "DONE"}
     (use,) = [use for cache in session.lesson.caches for use in cache.uses()]
     assert use["run"] == session.run.path.name
+
+
+def test_a_run_that_goes_on_under_other_conditions_remembers_the_first(tmp_path):
+    run, engine = Run.of(small.taught(tmp_path), tmp_path), Engine(device="cpu", threads=1)
+    first, other = environment(engine), environment(engine)
+    first["machine"]["threads"], other["machine"]["threads"] = 1, 8
+    for now in (first, first, other):
+        session_module._write_environment(run, now, gone_on=True)
+    assert [told["threads"] for told in of_run(run)] == ["8", "1"]
+    session_module._write_environment(run, first, gone_on=True)
+    assert [told["threads"] for told in of_run(run)] == ["1", "8"], "the steps in between were made on eight"
+    session_module._write_environment(run, other, gone_on=False)
+    assert [told["threads"] for told in of_run(run)] == ["8"], "begun anew"
+    (run.path / "environment.json").write_text("{")
+    session_module._write_environment(run, first, gone_on=True)
+    assert [told["threads"] for told in of_run(run)] == ["1"], "what a damaged one said is lost"

@@ -1,7 +1,5 @@
 """ONNX files, run by ONNX Runtime."""
 
-import platform
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +19,6 @@ def open_file(path: Path) -> Opened:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    if _saturates():
-        # Another way of computing 8-bit products: a third slower, and right.
-        options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     # onnxruntime's exceptions share no base class but Exception.
@@ -46,12 +41,3 @@ def open_file(path: Path) -> Opened:
         return Card.of(card.parsed(said[card.KEY], f"{path}'s metadata"), f"{path}'s metadata")
 
     return Opened(lambda pixels: np.asarray(session.run([output], {name: pixels})[0]), own_card)
-
-
-@cache
-def _saturates() -> bool:
-    """Whether this processor's 16-bit sums of 8-bit products may overflow: x86 that does not say it has VNNI."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        return False
-    told = Path("/proc/cpuinfo")
-    return not (told.exists() and "vnni" in told.read_text())

@@ -18,7 +18,11 @@ def write(student: Student, path: Path) -> None:
 
     batch = torch.export.Dim("batch", min=1)
     example = torch.zeros(2, *student.shape)
-    torch.export.save(torch.export.export(student.program, (example,), dynamic_shapes=({0: batch},)), path)
+    program = torch.export.export(student.program, (example,), dynamic_shapes=({0: batch},))
+    for part in program.graph_module.modules():
+        for node in getattr(getattr(part, "graph", None), "nodes", ()):
+            node.meta.pop("stack_trace", None)  # lines of source, with the folders of this machine
+    torch.export.save(program, path)
 
 
 def open_file(path: Path) -> Opened:

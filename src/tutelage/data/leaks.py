@@ -1,0 +1,92 @@
+"""Counts how many images of val and test have a copy or a near copy in training, and says what that means."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
+
+from tutelage.data import near
+from tutelage.data.index import Index, duplicates
+from tutelage.data.place import few
+
+WORDS = {"val": "validation", "test": "test"}
+
+
+class Leaked(TypedDict):
+    """How much of a split is in training too."""
+
+    images: int
+    """Of the split."""
+    copies: int
+    """Of them: those whose very pixels are in training."""
+    near: int
+    """Of the others: those that have a near copy there."""
+
+
+class Leakage(TypedDict):
+    """What of val and test is in training too."""
+
+    val: Leaked
+    test: Leaked
+    not_compared: list[str]
+    """Classes of so many images that near copies were not looked for."""
+
+
+def found(told: Index, train: Sequence[int], val: Sequence[int], test: Sequence[int]) -> Leakage:
+    """Counts the leaks.
+
+    Args:
+        told: The images.
+        train: Positions among its sound entries; so are `val` and `test`.
+        val: Of the validation images.
+        test: Of the test images.
+    """
+    exact, alike = linked(told)
+    trained = set(train)
+
+    def of(split: Sequence[int]) -> Leaked:
+        copies = {i for i in split if exact.get(i, set()) & trained}
+        also = {i for i in split if alike.get(i, set()) & trained}
+        return {"images": len(split), "copies": len(copies), "near": len(also - copies)}
+
+    return {"val": of(val), "test": of(test), "not_compared": near.too_large(told)}
+
+
+def in_training(told: Index, train: Iterable[int], others: Iterable[int]) -> set[int]:
+    """The training images that have a copy or a near copy among the others."""
+    outside, ways = set(others), linked(told)
+    return {i for i in train if any(way.get(i, set()) & outside for way in ways)}
+
+
+def linked(told: Index) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
+    """By position: the images that show the very same pixels; and those that show nearly the same."""
+    exact: dict[int, set[int]] = {}
+    for group in duplicates(told.sound):
+        exact.update((i, set(group) - {i}) for i in group)
+    alike: dict[int, set[int]] = {}
+    for one, other in near.pairs(told):
+        alike.setdefault(one, set()).add(other)
+        alike.setdefault(other, set()).add(one)
+    return exact, alike
+
+
+def sentence(leakage: Mapping | None) -> str:
+    """One sentence: how many have a copy or a near copy in training, and what that does to the claim."""
+    if leakage is None:
+        return "leakage: not looked for; a built-in data set is taken with the splits that were published"
+    splits = [(WORDS[name], leakage[name]) for name in ("test", "val") if leakage[name]["images"]]
+    leaked = {word: of["copies"] + of["near"] for word, of in splits}
+    classes = leakage["not_compared"]
+    rest = f"; near copies were not looked for in {few(classes)}: more than {near.LARGEST:,} images" if classes else ""
+    if not any(leaked.values()):
+        sizes = " and ".join(f"{of['images']:,} {word}" for word, of in splits)
+        return f"leakage: none of {sizes} images has a copy or a near copy in training{rest}"
+    share = {word: leaked[word] / of["images"] for word, of in splits}
+    shares = " and ".join(
+        f"{leaked[word]:,} of {of['images']:,} {word} images ({share[word]:.1%}; {of['copies']:,} exact)"
+        for word, of in splits
+    )
+    word = max(share, key=lambda word: share[word])
+    return (
+        f"leakage: {shares} have a copy or a near copy in training: these test what was remembered, so accuracy "
+        f"on {word} images may be up to {100 * share[word]:.1f} points too high for new photos, and gains may be gains "
+        f"in remembering{rest}"
+    )

@@ -1,0 +1,102 @@
+"""Says in sentences, the same for terminal and page: cost, test openings, who is handed over, what to keep in mind."""
+
+import statistics
+from typing import Literal
+
+from tutelage.measure.statistics import how_little
+from tutelage.progress import counted, duration, size
+from tutelage.report import text
+from tutelage.report.results import Cost, Exported, Openings, Results
+from tutelage.report.summary import Summary
+from tutelage.run import conditions
+
+
+def cost(results: Results) -> str:
+    """Time on the clock, training within it, and what was found done.
+
+    Results from before commands were noted say only how long the runs were trained for.
+    """
+    spent, several = results["cost"], len(results["rows"]) * len(results["seeds"])
+    trained: dict[str, float] = {"students": spent["training_seconds"], "teachers": spent["teacher_training_seconds"]}
+    own = spent.get("own_seconds", {})
+    whose: dict[Literal["students", "teachers"], str] = {
+        "students": "training students",
+        "teachers": "training the teacher",
+    }
+    commands = f" over {spent['commands']} commands" if spent.get("commands", 1) > 1 else ""
+    parts = [f"{duration(spent['wall_seconds'])} in all{commands}"]
+    if own:
+        parts[0] += "".join(f", {duration(own[who])} of it {words}" for who, words in whose.items() if own[who])
+    else:
+        parts += [f"{words} took {duration(trained[who])}" for who, words in whose.items() if trained[who]]
+    return "; ".join([*parts, *_found(spent, several), *([_passes(spent)] if results["teacher"] else [])])
+
+
+def _found(spent: Cost, several: int) -> list[str]:
+    """What other commands had trained, apart from the time of this study's own."""
+    found, own = spent.get("found_done"), spent.get("own_seconds")
+    if not found or not own or not any(found.values()):
+        return []
+    words = []
+    if found["students"]:
+        seconds = max(0.0, spent["training_seconds"] - own["students"])
+        words.append(f"{found['students']} of {several} students ({duration(seconds)} of training)")
+    if found["teachers"]:
+        seconds = max(0.0, spent["teacher_training_seconds"] - own["teachers"])
+        words.append(f"{counted(found['teachers'], 'teacher')} ({duration(seconds)})")
+    return [f"found done, and not in that time: {' and '.join(words)}"]
+
+
+def _passes(spent: Cost) -> str:
+    return f"teacher passes paid {spent['teacher_passes_paid']:,}, saved {spent['teacher_passes_saved']:,}"
+
+
+def openings(opened: Openings) -> str:
+    """How often this data set's test split was opened, until when that was counted."""
+    until = f" until {opened['until'].replace('T', ' ')}" if "until" in opened else ""
+    line = f"test split opened {_times(len(opened['study']))} by this study, {_times(opened['all'])} in all{until}"
+    if unnamed := opened.get("unnamed", 0):
+        line += f"; {unnamed} of these in records that do not say which data set was opened"
+    return line
+
+
+def handed_over(summary: Summary) -> list[str]:
+    """Which student is handed over, as which file; or why it is not."""
+    export = summary.results["export"]
+    onnx, doubt, lines = export["onnx"], export.get("doubt", ""), _which(export, summary)
+    if onnx:
+        lines.append(
+            f"exported {export['run']}/{onnx['file']}: {size(onnx['bytes'])}, val top-1 "
+            f"{text.percent(onnx['val_top1'], summary.places['val'])} by ONNX Runtime, "
+            f"{onnx['latency_ms']['p50']:.3g} ms an image on one thread"
+        )
+    if doubt:
+        what = "exported all the same" if onnx else "not exported; tutelage export RUN --force does it all the same"
+        lines.append(f"warning: {export['run']}: {doubt}; {what}")
+    return lines
+
+
+def _which(export: Exported, summary: Summary) -> list[str]:
+    if "seed" not in export or "val" not in export or "method" not in export:
+        return []
+    row, places = summary.row or summary.rows[0], summary.places["val"]
+    seeds, reached = len(row.top1["val"]), text.percent(export["val"], places)
+    if seeds == 1:
+        return [f"to hand over: {export['run']}, the one seed of {row.label} ({reached} on val)"]
+    mean = text.percent(statistics.mean(row.top1["val"]), places)
+    return [
+        f"to hand over: {export['run']}, of {seeds} seeds of {row.label} the best on val ({reached}; mean {mean}); "
+        "what is claimed is the mean"
+    ]
+
+
+def caveats(results: Results) -> list[str]:
+    """How little the images of a split say, and in what the runs differ that should not."""
+    first = results["rows"][0]["seeds"][0]
+    splits = (("validation", first["val"]["images"]), ("test", first["test"]["images"]))
+    few = [little for split, images in splits if (little := how_little(images, split))]
+    return few + conditions.in_words(results.get("conditions", []))
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")

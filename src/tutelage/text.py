@@ -1,0 +1,80 @@
+"""Text files as other programs write them: UTF-8 with or without a mark, UTF-16, a system's code page."""
+
+import codecs
+import locale
+from pathlib import Path
+from typing import NamedTuple
+
+from tutelage.errors import UserError
+
+LARGEST = 1 << 30
+"""Bytes of a text file, at most: tables of a hundred million rows are Parquet's."""
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, which it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class Text(NamedTuple):
+    """What a text file holds."""
+
+    text: str
+    """Without the mark at its beginning; ends of lines as they are."""
+    guessed: str
+    """The code page it was read as where it says nothing itself; empty where there is no doubt."""
+
+
+def read_text(path: Path, *, any_encoding: bool = False) -> Text:
+    """The text of a file.
+
+    Args:
+        path: A plain file; nothing else is opened.
+        any_encoding: Also read UTF-16 and UTF-32; what is neither by the system's code page, or Windows-1252.
+
+    Raises:
+        UserError: it is no plain file, cannot be read, or holds no text.
+    """
+    if not path.is_file():  # a FIFO or a device would never end
+        what = "a folder" if path.is_dir() else "no plain file" if path.exists() else "not there"
+        raise UserError(f"{path} is {what}", "name a text file")
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{path} is larger than {LARGEST >> 30} GiB: no text file that can be read", "split it")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}", "look at its permissions") from None
+    return _decoded(data, path, any_encoding)
+
+
+def _decoded(data: bytes, path: Path, any_encoding: bool) -> Text:
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
+    data = data[len(mark) :]
+    if not encoding:
+        encoding = ("utf-16-le" if data[1:2] == b"\0" else "utf-16-be") if _is_wide(data) else "utf-8"
+    if encoding != "utf-8" and not any_encoding:
+        raise UserError(f"{path} is {encoding[:6].upper()}, and UTF-8 is expected", "save it as UTF-8")
+    pages = [_code_page(), "cp1252"] if any_encoding and encoding == "utf-8" and not mark else []
+    for tried in dict.fromkeys((encoding, *pages)):
+        try:
+            text = data.decode(tried)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return Text(text, tried if tried != encoding else "")
+    expected = "UTF-8 or UTF-16" if any_encoding else "UTF-8"
+    raise UserError(f"{path} is not text in {expected}", "save it as UTF-8: spreadsheets and editors offer it")
+
+
+def _is_wide(data: bytes) -> bool:
+    """Whether every other byte of the first ones is zero, as in UTF-16 of Latin letters without its mark."""
+    first = data[:64]
+    even, odd = first[::2], first[1::2]
+    return len(first) >= 4 and ((all(even) and not any(odd)) or (all(odd) and not any(even)))
+
+
+def _code_page() -> str:
+    page = codecs.lookup(locale.getpreferredencoding(do_setlocale=False)).name
+    return "cp1252" if page in ("utf-8", "ascii") else page

@@ -1,0 +1,68 @@
+"""The sentences of a report, against numbers that are chosen here."""
+
+import pytest
+
+from studies import GAIN, TOO_FEW, study
+from tutelage.report import sentences
+from tutelage.report.summary import Summary
+
+
+def test_what_was_found_done_is_counted_apart():
+    results = study()
+    results["cost"] |= {
+        "commands": 2,
+        "own_seconds": {"students": 60.0, "teachers": 0.0},
+        "found_done": {"students": 2, "teachers": 1},
+    }
+    assert sentences.cost(results) == (
+        "2 min 5 s in all over 2 commands, 1 min 0 s of it training students; found done, and not in that time: "
+        "2 of 6 students (40 s of training) and 1 teacher (20 s); teacher passes paid 10,352, saved 76,800"
+    )
+
+
+def test_results_from_before_commands_were_noted_do_not_say_what_was_in_that_time():
+    results = study()
+    for name in ("commands", "own_seconds", "found_done"):
+        del results["cost"][name]
+    assert sentences.cost(results).startswith(
+        "2 min 5 s in all; training students took 1 min 40 s; training the teacher took 20 s; "
+    )
+
+
+def test_openings_of_older_records_are_counted_and_said_so():
+    opened = study()["test_openings"] | {"unnamed": 2}
+    told = sentences.openings(opened)
+    assert told.endswith("; 2 of these in records that do not say which data set was opened")
+    del opened["until"], opened["unnamed"]
+    assert sentences.openings(opened) == "test split opened once by this study, 4 times in all"
+
+
+@pytest.mark.parametrize(
+    ("exported", "said"),
+    [(False, "not exported; tutelage export RUN --force does it all the same"), (True, "exported all the same")],
+)
+def test_a_student_that_is_not_worth_it_is_named(exported, said):
+    results = study()
+    results["export"]["doubt"] = "it is right on 3 of 14 validation images"
+    results["export"]["onnx"] = results["export"]["onnx"] if exported else None
+    lines = sentences.handed_over(Summary.of(results))
+    assert lines[-1] == f"warning: cats-kd-small-s2-0: it is right on 3 of 14 validation images; {said}"
+
+
+def test_one_seed_is_no_choice():
+    results = study(gains={"kd": TOO_FEW}, seeds=1)
+    results["export"] |= {"seed": 0, "val": 0.75, "run": "cats-kd-small-s0-0"}
+    assert sentences.handed_over(Summary.of(results))[0] == (
+        "to hand over: cats-kd-small-s0-0, the one seed of kd (75.0 % on val)"
+    )
+
+
+def test_few_images_and_other_conditions_are_caveats():
+    results = study(gains={"kd": GAIN}, images=14)
+    results["conditions"] = [{"condition": "threads", "values": ["1", "2"], "runs": [["a"], ["b", "c"]]}]
+    validation, test, threads = sentences.caveats(results)
+    # Wilson's formula at 7 of 14: 0.5 +- 1.96 sqrt(0.25 / 14 + 1.96^2 / (4 14^2)) / (1 + 1.96^2 / 14)
+    assert "14 validation images are few: of a network that is right on 7 of them, 26.8 % to 73.2 %" in validation
+    assert test.startswith("14 test images are few")
+    assert "the same threads: 1 (a), 2 (2 runs)" in threads
+    assert sentences.caveats(study()) == []

@@ -1,0 +1,90 @@
+"""A request to stop: heard once, obeyed after the step, at once the second time; the shell's number for it."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tutelage import cli
+from tutelage.interrupts import SIGNALS, Stopped, listening, stopping
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_block_is_asked_and_the_number_kept(number, capfd):
+    def block():
+        with stopping() as stop:
+            assert not stop()
+            signal.raise_signal(number)
+            assert stop()
+            raise KeyboardInterrupt("after step 3")
+
+    with pytest.raises(Stopped, match="after step 3") as stopped:
+        block()
+    assert stopped.value.number == number
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_second_stops_at_once_and_handlers_are_restored(number):
+    before = signal.getsignal(number)
+
+    def block():
+        with stopping():
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            pytest.fail("it went on")
+
+    with pytest.raises(Stopped):
+        block()
+    assert signal.getsignal(number) is before
+
+
+def test_nohup_is_obeyed():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with listening(), stopping() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert not stop()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_the_command_ends_with_the_shells_number(number, code, monkeypatch, capfd):
+    monkeypatch.setattr(cli, "command", lambda name: lambda arguments: signal.raise_signal(number))
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["list", "models"])
+    assert stopped.value.code == code
+    assert capfd.readouterr().err.strip().endswith("; the same command goes on from there")
+
+
+def test_a_closed_terminal_is_no_second_mistake():
+    """What is printed after SIGHUP goes nowhere, without an error."""
+    import pty
+
+    code = (
+        "import os, signal; from tutelage import cli; cli.command = lambda n: lambda a: (print('ready', flush=True), "
+    )
+    code += "signal.pause(), print('late')); cli.main(['list', 'x'])"
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", code])
+    seen = b""
+    while b"ready" not in seen:
+        seen += os.read(terminal, 1000)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 129
+
+
+def test_without_signals_of_unix_there_is_ctrl_c():
+    code = "import signal; del signal.SIGHUP; from tutelage import interrupts as i; print(len(i.SIGNALS))\n"
+    code += "with i.listening(): pass"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"
