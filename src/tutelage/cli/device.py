@@ -32,7 +32,8 @@ def export(arguments: list[str]) -> None:
             return
         raise UserError("export needs a run's folder", "tutelage export runs/NAME")
     flash, ram = (
-        value and sizes.parsed(value, f"--{name}") for name, value in (("flash", chosen.flash), ("ram", chosen.ram))
+        None if value is None else sizes.parsed(value, f"--{name}")
+        for name, value in (("flash", chosen.flash), ("ram", chosen.ram))
     )
     micro = Micro(chosen.input, chosen.softmax, flash, ram)
     run = Run.open(chosen.run)
