@@ -104,13 +104,13 @@ def _system(error: BaseException) -> UserError | None:
     if isinstance(error, OSError) and error.errno is not None:
         name = error.filename if isinstance(error.filename, str | os.PathLike) else ""
         named = " " + _HALF_WRITTEN.sub(r"\1", str(os.fspath(name))) if name else ""
-        if (told := _BY_ERRNO.get(error.errno)) is not None:
-            return UserError(told[0].format(named), told[1])
+        if (known := _BY_ERRNO.get(error.errno)) is not None:
+            return UserError(known[0].format(named), known[1])
         return UserError(
             f"cannot read or write{named}: {error.strerror or error}", "look at that path, or choose another --runs"
         )
-    if (told := _IN_A_PROCESS.search(str(error))) is not None:
-        return UserError(told[1], told[2] or "")
+    if (known := _IN_A_PROCESS.search(str(error))) is not None:
+        return UserError(known[1], known[2] or "")
     for pattern, (message, hint) in _BY_TEXT.items():
         if re.search(pattern, str(error)):
             return UserError(message.format(" a file" if "as{}" in message else ""), hint)

@@ -198,8 +198,8 @@ def _plain(node: Any) -> Any:
     if isinstance(node, ast.Constant):
         return {"": repr(node.value)}
     if isinstance(node, ast.AST):
-        told = {name: _plain(value) for name, value in ast.iter_fields(node)}
-        return {"": type(node).__name__} | {name: value for name, value in told.items() if value not in (None, [])}
+        fields = {name: _plain(value) for name, value in ast.iter_fields(node)}
+        return {"": type(node).__name__} | {name: value for name, value in fields.items() if value not in (None, [])}
     if isinstance(node, list):
         return [_plain(item) for item in node if not _is_text(item)]
     return node

@@ -50,11 +50,11 @@ def data_(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments[1:])
     asked = {name: getattr(chosen, name) for name in ("val_share", "splits", "group", "on_leak")}
     data = Data(chosen.name, on_bad="skip", **asked)
-    told = look(data) if data.is_path else built_in(data, chosen.data_root)
+    overview = look(data) if data.is_path else built_in(data, chosen.data_root)
     if chosen.json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(overview, indent=2))
     else:
-        show(told, Console())
+        show(overview, Console())
 
 
 def look(data: Data) -> dict[str, Any]:
@@ -176,44 +176,46 @@ def place_in_words(place: Any) -> str:
     return f"{place.file} at {place.offset}" if place.length else place.file
 
 
-def show(told: dict[str, Any], console: Console) -> None:
+def show(overview: dict[str, Any], console: Console) -> None:
     """The facts as a person reads them."""
-    console.print(told["leakage"]["sentence"], markup=False, soft_wrap=True)
-    parts = list(next(iter(told["classes"].values())))
+    console.print(overview["leakage"]["sentence"], markup=False, soft_wrap=True)
+    parts = list(next(iter(overview["classes"].values())))
     table = Table("class", *parts, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, counts in told["classes"].items():
+    for name, counts in overview["classes"].items():
         table.add_row(Text(shown(name)), *(f"{counts[part]:,}" for part in parts))
-    table.add_row("all", *(f"{sum(c[part] for c in told['classes'].values()):,}" for part in parts), style="bold")
+    table.add_row("all", *(f"{sum(c[part] for c in overview['classes'].values()):,}" for part in parts), style="bold")
     console.print(table)
-    for line in in_words(told):
+    for line in in_words(overview):
         console.print(Text(printable(line)), soft_wrap=True)
 
 
-def in_words(told: dict[str, Any]) -> list[str]:
+def in_words(overview: dict[str, Any]) -> list[str]:
     """The facts below the table, warnings last."""
-    side = told["shorter_side"]
+    side = overview["shorter_side"]
     lines = []
-    if told["carved"]:
-        lines.append(f"{' and '.join(told['carved'])}: set aside from the others, the same ones every time")
+    if overview["carved"]:
+        lines.append(f"{' and '.join(overview['carved'])}: set aside from the others, the same ones every time")
     lines.append(
         f"shorter side {side['smallest']} to {side['largest']} pixels, median {side['median']}; "
-        f"suggested --data.size {told['suggested_size']}"
+        f"suggested --data.size {overview['suggested_size']}"
     )
-    if "files" in told:
-        return [*lines, f"files: {told['files']}", f"test: {told['test']}"]
-    lines.append(f"formats {_list(told['formats'])}; modes {_list(told['modes'])}; {progress.size(told['bytes'])}")
-    if told["dropped"]:
-        lines.append(f"{told['dropped']:,} training images left out: val or test has a copy or near copy of them")
-    for count, what in ((told["turned"], "turned as EXIF says"), (told["animated"], "animated: first frame")):
+    if "files" in overview:
+        return [*lines, f"files: {overview['files']}", f"test: {overview['test']}"]
+    lines.append(
+        f"formats {_list(overview['formats'])}; modes {_list(overview['modes'])}; {progress.size(overview['bytes'])}"
+    )
+    if overview["dropped"]:
+        lines.append(f"{overview['dropped']:,} training images left out: val or test has a copy or near copy of them")
+    for count, what in ((overview["turned"], "turned as EXIF says"), (overview["animated"], "animated: first frame")):
         if count:
             lines.append(f"{count:,} {what}")
-    return [*lines, *(f"note: {line}" for line in told["notes"]), *_warnings(told)]
+    return [*lines, *(f"note: {line}" for line in overview["notes"]), *_warnings(overview)]
 
 
-def _warnings(told: dict[str, Any]) -> list[str]:
-    broken, same, near = told["broken"], told["duplicates"], told["near_duplicates"]
+def _warnings(overview: dict[str, Any]) -> list[str]:
+    broken, same, near = overview["broken"], overview["duplicates"], overview["near_duplicates"]
     lines = []
     if broken:
         lines.append(f"warning: {len(broken):,} cannot be used; mend or remove them, or --data.on-bad skip")

@@ -39,12 +39,12 @@ def export(arguments: list[str]) -> None:
     run = Run.open(chosen.run)
     names = tuple(name for name in chosen.format.split(",") if name)
     dataset = data.load(run.recipe.data, chosen.data_root)
-    told = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
+    results = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
     evaluate_run(run, dataset)
     card = write_model_card(run)
-    print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in told.items()])))
+    print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in results.items()])))
     print(shown(f"in {run.path}, with card.json and {card.name}"))
-    for line in _what_was_found(told):
+    for line in _what_was_found(results):
         print(line)
 
 
@@ -73,15 +73,15 @@ def _export_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _what_was_found(told: dict[str, Any]) -> Iterator[str]:
+def _what_was_found(results: dict[str, Any]) -> Iterator[str]:
     """What the table of exported files does not say: where 8 bits were measured, memory, finishing."""
     from tutelage.export import OFFER
     from tutelage.export.formats import FORMATS
 
-    if any(FORMATS[name].int8 for name in told):
-        one = next(iter(told.values()))
+    if any(FORMATS[name].int8 for name in results):
+        one = next(iter(results.values()))
         yield f"measured on {one['processor']}; 8-bit products by {', '.join(one['int8_instructions']) or 'unknown'}"
-    for name, one in told.items():
+    for name, one in results.items():
         if "flash_bytes" in one:
             yield MICRO.format(**one)
         if "finish" in one:
@@ -111,24 +111,24 @@ def predict(arguments: list[str]) -> None:
     path = chosen.student / "student.onnx" if chosen.student.is_dir() else chosen.student
     student = open_file(path)
     card = student.card()
-    told: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for picture in [file for given in chosen.pictures for file in pictures_of(given)]:
         try:
             shares = softmax(student.infer(read_picture(picture, card))[0])
         except UserError as error:
-            told.append({"file": str(picture), "error": error.message})
+            results.append({"file": str(picture), "error": error.message})
             if not chosen.json:
                 print(printable(f"error: {error.message}"), file=sys.stderr)
             continue
         best = (-shares).argsort(kind="stable")[: chosen.top]
         top = [{"class": card.classes[i], "probability": round(float(shares[i]), 4)} for i in best]
-        told.append({"file": str(picture), "top": top})
+        results.append({"file": str(picture), "top": top})
         if not chosen.json:
             named = ", ".join(f"{shown(str(one['class']))} {one['probability']:.1%}" for one in top)
             print(f"{shown(str(picture))}: {named}")
     if chosen.json:
-        print(json.dumps(told, indent=2))
-    if any("error" in one for one in told):
+        print(json.dumps(results, indent=2))
+    if any("error" in one for one in results):
         sys.exit(2)
 
 

@@ -100,10 +100,10 @@ def _safetensors(content: bytes, pattern: re.Pattern[str]) -> bytes:
     """The same tensors; the header is rewritten where its metadata hold a folder."""
     (length,) = struct.unpack("<Q", content[:HEADER])
     header = json.loads(content[HEADER : HEADER + length])
-    told = {name: _nested(text, pattern, {}) for name, text in header.get("__metadata__", {}).items()}
-    if told == header.get("__metadata__", {}):
+    scrubbed_texts = {name: _nested(text, pattern, {}) for name, text in header.get("__metadata__", {}).items()}
+    if scrubbed_texts == header.get("__metadata__", {}):
         return content
-    text = json.dumps(header | {"__metadata__": told}, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(header | {"__metadata__": scrubbed_texts}, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % HEADER)  # tensors begin at a multiple of eight
     return struct.pack("<Q", len(text)) + text + content[HEADER + length :]
 

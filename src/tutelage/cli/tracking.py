@@ -47,8 +47,8 @@ def _wandb(run: Path) -> Sending:
     wandb: Any = importlib.import_module("wandb")
 
     settings = wandb.Settings(console="off", silent=True, disable_git=True, save_code=False)
-    told = {"project": PROJECT, "id": run.name, "name": run.name, "config": _config(run), "dir": str(run)}
-    one = wandb.init(**told, resume="allow", reinit="create_new", settings=settings)
+    settings_of_run = {"project": PROJECT, "id": run.name, "name": run.name, "config": _config(run), "dir": str(run)}
+    one = wandb.init(**settings_of_run, resume="allow", reinit="create_new", settings=settings)
     return Sending(lambda step, values: one.log(values, step=step), one.finish)
 
 

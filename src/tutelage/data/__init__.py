@@ -79,10 +79,10 @@ class Data:
         if self.is_path:
             from tutelage.data import index
 
-            told = index.of(self)
-            values["name"] = told.digest
-            if self.group or index.duplicates(told.sound):
-                values["group"] = _grouping(self, told)
+            indexed = index.of(self)
+            values["name"] = indexed.digest
+            if self.group or index.duplicates(indexed.sound):
+                values["group"] = _grouping(self, indexed)
             if self.unlabeled:
                 values["unlabeled"] = index.read(self.unlabeled, labelled=False).digest
         return {name: value for name, value in values.items() if value and name not in ("keep", "on_bad", "splits")}
@@ -166,12 +166,12 @@ def _load(data: Data, root: Path | None, default_root: str | None, seen: object)
     return splits.load(data, root)
 
 
-def _grouping(data: Data, told: "Index") -> str:
+def _grouping(data: Data, indexed: "Index") -> str:
     """Names what keeps images of a path together where that changes its splits; empty: it does not."""
     from tutelage import files
     from tutelage.data import photos
 
-    of = photos.grouping(told, data)
+    of = photos.grouping(indexed, data)
     return files.digest(list(of)) if of else ""
 
 

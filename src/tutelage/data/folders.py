@@ -36,12 +36,12 @@ def of_folder(root: Path, splits: Splits, aside: Aside) -> Iterator[Place]:
         UserError: it cannot be told which folders are classes.
     """
     folders = _folders(root, aside)
-    told = _as_said(root, folders, splits, aside) if splits.said else _as_named(root, folders, splits, aside)
-    if not told:
+    found_in = _as_said(root, folders, splits, aside) if splits.said else _as_named(root, folders, splits, aside)
+    if not found_in:
         yield from _of_split(root, root, "", aside)
         return
     _files_beside(root, aside)
-    for folder, split in told.items():
+    for folder, split in found_in.items():
         yield from _of_split(root, folder, split, aside)
 
 
@@ -82,17 +82,17 @@ def images(root: Path, folder: Path, split: str, label: str, aside: Aside) -> It
 
 def _as_said(root: Path, folders: list[Path], splits: Splits, aside: Aside) -> dict[Path, str]:
     """The folders that --data.splits names."""
-    told = {}
+    found_in = {}
     for name, split in splits.said:
         if not (root / name).is_dir():
             there = few(folder.name for folder in folders) or "none"
             raise UserError(f"data.splits names {name}, and there is no such folder in {root}", f"folders: {there}")
-        told[root / name] = split
+        found_in[root / name] = split
     used = {root / Path(name).parts[0] for name, _ in splits.said}
     for folder in folders:
         if folder not in used:
             _leave_out(folder, aside, "it is not named in data.splits")
-    return told
+    return found_in
 
 
 def _as_named(root: Path, folders: list[Path], splits: Splits, aside: Aside) -> dict[Path, str]:

@@ -29,31 +29,31 @@ json.dump([match and match.group(1) for match in found], sys.stdout)
 
 
 @lru_cache(maxsize=8)
-def of(told: Index, group: str, name: str = "") -> tuple[int, ...]:
+def of(indexed: Index, group: str, name: str = "") -> tuple[int, ...]:
     """The group of every sound image: numbers from 0 in the order in which groups come first.
 
     Args:
-        told: The images.
+        indexed: The images.
         group: What --data.group says: a column or a pattern; empty: copies alone.
         name: The path that was named, which may be a table.
 
     Raises:
         UserError: there is no such column, the pattern is none, or no image is in a group.
     """
-    same = [("shown", entry.facts.shown or entry.facts.sha) for entry in told.sound]
+    same = [("shown", entry.facts.shown or entry.facts.sha) for entry in indexed.sound]
     if not group:
         return _joined([[one] for one in same])
-    return _joined([[one, *more] for one, more in zip(same, _named(told, group, name), strict=True)])
+    return _joined([[one, *more] for one, more in zip(same, _named(indexed, group, name), strict=True)])
 
 
-def of_data(told: Index, data: Data) -> tuple[int, ...]:
+def of_data(indexed: Index, data: Data) -> tuple[int, ...]:
     """The groups that a data set is carved by."""
-    return of(told, data.group, data.name)
+    return of(indexed, data.group, data.name)
 
 
-def alone(told: Index, data: Data) -> int:
+def alone(indexed: Index, data: Data) -> int:
     """How many images data.group says nothing of; each is a group by itself."""
-    return sum(not names for names in _named(told, data.group, data.name)) if data.group else 0
+    return sum(not names for names in _named(indexed, data.group, data.name)) if data.group else 0
 
 
 def checked(pattern: str) -> re.Pattern[str]:
@@ -95,22 +95,22 @@ def by_counter(entries: list[Entry]) -> bool:
 _HINT = r"'([^/]*)_\d+\.\w+$' takes what is before the last _ of the file's name"
 
 
-def _named(told: Index, group: str, name: str) -> list[list[tuple[str, str]]]:
+def _named(indexed: Index, group: str, name: str) -> list[list[tuple[str, str]]]:
     """What the column or the pattern says of each sound image: nothing, one name or, of a file named twice, more."""
     path = Path(name).expanduser()
     if path.suffix.lower() in tables.TABLES and path.is_file():
         of_file = tables.column(path, group)
         if of_file is not None:
-            named = [[("column", word) for word in of_file.get(entry.place.file, ())] for entry in told.sound]
+            named = [[("column", word) for word in of_file.get(entry.place.file, ())] for entry in indexed.sound]
             return _some(named, f"the column {group} of {name} is empty", "fill it in")
         if re.fullmatch(r"[\w \-]+", group):
             raise UserError(
                 f"data.group is {group}, and {name} has no such column", "name one of its columns, or give a pattern"
             )
     checked(group)
-    matches = _matches(group, tuple(entry.place.file for entry in told.sound))
+    matches = _matches(group, tuple(entry.place.file for entry in indexed.sound))
     named = [[] if match is None else [("pattern", match)] for match in matches]
-    first = told.sound[0].place.file if told.sound else ""
+    first = indexed.sound[0].place.file if indexed.sound else ""
     return _some(named, f"the pattern {group} of data.group matches no path; the first is {first}", _HINT)
 
 

@@ -30,16 +30,16 @@ class Leakage(TypedDict):
     """Classes of so many images that near copies were not looked for."""
 
 
-def found(told: Index, train: Sequence[int], val: Sequence[int], test: Sequence[int]) -> Leakage:
+def found(indexed: Index, train: Sequence[int], val: Sequence[int], test: Sequence[int]) -> Leakage:
     """Counts the leaks.
 
     Args:
-        told: The images.
+        indexed: The images.
         train: Positions among its sound entries; so are `val` and `test`.
         val: Of the validation images.
         test: Of the test images.
     """
-    exact, alike = linked(told)
+    exact, alike = linked(indexed)
     trained = set(train)
 
     def of(split: Sequence[int]) -> Leaked:
@@ -47,22 +47,22 @@ def found(told: Index, train: Sequence[int], val: Sequence[int], test: Sequence[
         also = {i for i in split if alike.get(i, set()) & trained}
         return {"images": len(split), "copies": len(copies), "near": len(also - copies)}
 
-    return {"val": of(val), "test": of(test), "not_compared": near.too_large(told)}
+    return {"val": of(val), "test": of(test), "not_compared": near.too_large(indexed)}
 
 
-def in_training(told: Index, train: Iterable[int], others: Iterable[int]) -> set[int]:
+def in_training(indexed: Index, train: Iterable[int], others: Iterable[int]) -> set[int]:
     """The training images that have a copy or a near copy among the others."""
-    outside, ways = set(others), linked(told)
+    outside, ways = set(others), linked(indexed)
     return {i for i in train if any(way.get(i, set()) & outside for way in ways)}
 
 
-def linked(told: Index) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
+def linked(indexed: Index) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
     """By position: the images that show the very same pixels; and those that show nearly the same."""
     exact: dict[int, set[int]] = {}
-    for group in duplicates(told.sound):
+    for group in duplicates(indexed.sound):
         exact.update((i, set(group) - {i}) for i in group)
     alike: dict[int, set[int]] = {}
-    for one, other in near.pairs(told):
+    for one, other in near.pairs(indexed):
         alike.setdefault(one, set()).add(other)
         alike.setdefault(other, set()).add(one)
     return exact, alike

@@ -44,25 +44,25 @@ LARGEST = 20_000
 """Images of a class that are compared; in a larger class none are."""
 
 
-def pairs(told: Index) -> list[tuple[int, int]]:
+def pairs(indexed: Index) -> list[tuple[int, int]]:
     """Near copies, exact ones among them, as positions among the sound entries, ascending.
 
     Looked for once for the same images; kept in the cache folder.
     """
-    file = cache_folder() / f"near-{told.digest[:16]}-{VERSION}.json"
+    file = cache_folder() / f"near-{indexed.digest[:16]}-{VERSION}.json"
     try:
         return [(int(one), int(other)) for one, other in files.read_json(file)["pairs"]]
     except (OSError, json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError):
         pass  # Not looked for yet, or damaged: it can be made anew.
-    found = sorted(_looked_for(told))
+    found = sorted(_looked_for(indexed))
     with suppress(OSError):  # then the next start looks again
         files.write_json(file, {"pairs": found})
     return found
 
 
-def too_large(told: Index) -> list[str]:
+def too_large(indexed: Index) -> list[str]:
     """The classes that have too many images to be compared."""
-    return [label for label, members in _by_class(told).items() if len(members) > LARGEST]
+    return [label for label, members in _by_class(indexed).items() if len(members) > LARGEST]
 
 
 def alike(small: np.ndarray) -> list[tuple[int, int]]:
@@ -86,29 +86,29 @@ def alike(small: np.ndarray) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def _looked_for(told: Index) -> Iterator[tuple[int, int]]:
-    classes = [m for m in _by_class(told).values() if 1 < len(m) <= LARGEST]
+def _looked_for(indexed: Index) -> Iterator[tuple[int, int]]:
+    classes = [m for m in _by_class(indexed).values() if 1 < len(m) <= LARGEST]
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
         advancing("looking for near copies", sum(map(len, classes))) as advance,
     ):
         for members in classes:
-            small = np.stack([*pool.map(lambda i: _small(told, i), members)])
+            small = np.stack([*pool.map(lambda i: _small(indexed, i), members)])
             yield from ((members[one], members[other]) for one, other in alike(small))
             advance(len(members))
 
 
-def _by_class(told: Index) -> dict[str, list[int]]:
+def _by_class(indexed: Index) -> dict[str, list[int]]:
     members: dict[str, list[int]] = {}
-    for position, entry in enumerate(told.sound):
+    for position, entry in enumerate(indexed.sound):
         members.setdefault(entry.place.label, []).append(position)
     return members
 
 
-def _small(told: Index, position: int) -> np.ndarray:
+def _small(indexed: Index, position: int) -> np.ndarray:
     """An image as SIDE x SIDE grey values; a file that is gone shows nothing."""
     try:
-        image = reading.decoded(reading.content(told.root, told.sound[position].place), 2 * SIDE)
+        image = reading.decoded(reading.content(indexed.root, indexed.sound[position].place), 2 * SIDE)
     except (OSError, ValueError):
         return np.zeros((SIDE, SIDE), np.float32)
     return np.asarray(image.convert("L").convert("F").resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)

@@ -45,29 +45,29 @@ def sound(data: Data) -> Index:
     Raises:
         UserError: a file cannot be used, and data.on_bad is stop; fewer than two classes.
     """
-    told = index.of(data)
-    _refuse_broken(told, data, data.name)
-    if not told.sound:
-        first = told.broken[0]
+    indexed = index.of(data)
+    _refuse_broken(indexed, data, data.name)
+    if not indexed.sound:
+        first = indexed.broken[0]
         raise UserError(
-            f"none of {len(told.broken):,} images of {data.name} can be used; the first is "
+            f"none of {len(indexed.broken):,} images of {data.name} can be used; the first is "
             f"{shown(first.place.file)}: {first.facts.broken}",
             "look at these files",
         )
-    if len(told.classes) < 2:
+    if len(indexed.classes) < 2:
         raise UserError(
-            "\nnote: ".join((f"{data.name} has 1 class: {shown(told.classes[0])}", *told.notes)),
+            "\nnote: ".join((f"{data.name} has 1 class: {shown(indexed.classes[0])}", *indexed.notes)),
             "give a folder for each class",
         )
-    return told
+    return indexed
 
 
-def remarks(told: Index) -> list[str]:
+def remarks(indexed: Index) -> list[str]:
     """What of a path is not used, and what was understood in a way that may surprise: a sentence each."""
-    scaled = Counter(entry.facts.bits for entry in told.sound if 0 < entry.facts.bits < 16)
-    said = list(told.notes)
-    if told.left_out:
-        endings = place.few(f"{ending} {count:,}" for ending, count in told.left_out.most_common())
+    scaled = Counter(entry.facts.bits for entry in indexed.sound if 0 < entry.facts.bits < 16)
+    said = list(indexed.notes)
+    if indexed.left_out:
+        endings = place.few(f"{ending} {count:,}" for ending, count in indexed.left_out.most_common())
         said.append(f"left out: {endings}")
     if scaled:
         depths = place.few(f"{bits} bits {count:,}" for bits, count in sorted(scaled.items()))
@@ -77,15 +77,15 @@ def remarks(told: Index) -> list[str]:
     return said
 
 
-def of_groups(told: Index, data: Data) -> list[str]:
+def of_groups(indexed: Index, data: Data) -> list[str]:
     """What is kept together, and where that has no effect: a sentence or none."""
     if not data.group:
         return []
-    of, single = groups.of_data(told, data), groups.alone(told, data)
+    of, single = groups.of_data(indexed, data), groups.alone(indexed, data)
     said = f"data.group: {len(of):,} images in {len(set(of)):,} groups, none of which a carved split cuts"
     if single:
         said += f"; {counted(single, 'image')} in no group, each by itself"
-    if {entry.place.split for entry in told.sound} >= {"val", "test"}:
+    if {entry.place.split for entry in indexed.sound} >= {"val", "test"}:
         said += "; val and test are given, so nothing is carved"
     return [said]
 
@@ -96,56 +96,56 @@ def labels_of(entries: list[Entry], classes: tuple[str, ...]) -> Int64[Tensor, "
     return torch.tensor([number[entry.place.label] for entry in entries], dtype=torch.int64)
 
 
-def pieces(told: Index, data: Data) -> Pieces:
+def pieces(indexed: Index, data: Data) -> Pieces:
     """Which image belongs to which split that training sees.
 
     Raises:
         UserError: a split would lack a class.
     """
-    return _cut(told, data)[0]
+    return _cut(indexed, data)[0]
 
 
-def set_aside(told: Index, data: Data) -> Int64[Tensor, " T"]:
+def set_aside(indexed: Index, data: Data) -> Int64[Tensor, " T"]:
     """Which images are the test split, ascending; for data/test_split.py.
 
     Raises:
         UserError: somebody else asks; a split would lack a class.
     """
     turnstile.require_passing("photos.set_aside")
-    return _cut(told, data)[1]
+    return _cut(indexed, data)[1]
 
 
-def grouping(told: Index, data: Data) -> tuple[int, ...]:
+def grouping(indexed: Index, data: Data) -> tuple[int, ...]:
     """The groups by which these images are split otherwise than without; empty: none is cut in two without, either.
 
     What --data.group says counts always; copies count where a carved split would come between them.
     """
-    of = groups.of_data(told, data)
+    of = groups.of_data(indexed, data)
     if data.group:
         return of
     if len(set(of)) == len(of):
         return ()
-    plain, grouped = _cut_by(told, data, ()), _cut_by(told, data, of)
+    plain, grouped = _cut_by(indexed, data, ()), _cut_by(indexed, data, of)
     return () if torch.equal(plain[1], grouped[1]) and torch.equal(plain[0].val, grouped[0].val) else of
 
 
 @lru_cache(maxsize=4)
-def _cut(told: Index, data: Data) -> tuple[Pieces, Tensor]:
+def _cut(indexed: Index, data: Data) -> tuple[Pieces, Tensor]:
     """The pieces, and the test split."""
-    cut, test = _cut_by(told, data, groups.of_data(told, data))
+    cut, test = _cut_by(indexed, data, groups.of_data(indexed, data))
     if data.on_leak == "drop":
-        leaked = leaks.in_training(told, cut.train.tolist(), [*cut.val.tolist(), *test.tolist()])
+        leaked = leaks.in_training(indexed, cut.train.tolist(), [*cut.val.tolist(), *test.tolist()])
         kept = [i for i in cut.train.tolist() if i not in leaked]
         cut = cut._replace(train=torch.tensor(kept, dtype=torch.int64))
-        _refuse_absent_classes(labels_of(told.sound, told.classes)[cut.train], told, data)
+        _refuse_absent_classes(labels_of(indexed.sound, indexed.classes)[cut.train], indexed, data)
     return cut, test
 
 
-def _cut_by(told: Index, data: Data, of: tuple[int, ...]) -> tuple[Pieces, Tensor]:
+def _cut_by(indexed: Index, data: Data, of: tuple[int, ...]) -> tuple[Pieces, Tensor]:
     """The same, by groups that are kept whole; before any is dropped."""
-    labels = labels_of(told.sound, told.classes)
+    labels = labels_of(indexed.sound, indexed.classes)
     numbers = torch.tensor(of or range(len(labels)), dtype=torch.int64)
-    said = [entry.place.split for entry in told.sound]
+    said = [entry.place.split for entry in indexed.sound]
     named = {name: torch.tensor([i for i, s in enumerate(said) if s == name], dtype=torch.int64) for name in set(said)}
     empty = torch.zeros(0, dtype=torch.int64)
     train = torch.cat([named.get("train", empty), named.get("", empty)]).sort().values
@@ -154,14 +154,14 @@ def _cut_by(told: Index, data: Data, of: tuple[int, ...]) -> tuple[Pieces, Tenso
         train, test = _carved(train, labels, numbers, TEST_SHARE, "test")
     if not len(val):
         train, val = _carved(train, labels, numbers, data.val_share, "val")
-    _refuse_absent_classes(labels[train], told, data)
+    _refuse_absent_classes(labels[train], indexed, data)
     return Pieces(train[stratified_order(labels[train], "part")], val), test
 
 
-def _refuse_absent_classes(trained: Tensor, told: Index, data: Data) -> None:
-    missing = set(range(len(told.classes))) - set(trained.tolist())
+def _refuse_absent_classes(trained: Tensor, indexed: Index, data: Data) -> None:
+    missing = set(range(len(indexed.classes))) - set(trained.tolist())
     if missing:
-        names = ", ".join(told.classes[i] for i in sorted(missing))
+        names = ", ".join(indexed.classes[i] for i in sorted(missing))
         dropped = "; data.on_leak = drop took some away" if data.on_leak == "drop" else ""
         raise UserError(f"no training image of {names} in {data.name}{dropped}", "every class needs some in train")
 
@@ -172,39 +172,39 @@ def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
     Raises:
         UserError: there are none, or too few of a class, or some cannot be used.
     """
-    told = sound(data)
-    for line in remarks(told):
+    indexed = sound(data)
+    for line in remarks(indexed):
         log.warning("%s", line)
-    for line in of_groups(told, data):
+    for line in of_groups(indexed, data):
         log.info("%s", line)
-    cut, test = _cut(told, data)
+    cut, test = _cut(indexed, data)
     log.info(
         "%s: %s images of %s classes (%s): train %s, val %s, test %s",
-        *(data.title, f"{len(told.sound):,}", len(told.classes), place.few(told.classes)),
+        *(data.title, f"{len(indexed.sound):,}", len(indexed.classes), place.few(indexed.classes)),
         *(f"{count:,}" for count in (len(cut.train), len(cut.val), len(test))),
     )
-    if dropped := len(told.sound) - len(cut.train) - len(cut.val) - len(test):
+    if dropped := len(indexed.sound) - len(cut.train) - len(cut.val) - len(test):
         log.info("%s training images left out: val or test has a copy or near copy of them", f"{dropped:,}")
     if data.part:
-        if not len(told.classes) <= data.part <= len(cut.train):
+        if not len(indexed.classes) <= data.part <= len(cut.train):
             raise UserError(
-                f"data.part is {data.part}, expected {len(told.classes)} to {len(cut.train)} training images of "
+                f"data.part is {data.part}, expected {len(indexed.classes)} to {len(cut.train)} training images of "
                 f"{data.name}",
                 "0 uses all",
             )
         cut = cut._replace(train=cut.train[: data.part])
     cut = cut._replace(train=cut.train.sort().values)
-    more = unlabeled(told, data)
+    more = unlabeled(indexed, data)
     if more:
         log.info("%s images without a label after %s labelled ones in train", f"{len(more):,}", f"{len(cut.train):,}")
-    return told, cut, images(told, cut.train, data, "train", more), images(told, cut.val, data, "val")
+    return indexed, cut, images(indexed, cut.train, data, "train", more), images(indexed, cut.val, data, "val")
 
 
-def unlabeled(told: Index, data: Data) -> list[Entry]:
+def unlabeled(indexed: Index, data: Data) -> list[Entry]:
     """The images of `data.unlabeled`, at absolute places, without those that are among the labelled ones already."""
     if not data.unlabeled:
         return []
-    known = {entry.facts.sha for entry in told.entries}
+    known = {entry.facts.sha for entry in indexed.entries}
     more = index.read(data.unlabeled, labelled=False)
     _refuse_broken(more, data, data.unlabeled)
     for line in remarks(more):
@@ -215,17 +215,17 @@ def unlabeled(told: Index, data: Data) -> list[Entry]:
 
 
 def images(
-    told: Index, positions: Int64[Tensor, " N"], data: Data, split: str, more: Sequence[Entry] = ()
+    indexed: Index, positions: Int64[Tensor, " N"], data: Data, split: str, more: Sequence[Entry] = ()
 ) -> "FileImages":
     """The images of one split, decoded where that is to be kept; `more` after them, with the label -1."""
     from tutelage.data.files import FileImages
     from tutelage.data.store import VERSIONS, Decoder, kept
 
-    side = data.size or told.size
-    labelled = [told.sound[i] for i in positions.tolist()]
+    side = data.size or indexed.size
+    labelled = [indexed.sound[i] for i in positions.tolist()]
     entries = [*labelled, *more]
-    labels = torch.cat([labels_of(labelled, told.classes), torch.full((len(more),), -1)])
-    decoder = Decoder(Path(told.root).absolute(), tuple(entries), side, "evaluation")
+    labels = torch.cat([labels_of(labelled, indexed.classes), torch.full((len(more),), -1)])
+    decoder = Decoder(Path(indexed.root).absolute(), tuple(entries), side, "evaluation")
     shown = [entry.facts.pixels for entry in entries]
     if split == "train":
         photos = kept(dataclasses.replace(decoder, purpose="training"), data.keep, "decoding train")
@@ -234,12 +234,12 @@ def images(
     return FileImages(squares, decoder, labels, files.digest([VERSIONS["evaluation"], *shown]), squares)
 
 
-def _refuse_broken(told: Index, data: Data, name: str) -> None:
-    if told.broken and data.on_bad == "stop":
-        named = "; ".join(f"{entry.place.file}: {entry.facts.broken}" for entry in told.broken[:3])
-        more = f" and {len(told.broken) - 3} more" if len(told.broken) > 3 else ""
+def _refuse_broken(indexed: Index, data: Data, name: str) -> None:
+    if indexed.broken and data.on_bad == "stop":
+        named = "; ".join(f"{entry.place.file}: {entry.facts.broken}" for entry in indexed.broken[:3])
+        more = f" and {len(indexed.broken) - 3} more" if len(indexed.broken) > 3 else ""
         raise UserError(
-            f"{len(told.broken)} of {len(told.entries):,} images cannot be used: {named}{more}",
+            f"{len(indexed.broken)} of {len(indexed.entries):,} images cannot be used: {named}{more}",
             f"tutelage data check {name} lists them; mend or remove them, or set data.on_bad = skip",
         )
 

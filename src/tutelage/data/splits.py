@@ -87,11 +87,11 @@ def load(data: Data, root: Path | None = None) -> DataSet:
 def _of_path(data: Data) -> DataSet:
     from tutelage.data import photos
 
-    told, cut, train, val = photos.read(data)
+    indexed, cut, train, val = photos.read(data)
     positions = hashlib.sha256(cut.train.numpy()).hexdigest()
     return DataSet(
         name=data.title,
-        classes=told.classes,
+        classes=indexed.classes,
         mean=photos.MEAN,
         std=photos.STD,
         train=train,

@@ -140,10 +140,10 @@ def check_exported(path: Path) -> None:
     Raises:
         Damaged: one of them is not as it was exported.
     """
-    told = path.parent / EXPORTED
-    if not told.is_file():
+    exports = path.parent / EXPORTED
+    if not exports.is_file():
         return
-    for of in sealed.read_json(told).values():
+    for of in sealed.read_json(exports).values():
         if isinstance(of, dict) and of.get("file") == path.name:
             for file, digest in of.get("sha256", {}).items():
                 compare(path.parent / file, digest)

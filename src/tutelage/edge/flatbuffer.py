@@ -157,8 +157,8 @@ def infer(program: Program, path: Path) -> Infer:
             "and [1, classes]",
             "tutelage export RUN --format litert or mcu writes such a file",
         )
-    told = card.plain_inside(path) or {}
-    probabilities = told.get("output") == "probabilities"
+    written = card.plain_inside(path) or {}
+    probabilities = written.get("output") == "probabilities"
 
     def one(pixels: np.ndarray) -> np.ndarray:
         _, channels, height, width = pixels.shape

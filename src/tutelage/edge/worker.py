@@ -81,12 +81,12 @@ def main(path: Path, shape: tuple[int, ...]) -> None:
     print(json.dumps({"peak_bytes": peak, "file_bytes": of_file}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        told: Any
+        answer: Any
         if asked["do"] == "latency":
-            told = _latency(infer, image, asked["runs"])
+            answer = _latency(infer, image, asked["runs"])
         else:
-            told = _throughput(infer, np.repeat(image, asked["batch"], 0), asked["seconds"])
-        print(json.dumps(told), flush=True)
+            answer = _throughput(infer, np.repeat(image, asked["batch"], 0), asked["seconds"])
+        print(json.dumps(answer), flush=True)
 
 
 def _latency(infer: Infer, image: np.ndarray, runs: int) -> list[float]:

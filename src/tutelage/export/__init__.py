@@ -79,14 +79,14 @@ def export(
             files.sweep(run.path)
     keep(run, why)
     run.keep("card", run.result("card") | task.card)
-    told = {}
+    outcome = {}
     for name, row in rows.items():
         longer = None
         if finish and row.int8:
             longer = finish, lambda: finished(run, dataset, task, finish)
-        told[name] = export_file(task, name, row, run.path, force=force, longer=longer)
-        run.keep("export", exported(run) | {name: told[name]})
-    return told
+        outcome[name] = export_file(task, name, row, run.path, force=force, longer=longer)
+        run.keep("export", exported(run) | {name: outcome[name]})
+    return outcome
 
 
 def exported(run: Run) -> dict[str, Any]:
@@ -117,14 +117,14 @@ def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
     """
     if not run.done:
         raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
-    told = run.result("card")
-    asked = told["input"]
+    outcome = run.result("card")
+    asked = outcome["input"]
     interpolation = dataset.interpolation or asked.get("interpolation", "bilinear")
     said = {
-        "classes": told["classes"],
+        "classes": outcome["classes"],
         "input": asked | card.for_input(*dataset.train.shape, interpolation),
         "normalisation": "inside the file",
-        "weights_sha256": told["weights_sha256"],
+        "weights_sha256": outcome["weights_sha256"],
     }
     return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits, micro)
 
@@ -154,24 +154,24 @@ def export_file(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", suffix=".tmp", dir=folder) as made:
         path = Path(made) / "plain" / row.file
-        told = _written(task, row, path)
+        outcome = _written(task, row, path)
         if longer is not None:
             epochs, network = longer
             again = Path(made) / "finished" / row.file
             tuned = _written(dataclasses.replace(task, network=network()), row, again)
-            finish = {"epochs": epochs, "before": told["val_top1"], "after": tuned["val_top1"]}
-            if tuned["val_top1"] > told["val_top1"]:
-                path, told = again, tuned
-            told["finish"] = finish
-        _good_enough(name, row, told, force=force)
+            finish = {"epochs": epochs, "before": outcome["val_top1"], "after": tuned["val_top1"]}
+            if tuned["val_top1"] > outcome["val_top1"]:
+                path, outcome = again, tuned
+            outcome["finish"] = finish
+        _good_enough(name, row, outcome, force=force)
         # What belongs to the file goes first, so that the file never stands without it.
         parts = [part for part in path.parent.rglob("*") if part.is_file()]
         parts.sort(key=lambda part: part == path)
-        told["sha256"] = {str(part.relative_to(path.parent).as_posix()): files.file_digest(part) for part in parts}
+        outcome["sha256"] = {str(part.relative_to(path.parent).as_posix()): files.file_digest(part) for part in parts}
         for part in parts:
             with files.appearing(folder / part.relative_to(path.parent)) as beside:
                 part.replace(beside)
-    return told
+    return outcome
 
 
 def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
@@ -184,8 +184,8 @@ def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
     return found
 
 
-def _good_enough(name: str, row: Format, told: dict[str, Any], *, force: bool) -> None:
-    drop, again = told["drop"], told["from_files"]
+def _good_enough(name: str, row: Format, outcome: dict[str, Any], *, force: bool) -> None:
+    drop, again = outcome["drop"], outcome["from_files"]
     if abs(again["drop"]) > APART or (again["wrong"] and not row.int8):
         raise UserError(
             f"{name} has {again['top1']:.2%} on the picture files of val, {again['top1'] + again['drop']:.2%} on the "
@@ -195,13 +195,13 @@ def _good_enough(name: str, row: Format, told: dict[str, Any], *, force: bool) -
         )
     if row.int8 and drop > MAX_DROP and not force:
         raise UserError(
-            f"{name} loses {100 * drop:.2f} points on val ({told['val_top1']:.2%} of {told['images']:,} images; "
-            f"PyTorch {told['val_top1'] + drop:.2%}); {100 * MAX_DROP:g} are allowed, and the file is not kept",
+            f"{name} loses {100 * drop:.2f} points on val ({outcome['val_top1']:.2%} of {outcome['images']:,} images; "
+            f"PyTorch {outcome['val_top1'] + drop:.2%}); {100 * MAX_DROP:g} are allowed, and the file is not kept",
             "--finish 3 trains it on, computing in 8 bits; --force keeps it as it is",
         )
     if not row.int8 and abs(drop) > TOLERANCE:
         raise UserError(
-            f"{name} has {told['val_top1']:.2%} on val, PyTorch {told['val_top1'] + drop:.2%}: "
+            f"{name} has {outcome['val_top1']:.2%} on val, PyTorch {outcome['val_top1'] + drop:.2%}: "
             f"more than {100 * TOLERANCE:g} points apart, and the file is not kept",
             "report it with the model's name",
         )

@@ -47,11 +47,11 @@ def of_run(path: Path, folder: Path, data_root: Path | None) -> list[Contestant]
     sound = exported(run)
     if not sound:
         raise UserError(f"{path} has no exported files", f"tutelage export {path} writes them")
-    for name, told in sound.items():
+    for name, result in sound.items():
         try:
             chosen([name], to_write=False)
         except UserError as missing:
-            progress.say(f"{told['file']} is left out: {missing.message}")
+            progress.say(f"{result['file']} is left out: {missing.message}")
             continue
-        found.append(Contestant(name, path / told["file"], task.shape, told["val_top1"]))
+        found.append(Contestant(name, path / result["file"], task.shape, result["val_top1"]))
     return found

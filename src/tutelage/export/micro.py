@@ -44,9 +44,9 @@ def measured_micro(task: Task, path: Path) -> dict[str, Any]:
             "report it with the model's name",
         )
     expected = torch.log_softmax(task.logits, 1) if softmax else task.logits
-    told = measured(dataclasses.replace(task, logits=expected), path, logits(said, one.said, probabilities=softmax))
+    numbers = measured(dataclasses.replace(task, logits=expected), path, logits(said, one.said, probabilities=softmax))
     more = {"macs": macs(task.network, (1, *task.shape)), "litert_steps_apart": int(apart.max())}
-    return told | needs(path).told() | more | {"output": task.micro.output}
+    return numbers | needs(path).told() | more | {"output": task.micro.output}
 
 
 def answers(program: Program, images: Images, title: str) -> Integer[np.ndarray, "N C"]:

@@ -186,9 +186,9 @@ def _check_answer(answer: Any) -> None:
     """
     if isinstance(answer, Tensor) and answer.ndim == 2:
         return
-    told = f"a tensor of shape {list(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
+    kind = f"a tensor of shape {list(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
     raise UserError(
-        f"the network answers one image with {told} and not with logits of shape [1, classes]",
+        f"the network answers one image with {kind} and not with logits of shape [1, classes]",
         "let its forward return the logits alone, [images, classes]",
     )
 

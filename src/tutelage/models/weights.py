@@ -135,11 +135,11 @@ def _check_names(state: dict[str, Tensor], own: dict[str, Tensor], path: str | P
             f"{path} was made for images of {theirs} channels, these have {ours}",
             f"give images of {theirs} channels, or take a network that is trained on these first (--teacher.tune full)",
         )
-    told = [f"{len(keys)} {kind}: {known.few(keys)}" for kind, keys in differences.items() if keys]
-    if told and heads and len(heads) == sum(map(len, differences.values())):
+    parts = [f"{len(keys)} {kind}: {known.few(keys)}" for kind, keys in differences.items() if keys]
+    if parts and heads and len(heads) == sum(map(len, differences.values())):
         raise _of_other_classes(path, len(state[heads[0]]), len(own[heads[0]]))
-    if told:
-        raise UserError(f"{path} does not fit the network; " + "; ".join(told), known.advice(state, path))
+    if parts:
+        raise UserError(f"{path} does not fit the network; " + "; ".join(parts), known.advice(state, path))
 
 
 def _but_channels(one: Tensor, other: Tensor) -> bool:

@@ -23,7 +23,7 @@ def conditions(environment: dict[str, Any]) -> dict[str, str]:
     """What the bits of a run depend on besides its recipe, in words, from its environment.json; what it says of it."""
     machine, engine = environment.get("machine", {}), environment.get("engine", {})
     device = environment.get("device")
-    told = {
+    named = {
         "processor": machine.get("processor"),
         "instruction sets": machine.get("int8_instructions"),
         "threads": machine.get("threads"),
@@ -34,7 +34,7 @@ def conditions(environment: dict[str, Any]) -> dict[str, str]:
         "compiled": engine.get("compile"),
         "torch": environment.get("versions", {}).get("torch"),
     }
-    return {name: _words(value) for name, value in told.items() if value is not None}
+    return {name: _words(value) for name, value in named.items() if value is not None}
 
 
 def of_run(run: Run) -> list[dict[str, str]]:
@@ -51,8 +51,8 @@ def apart(runs: Iterable[Run]) -> list[Apart]:
     """The conditions in which runs differ from each other; what a run does not say is no difference."""
     by_condition: dict[str, dict[str, list[str]]] = {}
     for run in runs:
-        for told in of_run(run):
-            for name, value in told.items():
+        for named in of_run(run):
+            for name, value in named.items():
                 names = by_condition.setdefault(name, {}).setdefault(value, [])
                 if run.path.name not in names:
                     names.append(run.path.name)
@@ -66,8 +66,8 @@ def apart(runs: Iterable[Run]) -> list[Apart]:
 def in_words(differing: list[Apart]) -> list[str]:
     """One warning for each condition.
 
-    >>> told = in_words([{"condition": "threads", "values": ["1", "2"], "runs": [["a"], ["b", "c"]]}])
-    >>> print(told[0])  # doctest: +NORMALIZE_WHITESPACE
+    >>> named = in_words([{"condition": "threads", "values": ["1", "2"], "runs": [["a"], ["b", "c"]]}])
+    >>> print(named[0])  # doctest: +NORMALIZE_WHITESPACE
     warning: not all runs had the same threads: 1 (a), 2 (2 runs);
     the same recipe gives the same numbers only where they are the same
     """

@@ -53,15 +53,15 @@ class Run:
     def of(recipe: Recipe, runs: Path) -> "Run":
         """The run of a recipe: made where it does not exist yet; its recipe.json says where the files were last."""
         run = Run(Workspace(Path(runs)).folder(recipe))
-        file, told, seen = run.path / "recipe.json", recipe.to_dict(), {"folder": str(Path.cwd())}
+        file, output, seen = run.path / "recipe.json", recipe.to_dict(), {"folder": str(Path.cwd())}
         try:
-            if file.exists() and (not run.title or (sealed.read_json(file) == told and run.result("seen") == seen)):
+            if file.exists() and (not run.title or (sealed.read_json(file) == output and run.result("seen") == seen)):
                 return run
         except Damaged as damaged:
             log.warning("%s; it is written again", damaged.message)
         if not file.exists():
             _say_what_changed(recipe, run)
-        sealed.write_json(file, told, f"run-{recipe.hash}/recipe.json")
+        sealed.write_json(file, output, f"run-{recipe.hash}/recipe.json")
         sealed.write_json(run.path / "seen.json", seen, f"run-{recipe.hash}/seen.json")
         return Run(run.path)
 
@@ -279,7 +279,7 @@ def machine() -> dict[str, Any]:
 
 def _commit() -> str | None:
     here = Path(__file__).parent
-    told = subprocess.run(
+    output = subprocess.run(
         ["git", "-C", str(here), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     )
-    return told.stdout.strip() or None
+    return output.stdout.strip() or None

@@ -30,8 +30,8 @@ def keep(study: Finished, results: Results) -> None:
     number, shown = study.shown
     row = results["rows"][number]
     mean = {split: statistics.mean(seed[split]["top1"] for seed in row["seeds"]) for split in SPLITS}
-    told = {"study": results["study"], "method": row["label"], "seed": shown.recipe.seed, "seeds": len(row["seeds"])}
-    shown.keep(HANDED_OVER, told | {"mean": mean})
+    record = {"study": results["study"], "method": row["label"], "seed": shown.recipe.seed, "seeds": len(row["seeds"])}
+    shown.keep(HANDED_OVER, record | {"mean": mean})
     for one in results["rows"]:
         for seed in one["seeds"]:
             keep_test(Run(study.workspace.runs / seed["run"]), seed["test"])

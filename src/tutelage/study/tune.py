@@ -127,8 +127,8 @@ class Tuning:
             watch.note(folder)
             return None
         study = self.closing(outcome)
-        told = {**outcome, **self._rows(study), "folder": folder.name}
-        keep(study.folder(workspace.runs), "tuning", told)
+        written = {**outcome, **self._rows(study), "folder": folder.name}
+        keep(study.folder(workspace.runs), "tuning", written)
         return study.run(workspace, watch=watch, force=force)
 
     @no_test_split("a search")

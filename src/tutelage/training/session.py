@@ -170,7 +170,7 @@ def _write_environment(run: Run, now: dict[str, Any], *, gone_on: bool) -> None:
         log.warning("%s; on what the run was computed before is not known", damaged.message)
         before = {}
     earlier = [conditions(before), *before.get("earlier", [])] if before else []
-    differing = [told for told in earlier if told != conditions(now)]
+    differing = [conditions_before for conditions_before in earlier if conditions_before != conditions(now)]
     run.keep("environment", now | ({"earlier": differing} if differing else {}))
 
 

@@ -100,11 +100,15 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
     student = build_for(model, dataset, recipe.seed)
     # Cards of earlier versions knew one way of resizing only.
     student.interpolation = card.get("resizes_inside_by", card["input"].get("interpolation", student.interpolation))
-    told = card["teacher_sizes"]
-    width = told["embedding"]
-    head = None if width is None else Head(torch.zeros(told["classes"], width), torch.zeros(told["classes"]))
+    shape = card["teacher_sizes"]
+    width = shape["embedding"]
+    head = None if width is None else Head(torch.zeros(shape["classes"], width), torch.zeros(shape["classes"]))
     teacher = Sizes(
-        told["classes"], width, tuple(tuple(shape) for shape in told["features"]), tuple(told["stages"]), head
+        shape["classes"],
+        width,
+        tuple(tuple(shape) for shape in shape["features"]),
+        tuple(shape["stages"]),
+        head,
     )
     adapters = recipe.method.adapters(student.sizes(), teacher, len(dataset.train))
     if to_learn:
