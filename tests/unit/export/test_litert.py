@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 import small
-from tutelage.data.augment import Augment
 from tutelage.edge import card, flatbuffer
 from tutelage.edge.runtimes import open_file
 from tutelage.errors import UserError
@@ -36,7 +35,7 @@ def _there():
 def task_of(network: nn.Module, **micro) -> Task:
     dataset = small.digits()
     said = {"classes": list(dataset.classes), "input": card.for_input(1, 8, 8, "bilinear")}
-    return Task(network, dataset, Augment(crop_padding=1), said, predict(network, dataset.val), Micro(**micro))
+    return Task(network, dataset, said, predict(network, dataset.val), Micro(**micro))
 
 
 def network(**parts: nn.Module) -> Tapped:
@@ -62,7 +61,7 @@ def exported(request, tmp_path_factory):
 def test_the_file_says_what_pytorch_says(exported):
     task, told, folder = exported
     assert told["same_predictions"] > 0.97
-    assert told["litert_steps_apart"] <= 1
+    assert told["litert_steps_apart"] <= (8 if task.micro.softmax else 1)
     pixels = task.dataset.val.plain(torch.arange(40)).numpy()
     shares = open_file(folder / told["file"]).infer(pixels)
     powers = np.exp(shares - shares.max(1, keepdims=True))
