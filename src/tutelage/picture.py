@@ -15,13 +15,13 @@ FORMATS = [f for f in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF
 ENDINGS = frozenset(ending for ending, kind in Image.EXTENSION.items() if kind in (*FORMATS, "DIB", "MPO")) | frozenset(
     (".jif", ".jfi")
 )
-"""Of files of these formats, in small letters."""
+"""The endings of files of these formats, in small letters."""
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 """Pillow's modes of one channel of more than 8 bits."""
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the values that a 16-bit picture may hold: sensors of 10 to 14 bits are stored in 16."""
 DARK = 16
-"""Of 255: a 16-bit picture in colour that stays below holds 12 bits or fewer, of which Pillow keeps the upper 4."""
+"""A 16-bit picture in colour that stays below (of 255) holds 12 bits or fewer, of which Pillow keeps the upper 4."""
 LARGEST = 1 << 30
 """Bytes of a picture file, at most; 179 million pixels, Pillow's limit, need less."""
 TURNS = {

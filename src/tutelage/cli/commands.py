@@ -267,7 +267,7 @@ def _is_done(run: Run) -> bool:
 
 
 def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
-    """Of these recipes' runs, their teachers' first."""
+    """The folders of these recipes' runs, their teachers' first."""
     teachers = [own for one in wanted for own in one.of_teachers]
     return list(dict.fromkeys(workspace.folder(one) for one in [*teachers, *wanted]))
 

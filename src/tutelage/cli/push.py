@@ -14,7 +14,7 @@ from tutelage.models.delivered import check_student
 from tutelage.names import shown
 
 DELIVERED = ("README.md", "card.json", "recipe.json", "evaluation.json", "export.json")
-"""Of a run's folder, beside the weights and what was exported (student*): no checkpoints, no logs, no lock."""
+"""What goes along beside the weights and the exported files (student*): no checkpoints, no logs, no lock."""
 
 
 def push(arguments: list[str]) -> None:

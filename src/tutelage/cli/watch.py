@@ -21,7 +21,7 @@ from tutelage.progress import duration
 
 LOOK_EVERY_S = 1.0
 STYLES = ("bright_black", "cyan", "yellow", "magenta", "green", "red", "blue", "white")
-"""Of the methods, in their order; the baseline first."""
+"""The colours of the methods, in their order; the baseline first."""
 
 
 @dataclass(frozen=True)

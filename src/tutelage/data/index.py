@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 DRAWN = 64
 """Files whose contents are compared at a start."""
 VERSION = 3
-"""Of the index's lines: raise it when `Facts` or what they mean changes."""
+"""The version of the index's lines: raise it when `Facts` or what they mean changes."""
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
 """Sides that networks are usually given."""
 

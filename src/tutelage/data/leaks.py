@@ -14,11 +14,11 @@ class Leaked(TypedDict):
     """How much of a split is in training too."""
 
     images: int
-    """Of the split."""
+    """How many images the split has."""
     copies: int
-    """Of them: those whose very pixels are in training."""
+    """How many of them have a copy: those whose very pixels are in training."""
     near: int
-    """Of the others: those that have a near copy there."""
+    """How many of the others have a near copy there."""
 
 
 class Leakage(TypedDict):

@@ -25,13 +25,13 @@ Move = tuple[float, float, float]
 """Zoom, and cells of shift downwards and to the right."""
 STILL: Move = (1.0, 0.0, 0.0)
 VERSION = 1
-"""Of the rule: raise it when other pairs are found."""
+"""The version of the rule: raise it when other pairs are found."""
 SIDE = 32
-"""Of the small pictures; they are compared in a first pass at half of it."""
+"""The side of the small pictures; they are compared in a first pass at half of it."""
 MIDDLE = 22
 """Cells of the middle that are compared; the rest is room for shifts of up to a seventh of the picture."""
 ZOOMS, SHIFTS = (0.85, 1.0, 1.18), (-4, -2, 0, 2, 4)
-"""Of the first pass; the second looks around its best."""
+"""What the first pass tries; the second looks around its best."""
 HALVES = (-1, -0.5, 0, 0.5, 1)
 """Cells of shift around a move, in the second pass."""
 COARSE, LIKELY = 0.7, 0.15

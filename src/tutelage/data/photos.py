@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TEST_SHARE = 0.2
-"""Of every class, set aside as the test split where there is none."""
+"""The share of every class that is set aside as the test split where there is none."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's: what photos are normalised by where the weights say nothing else."""
 

@@ -27,9 +27,9 @@ class Place(NamedTuple):
     label: str
     """The name of its class; empty: none."""
     bytes: int
-    """Of the file."""
+    """The size of the file."""
     mtime: int
-    """Of the file, nanoseconds."""
+    """When the file was last changed, in nanoseconds."""
     offset: int = 0
     length: int = 0
     """Which bytes of the file: in a tar shard or an Arrow file; 0: all; -1: none, an empty member."""

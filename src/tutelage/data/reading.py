@@ -43,7 +43,7 @@ class Facts(NamedTuple):
     broken: str = ""
     """Why it cannot be used; empty: it can."""
     bits: int = 0
-    """Of 16-bit grey: the bits that its values need, by which it is scaled to 8; 0: it has 8."""
+    """The bits of 16-bit grey: those that its values need, by which it is scaled to 8; 0: it has 8."""
 
     @property
     def pixels(self) -> str:

@@ -39,7 +39,7 @@ MARGIN = 1.15
 LONGEST = 2.0
 """The longer side of a kept photo over its shorter one, at most; the middle is kept."""
 VERSIONS = {"training": 2, "evaluation": 3}
-"""Of the kept pixels: raise one when its decoding changes."""
+"""The versions of the kept pixels: raise one when its decoding changes."""
 Keep = Literal["file", "memory", "none"]
 Purpose = Literal["training", "evaluation"]
 
@@ -59,7 +59,7 @@ class Decoder(Photos):
     root: Path
     entries: tuple[Entry, ...]
     side: int
-    """Of the views, in pixels."""
+    """The side of the views, in pixels."""
     purpose: Purpose
     """Training views, or evaluation: the square that a device sees."""
 
@@ -105,7 +105,7 @@ class Decoder(Photos):
 
     @property
     def digest(self) -> str:
-        """Of everything the pixels depend on."""
+        """A digest of everything the pixels depend on."""
         shown = [entry.facts.pixels for entry in self.entries]
         whole = self.purpose == "evaluation"
         return files.digest([VERSIONS[self.purpose], __version__, torch.__version__, self.side, whole, shown])

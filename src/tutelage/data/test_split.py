@@ -69,7 +69,7 @@ class Openings(NamedTuple):
     """Lines of a ledger, oldest first."""
 
     known: list[dict[str, Any]]
-    """Of one test split."""
+    """The openings of one test split."""
     unnamed: list[dict[str, Any]]
     """Older lines, which do not say of which data set they are: any of them may be of that split."""
 

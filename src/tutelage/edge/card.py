@@ -34,7 +34,7 @@ class Card:
     shape: tuple[int, int, int]
     """Channels (1: grey, 3: red, green, blue), height and width of the input, whose values are in [0, 1]."""
     interpolation: str = "bilinear"
-    """Of the resizing; antialiased, as image libraries do."""
+    """How pictures are resized; antialiased, as image libraries do."""
 
     @staticmethod
     def of(plain: Any, where: str) -> "Card":

@@ -14,7 +14,7 @@ class Contestant(NamedTuple):
     name: str
     path: Path
     shape: tuple[int, int, int]
-    """Of one image: channels, height, width."""
+    """The shape of one image: channels, height, width."""
     val_top1: float | None = None
     """Where it has been measured."""
 
@@ -78,7 +78,7 @@ def percentiles(milliseconds: list[float]) -> dict[str, float]:
 
 
 def size_bytes(path: Path) -> int:
-    """Of a file; OpenVINO's weights lie beside the graph and count."""
+    """The size of a file; OpenVINO's weights lie beside the graph and count."""
     parts = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
     return sum(part.stat().st_size for part in parts if part.exists())
 

@@ -20,7 +20,7 @@ INT8_SETS = (
 
 
 def name() -> str:
-    """Of the processor; its architecture where the system does not tell."""
+    """The processor's name; its architecture where the system does not tell."""
     return (_told("model name") or [platform.machine()])[0]
 
 

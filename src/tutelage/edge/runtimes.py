@@ -50,7 +50,7 @@ class Student(Protocol):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one image: channels, height, width."""
+        """The shape of one image: channels, height, width."""
 
 
 KINDS = tuple(f".{module.name}" for module in pkgutil.iter_modules(kinds.__path__))

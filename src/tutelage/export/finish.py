@@ -33,7 +33,7 @@ from tutelage.training.step import Step
 from tutelage.training.student import rebuilt
 
 LEARNING_RATE_SHARE = 0.02
-"""Of the run's own, at the beginning; a cosine to zero."""
+"""The share of the run's own rate that it begins with; a cosine to zero."""
 
 
 class RoundedWeight(nn.Module):

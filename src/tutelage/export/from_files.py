@@ -21,7 +21,7 @@ from tutelage.edge.runtimes import open_file
 from tutelage.progress import advancing
 
 PICTURES = 1000
-"""Of val, at most: reading them takes longer than their answers."""
+"""How many pictures of val are read at most: reading them takes longer than their answers."""
 ROUNDING = 1e-3
 """Logits that differ by less are the same but for the order in which a runtime adds."""
 

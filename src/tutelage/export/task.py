@@ -56,7 +56,7 @@ class Task:
     logits: Float32[Tensor, "N C"]
     """PyTorch's, on val."""
     micro: Micro = ANY_CHIP
-    """Of the format mcu."""
+    """What the format mcu was asked for."""
 
     @property
     def program(self) -> Pixels:
@@ -65,5 +65,5 @@ class Task:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one image: channels, height, width."""
+        """The shape of one image: channels, height, width."""
         return self.dataset.train.shape

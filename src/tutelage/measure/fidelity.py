@@ -51,9 +51,9 @@ class Inherited(TypedDict):
 
     teacher_wrong: int
     baseline_right: float
-    """Of those that the teacher gets wrong."""
+    """How many of those that the teacher gets wrong it has right."""
     learnt: float
-    """Of those again: the student makes the teacher's very mistake."""
+    """How many of those again are learnt: the student makes the teacher's very mistake."""
     unlearnt: float
     """The baseline makes the teacher's mistake and the student is right."""
     images: list[Handed]

@@ -7,14 +7,14 @@ import numpy as np
 MARGIN = 0.003
 """Differences of accuracy below 0.3 points are called none worth having, unless another margin is asked for."""
 LEVEL = 0.05
-"""Of every test, and 1 - the confidence of every interval."""
+"""The level of every test, and 1 - the confidence of every interval."""
 FEW, ENOUGH = 3, 5
 """Pairs: below the first no interval is given; below the second it is there, and very wide."""
 ENOUGH_IMAGES = 400
-"""Of a split: with fewer, an accuracy of one half is known to no better than 5 points on either side."""
+"""With fewer images, an accuracy of one half is known to no better than 5 points on either side."""
 
 Verdict = Literal["gain", "loss", "none", "few"]
-"""Of a paired difference: shown to be above or below 0, no difference shown, or too few pairs to tell."""
+"""What is said of a paired difference: shown to be above or below 0, no difference shown, or too few pairs to tell."""
 
 
 class Gain(TypedDict):

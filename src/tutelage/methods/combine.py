@@ -47,7 +47,7 @@ class Sum(Extended):
     second: Method
     """Its terms carry its name: "at_teacher"."""
     weight: Weight = 1.0
-    """Of the second method's terms, on top of its own weights, >= 0."""
+    """The weight of the second method's terms, on top of its own weights, >= 0."""
 
     def losses(self, student, teacher, context, adapters):
         terms: dict[str, Tensor] = dict(self.first.losses(student, teacher, context, adapters["first"]))

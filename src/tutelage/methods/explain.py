@@ -14,9 +14,9 @@ from tutelage.methods import COMBINATIONS, METHODS, method_class
 from tutelage.methods.base import Adapted, Extended, Method, ranges
 
 WIDTH = 100
-"""Of the text, in characters."""
+"""The width of the text, in characters."""
 PARTS = ("logits", "embedding", "features", "head")
-"""Of a network, that a method may read."""
+"""The parts of a network's answer that a method may read."""
 HEADINGS = ("Source", "Departures", "Defaults", "When")
 """What the docstring of a method's file says after its title, each after "Heading:"."""
 

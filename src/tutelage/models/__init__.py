@@ -20,7 +20,7 @@ class Model:
     weights: str = ""
     """Empty: random; "pretrained": from the library's hub; else a .safetensors or .pth file."""
     init: Literal["random", "whiten"] = "random"
-    """Of a student: whiten points its first filters along the principal axes of patches of the training images."""
+    """How a student begins: whiten points its first filters along the main axes of patches of training images."""
     size: int = 0
     """Side in pixels to which the network resizes its input; 0: as the images come."""
     mean: tuple[float, ...] = ()

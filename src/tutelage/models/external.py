@@ -25,7 +25,7 @@ class Network(NamedTuple):
     interpolation: str = "bilinear"
     """The resizing that the source's pretrained weights were trained with."""
     classes: int = 0
-    """Of the pretrained weights that were loaded; 0: none were."""
+    """The classes of the pretrained weights that were loaded; 0: none were."""
 
 
 TORCHVISION_STAGES: dict[str, tuple[str, ...]] = {

@@ -64,7 +64,7 @@ def fitting(shapes: Shapes, called: str = "") -> list[str]:
 
 
 def nearest(shapes: Shapes) -> tuple[str, list[str]]:
-    """Of our own networks the one with most of these names and shapes, and what it lacks; "": none has half of them."""
+    """The one of our own networks with most of these names and shapes, and what it lacks; "": none has half of them."""
     best, near, differing = 0.5, "", []
     channels = 3 if any(len(shape) == 4 and shape[1] == 3 for shape in shapes.values()) else 1
     for name in MODELS:

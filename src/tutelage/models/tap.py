@@ -99,7 +99,7 @@ class Tapped(nn.Module):
         self.head, self.stages = head, stages
         self.metadata = dict(metadata or {})
         self.made_by: dict[str, Any] = {}
-        """Of a network that is not ours, the code and options, or the library, that made it."""
+        """What made a network that is not ours: the code and options, or the library, that made it."""
         # x * scale + shift is one kernel; (x - mean) / std would be two.
         self.register_buffer("scale", 1 / torch.tensor(self.std).view(-1, 1, 1), persistent=False)
         self.register_buffer("shift", -torch.tensor(self.mean).view(-1, 1, 1) * self.scale, persistent=False)

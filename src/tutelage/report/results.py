@@ -39,7 +39,7 @@ class Seed(TypedDict):
     curves: dict[Literal["val_top1", "train_loss"], list[list[float]]]
     """(epoch, value)."""
     interval: NotRequired[dict[Split, list[float]]]
-    """Of top-1 over the images, on the splits whose logits were kept; so is `mcnemar`."""
+    """The interval of top-1 over the images, on the splits whose logits were kept; so is `mcnemar`."""
     mcnemar: NotRequired[dict[Split, McNemar]]
     """Against the baseline of the same seed; not in the baseline's own row."""
 
@@ -98,7 +98,7 @@ class Cost(TypedDict):
     """On the clock, of all commands that worked on it, from their first moment on; killed ones are not counted."""
     commands: NotRequired[int]
     own_seconds: NotRequired[dict[Literal["students", "teachers"], float]]
-    """Of training, within these commands."""
+    """Seconds of training within these commands."""
     found_done: NotRequired[dict[Literal["students", "teachers"], int]]
     """Runs that other commands had trained."""
     training_seconds: float
@@ -127,7 +127,7 @@ class Openings(TypedDict):
     study: list[dict[str, str]]
     all: int
     unnamed: NotRequired[int]
-    """Of all, those in a record from before data sets were written down: they may have been of another one."""
+    """How many of all are in a record from before data sets were written down: they may have been of another one."""
     until: NotRequired[str]
     """When it was counted."""
 
@@ -146,7 +146,7 @@ class TriedOut(TypedDict):
     early: float | None
     """Top-1 on val at the end of its first run; None where there was none."""
     val: float | None
-    """Of its whole run, where it is complete."""
+    """Top-1 on val of its whole run, where it is complete."""
     run: str
 
 
@@ -157,7 +157,7 @@ class Tuning(TypedDict):
     trials: list[TriedOut]
     best: int
     folder: NotRequired[str]
-    """Of the search, beside the study's."""
+    """The search's folder, beside the study's."""
     defaults_row: str
     tuned_row: str
     fresh: dict[Split, Gain]

@@ -155,7 +155,7 @@ class ClassRow(TypedDict):
     name: str
     baseline: float | None
     student: float | None
-    """Of the method the claim is about."""
+    """The student of the method that the claim is about."""
     teacher: float | None
 
 

@@ -25,7 +25,7 @@ class Checkpoints(NamedTuple):
     """Where the checkpoints of a run are."""
 
     folder: Path
-    """Of all of them."""
+    """The folder of all checkpoints."""
     of: str = ""
     """Whose they are: the run's title; empty: a version that wrote no seals has begun the run."""
 

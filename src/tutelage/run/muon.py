@@ -15,7 +15,7 @@ from torch import Tensor
 
 STEPS = 5
 A, B, C = 3.4445, -4.7750, 2.0315
-"""Of the quintic x -> A x + B x^3 + C x^5, which brings singular values near 1 in few steps, and no nearer."""
+"""The quintic x -> A x + B x^3 + C x^5, which brings singular values near 1 in few steps, and no nearer."""
 SMALL = 1 << 16
 """Numbers in a matrix up to which a GPU computes it together with others, padded: there a call costs more than they."""
 

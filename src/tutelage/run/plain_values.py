@@ -10,7 +10,7 @@ from tutelage.errors import UserError
 from tutelage.text import read_text
 
 LARGEST = (1 << 63) - 1
-"""Of whole numbers."""
+"""The largest whole number."""
 LONGEST = 80
 """Characters of a value that a message shows."""
 

@@ -25,7 +25,7 @@ from tutelage.run.parsing import as_plain, parsed, without_defaults
 from tutelage.run.plain_values import shown
 
 SCHEMA = 1
-"""Of the file form; a recipe with another number is refused."""
+"""The version of the file form; a recipe with another number is refused."""
 
 Tune = Literal["none", "head", "last_stage", "full"]
 

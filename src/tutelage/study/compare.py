@@ -82,7 +82,7 @@ class Compared(TypedDict):
     measures: dict[str, list[float | None]]
     """By the names of `MEASURES`; None where a measure was not taken."""
     interval: list[float] | None
-    """Of top-1 over the images, where there is one seed alone."""
+    """The interval of top-1 over the images, where there is one seed alone."""
     shared: NotRequired[list[int]]
     """The seeds that the first group has too; this and what follows is not in the first group."""
     difference: NotRequired[Judged | None]

@@ -49,7 +49,7 @@ class LiveTeacher(Teacher):
         self.network = frozen(network)
         self.want = want
         self.stages = 0
-        """Of these first stages it says the features alone; 0: the whole network is computed."""
+        """How many first stages it says the features of, alone; 0: the whole network is computed."""
         self._digest = weights_digest(network)
 
     def answer(self, pixels, sample, view):

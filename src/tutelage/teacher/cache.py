@@ -40,7 +40,7 @@ ASIDE = "set_aside.json"
 ROWS = 64
 """How many stored rows `verify` asks for again."""
 TOLERANCE = 2e-3
-"""Of a recomputed answer, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
+"""How far a recomputed answer may be off, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
 
 
 class TeacherCache:
@@ -211,7 +211,7 @@ class TeacherCache:
 
     @property
     def size_bytes(self) -> int:
-        """Of all its files."""
+        """The bytes of all its files."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     @property

@@ -48,7 +48,7 @@ def identity(
 
 
 def folder_name(manifest: Any) -> str:
-    """Of the cache with this manifest."""
+    """The name of the folder of the cache with this manifest."""
     return f"v{FORMAT}-{files.digest(manifest)[:16]}"
 
 

@@ -39,7 +39,7 @@ class Lesson(NamedTuple):
     paid: int = 0
     """Teacher passes made now: images."""
     caches: tuple[TeacherCache, ...] = ()
-    """Of the members that answer from one."""
+    """The caches of the members that answer from one."""
     live: tuple[LiveTeacher, ...] = ()
     """The members that answer themselves."""
 

@@ -123,7 +123,7 @@ def _without_place(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _say_what_changed(manifest: dict[str, Any], known: dict[str, dict[str, Any]]) -> None:
-    """Of a network that has answers to the same views under another identity, what made it another."""
+    """Says what made a network another that has answers to the same views under another identity."""
     for folder, other in known.items():
         rest = ({k: v for k, v in m.items() if k not in ("teacher", "data", "generation")} for m in (manifest, other))
         mine, theirs = manifest["teacher"], other["teacher"]

@@ -12,7 +12,7 @@ from tutelage.data.images import Images
 from tutelage.run.plan import Plan
 
 BATCHES = 64
-"""Of an epoch, from which the statistics are measured."""
+"""How many of an epoch's batches there are from which the statistics are measured."""
 
 
 def measure_norms(student: nn.Module, images: Images, plan: Plan, epoch: int, augment: Augment) -> None:

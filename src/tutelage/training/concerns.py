@@ -10,12 +10,12 @@ OVERSURE = 0.1
 """Mean confidence on val above accuracy there. A choice: a head-tuned EfficientNet-lite0 whose ECE was 0.15
 taught nothing that could be shown, one whose ECE was 0.06 is not warned of (docs/log.md)."""
 UNSURE = 1 / 3
-"""Of what accuracy lies above chance: confidence that lies less above chance comes of logits that are all small. Labels
+"""A share of what accuracy lies above chance: confidence that lies less above chance comes of logits that are all small. Labels
 that were smoothed or mixed leave more (timm's ResNet-50 of arXiv:2110.00476, trained with them, about a half)."""
 FEW = 100
 """Images on which a network without an error is nothing remarkable."""
 FAR_BELOW = 0.03
-"""Of accuracy, beyond chance: how much less than recorded is another network, normalisation or data set."""
+"""A share of accuracy beyond chance: how much less than recorded is another network, normalisation or data set."""
 SMALL = 64
 """Pixels a side up to which a network's reduction by 32 leaves too little of an image."""
 
