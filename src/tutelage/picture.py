@@ -21,7 +21,7 @@ DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the values that a 16-bit picture may hold: sensors of 10 to 14 bits are stored in 16."""
 DARK = 16
-"""A 16-bit picture in colour that stays below (of 255) holds 12 bits or fewer, of which Pillow keeps the upper 4."""
+"""A 16-bit picture in colour that stays below (of 255) holds 12 bits or fewer; Pillow keeps the upper 4."""
 LARGEST = 1 << 30
 """Bytes of a picture file, at most; 179 million pixels, Pillow's limit, need less."""
 TURNS = {

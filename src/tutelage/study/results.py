@@ -240,7 +240,7 @@ def _teacher(
 
 
 def _latencies(study: Finished, members: list[Member]) -> list[Latency]:
-    """The latency of every row, and last that of a teacher; students of one size are one network, timed once."""
+    """The latency of every row, and last a teacher's; students of one size are timed once."""
     firsts = [study.of_row(number)[0] for number in range(len(study.rows))]
     cards = [run.result("card") for run in firsts]
     sizes = [(card["parameters"], card["macs"]) for card in cards]

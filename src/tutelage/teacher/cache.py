@@ -40,7 +40,7 @@ ASIDE = "set_aside.json"
 ROWS = 64
 """How many stored rows `verify` asks for again."""
 TOLERANCE = 2e-3
-"""How far a recomputed answer may be off, relative to the largest logit: float16 keeps 11 bits, other kernels differ."""
+"""How far a recomputed answer may be off, by the largest logit: float16 keeps 11 bits, other kernels differ."""
 
 
 class TeacherCache:

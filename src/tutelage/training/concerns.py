@@ -10,8 +10,9 @@ OVERSURE = 0.1
 """Mean confidence on val above accuracy there. A choice: a head-tuned EfficientNet-lite0 whose ECE was 0.15
 taught nothing that could be shown, one whose ECE was 0.06 is not warned of (docs/log.md)."""
 UNSURE = 1 / 3
-"""A share of what accuracy lies above chance: confidence that lies less above chance comes of logits that are all small. Labels
-that were smoothed or mixed leave more (timm's ResNet-50 of arXiv:2110.00476, trained with them, about a half)."""
+"""A share of what accuracy lies above chance: confidence that lies less above chance comes of logits that are all
+small. Labels that were smoothed or mixed leave more (timm's ResNet-50 of arXiv:2110.00476, trained with them,
+about a half)."""
 FEW = 100
 """Images on which a network without an error is nothing remarkable."""
 FAR_BELOW = 0.03
