@@ -197,3 +197,20 @@ def _recipe(method: dict[str, Any]) -> dict[str, Any]:
     teacher = None if method["name"] == "baseline" else {"model": {"name": "large"}, "tune": "full"}
     fit = {"epochs": 3, "learning_rate": 0.1}
     return {"schema": 1, "student": {"name": "small"}, "teacher": teacher, "method": method, "fit": fit, "seed": 0}
+
+
+def search(best: int) -> dict[str, Any]:
+    """What results.json says of a search of three trials: the defaults, a better one, and one that ended early."""
+    trials = [
+        {
+            "number": 0,
+            "state": "complete",
+            "method": "kd",
+            "defaults": True,
+            "values": {"alpha": 0.9},
+            "val": 0.70,
+        },
+        {"number": 1, "state": "complete", "method": "kd", "defaults": False, "values": {"alpha": 0.5}, "val": 0.75},
+        {"number": 2, "state": "pruned", "method": "kd", "defaults": False, "values": {"alpha": 0.1}, "val": None},
+    ]
+    return {"trials": trials, "best": best, "search": {"seed": 1000, "epochs": 0, "part": 0}}

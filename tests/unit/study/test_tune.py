@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 import small
+import studies
 from tutelage.errors import UserError
 from tutelage.methods import AT, DKD, KD, Baseline
 from tutelage.models import Model
@@ -59,23 +60,7 @@ def test_what_cannot_be_tuned_is_refused(recipes, search, message):
         Tuning(recipes, search)
 
 
-def told(best, *, defaults_val=0.70):
-    trials = [
-        {
-            "number": 0,
-            "state": "complete",
-            "method": "kd",
-            "defaults": True,
-            "values": {"alpha": 0.9},
-            "val": defaults_val,
-        },
-        {"number": 1, "state": "complete", "method": "kd", "defaults": False, "values": {"alpha": 0.5}, "val": 0.75},
-        {"number": 2, "state": "pruned", "method": "kd", "defaults": False, "values": {"alpha": 0.1}, "val": None},
-    ]
-    return {"trials": trials, "best": best, "search": {"seed": 1000, "epochs": 0, "part": 0}}
-
-
 def test_the_closing_study_has_the_defaults_the_tuned_and_what_is_beside():
     tuning = Tuning((TAUGHT,), Search(), (replace(TAUGHT, method=AT()),), (0, 1))
-    methods = [row.method for row in tuning.closing(told(1)).rows]
+    methods = [row.method for row in tuning.closing(studies.search(1)).rows]
     assert methods == [Baseline(), KD(), KD(alpha=0.5), AT()]
