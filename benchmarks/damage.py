@@ -364,7 +364,7 @@ def cost(folder: Path, images: int = 50_000, classes: int = 10, views: int = 8) 
     """Milliseconds, best of five, that checksums take at the start of a run, for a checkpoint, and for a photo."""
     cache = made_up_cache(folder, images, views, {"logits": classes})
     shards_ = sorted(cache.folder.glob("view_*/*.npy"))
-    facts = Facts("0" * 64, 500, 375, "RGB", "JPEG", look="0" * 32)
+    facts = Facts("0" * 64, 500, 375, "RGB", "JPEG", shown="0" * 32)
     entries = [Entry(Place(f"class_{i % classes}/{i:06d}.jpg", "", f"class_{i % classes}", i, i), facts)
                for i in range(images)]  # fmt: skip
     listed = folder / "index-0.jsonl"
