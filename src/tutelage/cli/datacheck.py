@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tutelage import progress
 from tutelage.data import DATASETS, Data, index
 from tutelage.data.place import few
 from tutelage.errors import UserError, unknown
 from tutelage.names import printable, shown
+from tutelage.progress import counted, size
 
 SHOWN = 10
 """Broken files and duplicates that are named on the screen; --json names all."""
@@ -203,11 +203,11 @@ def in_words(overview: dict[str, Any]) -> list[str]:
     )
     if "files" in overview:
         return [*lines, f"files: {overview['files']}", f"test: {overview['test']}"]
-    lines.append(
-        f"formats {_list(overview['formats'])}; modes {_list(overview['modes'])}; {progress.size(overview['bytes'])}"
-    )
+    lines.append(f"formats {_list(overview['formats'])}; modes {_list(overview['modes'])}; {size(overview['bytes'])}")
     if overview["dropped"]:
-        lines.append(f"{overview['dropped']:,} training images left out: val or test has a copy or near copy of them")
+        lines.append(
+            f"{counted(overview['dropped'], 'training image')} left out: val or test has a copy or near copy of them"
+        )
     for count, what in ((overview["turned"], "turned as EXIF says"), (overview["animated"], "animated: first frame")):
         if count:
             lines.append(f"{count:,} {what}")
@@ -225,17 +225,19 @@ def _warnings(overview: dict[str, Any]) -> list[str]:
         lines += _few([" = ".join(group) for group in same["of_different_classes"]])
     if same["across_splits"]:
         lines.append(
-            f"warning: {len(same['across_splits']):,} images are in several splits: what is measured is too good"
+            f"warning: {counted(len(same['across_splits']), 'image')} in several splits: what is measured is too good"
         )
         lines += _few([" = ".join(group) for group in same["across_splits"]])
     if near["across_splits"]:
-        lines.append(f"warning: {len(near['across_splits']):,} pairs in different splits are near copies; look at them")
+        lines.append(
+            f"warning: {counted(len(near['across_splits']), 'pair')} of near copies in different splits; look at them"
+        )
         lines += _few([" ~ ".join(pair) for pair in near["across_splits"]])
     if same["across_splits"] or near["across_splits"]:
         lines.append("--data.on-leak drop takes those in training out of it")
     rest = len(same["groups"]) - len(same["across_splits"])
     if rest:
-        lines.append(f"{rest:,} images are there more than once within a split")
+        lines.append(f"{counted(rest, 'image')} with copies in the same split")
     if not lines:
         lines.append("no broken files, no duplicates")
     return lines
