@@ -1,5 +1,7 @@
 """What all tests share: one thread, `--method` for a method of your own, shape checks off where torch.compile runs."""
 
+import signal
+
 import pytest
 import torch
 from jaxtyping import config as jaxtyping_config
@@ -30,3 +32,15 @@ def _shape_checks(request):
     jaxtyping_config.update("jaxtyping_disable", request.node.get_closest_marker("compiles") is not None)
     yield
     jaxtyping_config.update("jaxtyping_disable", value=False)
+
+
+@pytest.fixture
+def default_signals():
+    """Signals of a terminal as a new shell sets them: under nohup the tests would inherit an ignored SIGHUP."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

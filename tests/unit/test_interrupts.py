@@ -10,13 +10,7 @@ import pytest
 from tutelage import cli
 from tutelage.interrupts import SIGNALS, Stopped, listening, stopping
 
-
-@pytest.fixture(autouse=True)
-def _handlers():
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("default_signals")
 
 
 @pytest.mark.parametrize("number", SIGNALS)
