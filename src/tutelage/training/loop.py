@@ -2,11 +2,13 @@
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -21,6 +23,8 @@ from tutelage.run.plan import check_batch
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.training import graphs
+from tutelage.training.arithmetic import decided
+from tutelage.training.pace import Pace
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
 
@@ -62,12 +66,18 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
 
 
 def _launch(run: Run, workspace: Workspace) -> None:
-    fabric = workspace.engine.fabric()
-    if workspace.engine.devices > 1:
+    engine = decided(run.recipe, run, workspace, steps_taken)
+    # What was not asked for is set when the teacher has answered: its answers do not depend on who learns from them.
+    fabric = replace(engine, threads=workspace.engine.threads).fabric()
+    threads = torch.get_num_threads()
+    if engine.devices > 1:
         # Fabric walks what it hands to a process and refuses frozen dataclasses.
-        fabric.launch(cast(Any, _train_in_a_process), run.path, workspace.data_root, asdict(workspace.engine))
+        fabric.launch(cast(Any, _train_in_a_process), run.path, workspace.data_root, asdict(engine))
     else:
-        _train(fabric, run, workspace)
+        try:
+            _train(fabric, run, replace(workspace, engine=engine))
+        finally:
+            torch.set_num_threads(threads)
 
 
 @no_test_split("a training run")
@@ -108,8 +118,11 @@ def steps_taken(take_step: Step, images: Images, first: int, what: str) -> Itera
     addresses = (plan.addresses(step, process.rank, process.world) for step in steps)
     stream = graphs.views if take_step.recorded else type(images).stream
     shown = stream(images, addresses, take_step.recipe.augment, take_step.workers)
-    batch = plan.fit.batch_size
+    batch, pace = plan.fit.batch_size, Pace(what, progress.say)
     with progress.advancing(what, plan.steps * batch, done=first * batch) as advance:
         for step, views in zip(steps, shown, strict=True):
-            yield step, take_step(step, views)
+            begun = time.perf_counter()
+            terms = take_step(step, views)
+            pace.took(time.perf_counter() - begun)
+            yield step, terms
             advance(batch)

@@ -132,11 +132,11 @@ class Session:
 def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     """Everything that a run needs before its next step: images, teacher, student, optimiser, the last checkpoint."""
     recipe, engine, process = run.recipe, workspace.engine, Process.of(fabric)
-    if engine.threads:
-        torch.set_num_threads(engine.threads)
     dataset = data.load(recipe.data, workspace.data_root)
     plan = Plan.of(recipe, len(dataset.train))
     lesson = lessons.prepare(recipe, dataset, workspace, process)
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
     student = build_for(recipe.student, dataset, recipe.seed, learns=True)
     adapters = _adapters(recipe, student, lesson, len(dataset.train), process)
     learner, images, val, paid = _seen(recipe, student, dataset, workspace, process)
