@@ -365,6 +365,8 @@ NO_MODULE = {
     "test_messages.py",
     "test_result_pages.py",
     "data/test_addresses_page.py",
+    # Of all commands.
+    "cli/test_quickly.py",
     # Of all methods, and of all networks.
     # An int8 file on every processor: writing, running and the processor together.
     "export/test_int8.py",

@@ -29,6 +29,7 @@ COMMANDS = {
     "push": ("push RUN REPO_ID", "the exported student and its card to the Hugging Face hub"),
     "list": ("list methods|models|datasets|recipes", "what there is to choose from"),
     "explain": ("explain METHOD", "its formula, fields and when to use it"),
+    "completion": ("completion bash|zsh|fish", "completes commands, names and flags in your shell; --help says how"),
     "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
 }
 
@@ -134,12 +135,16 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import device
 
         return getattr(device, name)
-    if name == "compare":
-        from tutelage.cli import comparison
-
-        return comparison.compare
     if name in ("watch", "push"):
         return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
+    if name == "cache":
+        from tutelage.cli import caching
+
+        return caching.cache
+    if name == "completion":
+        from tutelage.cli import completion
+
+        return completion.completion
     if name == "data":
         from tutelage.cli import datacheck
 

@@ -14,13 +14,9 @@ from tutelage.names import printable, shown
 
 def export(arguments: list[str]) -> None:
     """A finished run's student as files, each measured by running it."""
-    from tutelage import data
     from tutelage.edge import bytes as sizes
-    from tutelage.export import environment, export
-    from tutelage.export.modelcard import write_model_card
-    from tutelage.export.task import Micro
+    from tutelage.export import environment, export, formats
     from tutelage.run.folder import Run
-    from tutelage.training.predictions import evaluate_run
 
     chosen = _export_parser().parse_args(arguments)
     if chosen.finish < 0:
@@ -35,9 +31,15 @@ def export(arguments: list[str]) -> None:
         None if value is None else sizes.parsed(value, f"--{name}")
         for name, value in (("flash", chosen.flash), ("ram", chosen.ram))
     )
-    micro = Micro(chosen.input, chosen.softmax, flash, ram)
     run = Run.open(chosen.run)
     names = tuple(name for name in chosen.format.split(",") if name)
+    formats.chosen(names)
+    from tutelage import data
+    from tutelage.export.modelcard import write_model_card
+    from tutelage.export.task import Micro
+    from tutelage.training.predictions import evaluate_run
+
+    micro = Micro(chosen.input, chosen.softmax, flash, ram)
     dataset = data.load(run.recipe.data, chosen.data_root)
     results = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
     evaluate_run(run, dataset)

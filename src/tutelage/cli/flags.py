@@ -8,17 +8,20 @@ from typing import Annotated, Any
 
 import tyro
 
+from tutelage.cli import helping
 from tutelage.cli.tracking import Tracker
 from tutelage.data import DATASETS
 from tutelage.errors import UserError
+from tutelage.methods.declared import declarations
 from tutelage.models import Model
+from tutelage.models.libraries import check_name
 from tutelage.run import builtin, recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
+from tutelage.study import SEEDS
 from tutelage.study.search import Search
-from tutelage.study.study import SEEDS
 
 RUNS = Path("runs")
 WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin")
@@ -75,9 +78,22 @@ class TuneFlags(TrainFlags):
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
-    """The recipe named first, the method named second, and every flag over it."""
+    """The recipe named first, the method named second, and every flag over it.
+
+    All of it is read and checked before torch is imported.
+    """
+    with declarations():
+        flags = _read(kind, verb, arguments)
+    _check_weights(flags.recipe)
+    return dataclasses.replace(flags, recipe=Recipe.from_dict(flags.recipe.to_dict()))
+
+
+def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
     if arguments and arguments[0] in ("-h", "--help"):
-        arguments = ["digits", "--help"]
+        if arguments[1:2] != ["all"]:
+            print(helping.short(verb, [], None))
+            raise SystemExit(0)
+        arguments = ["digits", *arguments]
     named = list(arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))])
     if not 1 <= len(named) <= 2:
         raise UserError(f"usage: tutelage {verb} RECIPE [METHOD] [FLAGS]", "tutelage list recipes shows built-in ones")
@@ -85,14 +101,36 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
     if len(named) == 2:
         chosen = with_method(chosen, named[1])
     rest, chosen = _shortcuts(arguments[len(named) :], chosen)
+    if rest[:1] in (["-h"], ["--help"]):
+        if rest[1:] != ["all"]:
+            print(helping.short(verb, named, kind(chosen)))
+            raise SystemExit(0)
+        rest = rest[:1]
     settings = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
     prog = f"tutelage {verb} {' '.join(named)}"
     try:
         flags = tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
     except UserError as error:
         raise _with_its_flag(error, rest) from None
-    _check_weights(flags.recipe)
+    _check_names(flags)
     return flags
+
+
+def _check_names(flags: Any) -> None:
+    """Refuses names of data, networks and methods that do not exist, before anything is imported to look for them."""
+    chosen = flags.recipe
+    chosen.data.check_name()
+    for model in (chosen.student, *(spec.model for spec in chosen.taught_by)):
+        if ".py:" not in model.name:
+            check_name(model.name)
+    check_methods([*getattr(flags, "methods", ()), *getattr(flags, "beside", ())])
+
+
+def check_methods(names: list[str]) -> None:
+    """Refuses names of methods that do not exist."""
+    with declarations():
+        for name in names:
+            recipe.method_at_defaults(name)
 
 
 def _with_its_flag(error: UserError, arguments: list[str]) -> UserError:

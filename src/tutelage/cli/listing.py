@@ -30,17 +30,21 @@ def list_(arguments: list[str]) -> None:
 
 def explain_(arguments: list[str]) -> None:
     """`tutelage explain METHOD`: formula, fields, when to use it."""
+    from tutelage.methods.declared import declarations
     from tutelage.methods.explain import explain
 
-    print(explain(_one(arguments, "explain METHOD", "tutelage list methods shows their names")))
+    with declarations():
+        print(explain(_one(arguments, "explain METHOD", "tutelage list methods shows their names")))
 
 
 def recipe_(arguments: list[str]) -> None:
     """`tutelage recipe NAME`: as TOML on stdout."""
+    from tutelage.methods.declared import declarations
     from tutelage.run import builtin, recipe
 
     name = _one(arguments, "recipe NAME", "tutelage list recipes shows their names")
-    print(recipe.to_toml(builtin.read(name)), end="")
+    with declarations():
+        print(recipe.to_toml(builtin.read(name)), end="")
 
 
 Rows = list[tuple[str, ...]]

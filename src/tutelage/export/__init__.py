@@ -8,22 +8,19 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from tutelage import files
-from tutelage.data.splits import DataSet
 from tutelage.edge import card
 from tutelage.errors import Damaged, UserError
-from tutelage.export.doubt import doubt, keep
-from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
-from tutelage.export.onnx_files import quiet
-from tutelage.export.task import ANY_CHIP, Micro, Task
 from tutelage.run.folder import Run
-from tutelage.training.predictions import on_val
-from tutelage.training.student import load_student
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tutelage.data.splits import DataSet
+    from tutelage.export.task import Micro, Task
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +36,12 @@ MAX_DROP = 0.01
 
 def export(
     run: Run,
-    dataset: DataSet,
+    dataset: "DataSet",
     formats: Iterable[str] = ("onnx",),
     *,
     force: bool = False,
     finish: int = 0,
-    micro: Micro = ANY_CHIP,
+    micro: "Micro | None" = None,
 ) -> dict[str, dict[str, Any]]:
     """Writes a finished run's student in these formats, with card.json beside; export.json says what each is worth.
 
@@ -66,6 +63,9 @@ def export(
             whose packages are not installed; a file whose accuracy on val is not PyTorch's, that loses too much, or
             that answers val's picture files otherwise: it is not kept.
     """
+    from tutelage.export.doubt import doubt, keep
+    from tutelage.export.finish import finished
+
     rows = chosen(formats)
     why = doubt(run, dataset)
     if why and not force:
@@ -109,7 +109,7 @@ def exported(run: Run) -> dict[str, Any]:
     return sound
 
 
-def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
+def task_of(run: Run, dataset: "DataSet", micro: "Micro | None" = None) -> "Task":
     """What a finished run has to export.
 
     Raises:
@@ -117,6 +117,10 @@ def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
     """
     if not run.done:
         raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
+    from tutelage.export.task import ANY_CHIP, Task
+    from tutelage.training.predictions import on_val
+    from tutelage.training.student import load_student
+
     outcome = run.result("card")
     asked = outcome["input"]
     interpolation = dataset.interpolation or asked.get("interpolation", "bilinear")
@@ -126,17 +130,17 @@ def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
         "normalisation": "inside the file",
         "weights_sha256": outcome["weights_sha256"],
     }
-    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits, micro)
+    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits, micro or ANY_CHIP)
 
 
 def export_file(
-    task: Task,
+    task: "Task",
     name: str,
     row: Format,
     folder: Path,
     *,
     force: bool = False,
-    longer: tuple[int, Callable[[], nn.Module]] | None = None,
+    longer: "tuple[int, Callable[[], nn.Module]] | None" = None,
 ) -> dict[str, Any]:
     """Writes one file, runs it, and moves it into a folder where it is good enough.
 
@@ -174,7 +178,9 @@ def export_file(
     return outcome
 
 
-def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
+def _written(task: "Task", row: Format, path: Path) -> dict[str, Any]:
+    from tutelage.export.onnx_files import quiet
+
     path.parent.mkdir()
     files.write_json(path.parent / card.BESIDE, task.card)
     with quiet():

@@ -23,9 +23,9 @@ from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
 from tutelage.run.folder import environment
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
-from tutelage.run.record import keep, kept
+from tutelage.run.record import check_study, keep, kept
 from tutelage.run.workspace import Workspace
-from tutelage.study import handed
+from tutelage.study import SEEDS, handed
 from tutelage.study.finished import Finished, Trained, teaches
 from tutelage.study.results import gathered
 from tutelage.study.watch import Watch
@@ -36,8 +36,6 @@ from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, 
 from tutelage.training.student import load_student
 
 log = logging.getLogger(__name__)
-
-SEEDS = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -151,8 +149,7 @@ class Study:
         Raises:
             UserError: the folder holds none, or one without a baseline.
         """
-        if not (Path(folder) / "study.json").is_file():
-            raise UserError(f"{folder} holds no study (no study.json)", "tutelage distill RECIPE makes one")
+        check_study(folder)
         plain = kept(Path(folder), "study")
         recipes = tuple(Recipe.from_dict(recipe) for recipe in plain["recipes"])
         if not recipes or not isinstance(recipes[0].method, Baseline):
