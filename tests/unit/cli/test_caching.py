@@ -13,6 +13,14 @@ def typed(*words):
     cli.main([str(word) for word in words])
 
 
+def refused(capsys, *words):
+    """What a command that is refused says."""
+    with pytest.raises(SystemExit) as stopped:
+        typed(*words)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
 @pytest.fixture
 def runs(tmp_path):
     """A runs folder with a teacher's answers that nobody has read."""
