@@ -31,18 +31,23 @@ def distill(arguments: list[str]) -> None:
 
     watch = Watch()
     flags = parsed(DistillFlags, "distill", arguments)
+    from tutelage import progress
     from tutelage.study.study import Study
     from tutelage.training import preflight
 
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
+    if study.is_done(flags.workspace) and not flags.force:
+        progress.say("all of this study was done before; its results, as they were written:")
+        _show(study.folder(flags.runs))
+        return
     preflight.rehearse(*recipes, workspace=flags.workspace)
     watch.look(study.every, flags.runs)
     with tracking.following(flags.log, _folders(flags.workspace, study.every)):
         with watch.noting_a_stop(study.folder(flags.runs)):
             preflight.before_training(recipes[-1], flags.workspace)
         folder = study.run(flags.workspace, watch=watch, force=flags.force)
-    report([str(folder)])
+    _show(folder)
 
 
 def tune(arguments: list[str]) -> None:
@@ -71,7 +76,7 @@ def tune(arguments: list[str]) -> None:
         preflight.before_training(flags.recipe, flags.workspace)
     folder = tuning.run(flags.workspace, watch=watch, force=flags.force)
     if folder is not None:
-        report([str(folder)])
+        _show(folder)
         for line in search.in_words(results.read(folder)):
             print(line)
 
@@ -156,16 +161,23 @@ def report(arguments: list[str]) -> None:
     parser.add_argument("study", type=Path)
     folder = parser.parse_args(arguments).study
     check_study(folder)
-    from rich.console import Console
-
-    from tutelage.report import results, write_report
-    from tutelage.report.table import print_table
+    from tutelage.report import write_report
     from tutelage.study.study import Study
 
     Study.open(folder)
-    page = write_report(folder)
+    write_report(folder)
+    _show(folder)
+
+
+def _show(folder: Path) -> None:
+    """The table of a study whose report is written."""
+    from rich.console import Console
+
+    from tutelage.report import FILE, results
+    from tutelage.report.table import print_table
+
     print_table(results.read(folder), Console())
-    print(shown(f"report: {page}"))
+    print(shown(f"report: {folder / FILE}"))
 
 
 def compare(arguments: list[str]) -> None:

@@ -4,6 +4,7 @@ import statistics
 from importlib import resources
 from typing import Any
 
+from altair.utils.schemapi import debug_mode
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -32,7 +33,8 @@ def page(results: Results) -> str:
     """One self-contained HTML page."""
     summary = Summary.of(presentable(results))
     styles = series([row.label for row in summary.rows])
-    parts = _head(summary) | _tables(summary, styles) | _figures(summary, styles) | _by_class(summary, styles)
+    with debug_mode(arg=False):  # altair would compare every part of every chart with its schema
+        parts = _head(summary) | _tables(summary, styles) | _figures(summary, styles) | _by_class(summary, styles)
     return (
         _environment()
         .from_string(_file("page.html"))

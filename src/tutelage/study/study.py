@@ -21,7 +21,7 @@ from tutelage.export.modelcard import LEAKAGE
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
-from tutelage.run.folder import environment
+from tutelage.run.folder import Run, environment
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import check_study, keep, kept
 from tutelage.run.workspace import Workspace
@@ -116,6 +116,22 @@ class Study:
     def every(self) -> list[Recipe]:
         """All of its runs, in the order in which they are trained: seed by seed, so that pairs are complete early."""
         return [dataclasses.replace(row, seed=seed) for seed in self.seeds for row in self.rows]
+
+    def is_done(self, workspace: Workspace) -> bool:
+        """Whether nothing is left to do: runs, results, report and exported student are there as they were written."""
+        folder = self.folder(workspace.runs)
+        if not all((folder / name).is_file() for name in ("report.html", "test.json")):
+            return False
+        runs = [Run(workspace.folder(recipe)) for one in self.every for recipe in (*one.of_teachers, one)]
+        try:
+            results = kept(folder, "results")
+            kept(folder, "test")
+            handed_over = Run(workspace.runs / results["export"]["run"])
+            return all(run.done and run.damage() is None for run in dict.fromkeys(runs)) and (
+                "onnx" in exported(handed_over) or bool(results["export"].get("doubt"))
+            )
+        except (Damaged, FileNotFoundError, LookupError):
+            return False  # whoever runs the study says what is wrong, and mends it
 
     def _run(self, folder: Path, workspace: Workspace, watch: Watch, *, force: bool) -> None:
         files.sweep(folder)

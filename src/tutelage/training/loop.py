@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from tutelage import files, progress
@@ -27,6 +26,9 @@ from tutelage.training.arithmetic import decided
 from tutelage.training.pace import Pace
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +83,11 @@ def _launch(run: Run, workspace: Workspace) -> None:
 
 
 @no_test_split("a training run")
-def _train_in_a_process(fabric: Fabric, path: Path, data_root: Path | None, engine: dict[str, Any]) -> None:
+def _train_in_a_process(fabric: "Fabric", path: Path, data_root: Path | None, engine: dict[str, Any]) -> None:
     _train(fabric, Run.open(path), Workspace(path.parent, data_root, Engine(**engine)))
 
 
-def _train(fabric: Fabric, run: Run, workspace: Workspace) -> None:
+def _train(fabric: "Fabric", run: Run, workspace: Workspace) -> None:
     session = set_up(fabric, run, workspace)
     plan, book = session.plan, session.book
     with stopping() as stop:

@@ -2,10 +2,9 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -34,6 +33,9 @@ from tutelage.training.distiller import Distiller
 from tutelage.training.predictions import keep_val
 from tutelage.training.step import Step
 from tutelage.training.student import save_student
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ class Session:
         return self.recipe.method.deployed(result.student, result.adapters)
 
 
-def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
+def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
     """Everything that a run needs before its next step: images, teacher, student, optimiser, the last checkpoint."""
     recipe, engine, process = run.recipe, workspace.engine, Process.of(fabric)
     dataset = data.load(recipe.data, workspace.data_root)
