@@ -161,11 +161,13 @@ def report(arguments: list[str]) -> None:
     parser.add_argument("study", type=Path)
     folder = parser.parse_args(arguments).study
     check_study(folder)
+    from tutelage import progress
     from tutelage.report import write_report
     from tutelage.study.study import Study
 
     Study.open(folder)
-    write_report(folder)
+    with progress.working("drawing the report"):
+        write_report(folder)
     _show(folder)
 
 

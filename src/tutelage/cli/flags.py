@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from tutelage import progress
 from tutelage.cli import helping
 from tutelage.cli.tracking import Tracker
 from tutelage.data import DATASETS
@@ -85,7 +86,8 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
     with declarations():
         flags = _read(kind, verb, arguments)
     _check_weights(flags.recipe)
-    return dataclasses.replace(flags, recipe=Recipe.from_dict(flags.recipe.to_dict()))
+    with progress.working("loading PyTorch"):
+        return dataclasses.replace(flags, recipe=Recipe.from_dict(flags.recipe.to_dict()))
 
 
 def _read(kind: Any, verb: str, arguments: list[str]) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutelage import files
+from tutelage import files, progress
 from tutelage.edge import card
 from tutelage.errors import Damaged, UserError
 from tutelage.export.formats import FORMATS, Format, chosen
@@ -183,9 +183,10 @@ def _written(task: "Task", row: Format, path: Path) -> dict[str, Any]:
 
     path.parent.mkdir()
     files.write_json(path.parent / card.BESIDE, task.card)
-    with quiet():
+    with progress.working(f"writing {row.file}"), quiet():
         row.writer(task, path)
-    found = row.measure(task, path)
+    with progress.working(f"running {row.file}"):
+        found = row.measure(task, path)
     (path.parent / card.BESIDE).unlink()
     return found
 

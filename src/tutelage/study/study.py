@@ -149,10 +149,12 @@ class Study:
         if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
             export(shown, dataset, force=force)
         shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
-        results = gathered(study, watch)
+        with progress.working("measuring what the study is about"):
+            results = gathered(study, watch)
         keep(folder, "results", {**results, "leakage": found})
         handed.keep(study, results)
-        write_report(folder)
+        with progress.working("drawing the report"):
+            write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -177,10 +179,14 @@ class Study:
 
     def _train(self, workspace: Workspace) -> Trained:
         trained = {}
-        for seed in self.seeds:
-            for number, row in enumerate(self.rows):
-                recipe = dataclasses.replace(row, seed=seed)
-                trained[number, seed] = train(recipe, workspace)
+        with progress.whole(len(self.every)) as whole:
+            for seed in self.seeds:
+                for number, row in enumerate(self.rows):
+                    recipe = dataclasses.replace(row, seed=seed)
+                    was_done = Run(workspace.folder(recipe)).done
+                    whole.next()
+                    trained[number, seed] = train(recipe, workspace)
+                    whole.ended(worked=not was_done)
         return trained
 
     def _see_to_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:

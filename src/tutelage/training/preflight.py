@@ -53,19 +53,24 @@ def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
     """
     workspace.engine.fabric()
     dataset = data.load(recipes[0].data, workspace.data_root)
-    for tried in recipes:
-        check_batch(tried.fit.batch_size, len(dataset.train), devices=workspace.engine.devices)
-        for number, spec in enumerate(tried.taught_by):
-            if tried.training_of(spec) is not None:
-                field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
-                check_batch(spec.fit.batch_size, len(dataset.train), field, workspace.engine.devices)
-        for run in (tried, *tried.of_teachers):
-            dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
-        student = build_for(tried.student, dataset, tried.seed, learns=True)
-        sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
-        whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
-        if sizes:
-            tried.method.adapters(student.sizes(), whole, len(dataset.train))
+    with progress.working("trying each network on a batch"):
+        for tried in recipes:
+            _try(tried, dataset, workspace)
+
+
+def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
+    check_batch(tried.fit.batch_size, len(dataset.train), devices=workspace.engine.devices)
+    for number, spec in enumerate(tried.taught_by):
+        if tried.training_of(spec) is not None:
+            field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
+            check_batch(spec.fit.batch_size, len(dataset.train), field, workspace.engine.devices)
+    for run in (tried, *tried.of_teachers):
+        dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
+    student = build_for(tried.student, dataset, tried.seed, learns=True)
+    sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
+    whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
+    if sizes:
+        tried.method.adapters(student.sizes(), whole, len(dataset.train))
 
 
 def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, workspace: Workspace) -> Sizes:
