@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from tutelage.names import printable
+from tutelage.shares import percent
 
 console = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """Progress and logs; data goes to stdout."""
@@ -57,7 +58,7 @@ class Lines:
             return
         speed, share = self._here / so_far, (self.done + self._here) / self.total
         left = (self.total - self.done - self._here) / speed
-        say(f"{_prefixed(self.what)}: {share:.0%}, {speed:,.0f} {self.unit}/s, {duration(left)} left")
+        say(f"{_prefixed(self.what)}: {percent(share, 0)}, {speed:,.0f} {self.unit}/s, {duration(left)} left")
 
 
 class Whole:

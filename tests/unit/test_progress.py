@@ -49,8 +49,8 @@ def test_without_a_terminal_a_line_now_and_then(clock, piped):
             clock.now += 5
             advance(100)
     assert piped.getvalue().splitlines() == [
-        "training: 30%, 20 images/s, 35 s left",
-        "training: 60%, 20 images/s, 20 s left",
+        "training: 30 %, 20 images/s, 35 s left",
+        "training: 60 %, 20 images/s, 20 s left",
     ]
 
 
@@ -58,14 +58,14 @@ def test_what_an_earlier_process_did_counts_as_done_but_not_as_speed(clock, pipe
     with advancing("training", 1000, done=500) as advance:
         clock.now += 20
         advance(100)
-    assert piped.getvalue() == "training: 60%, 5 images/s, 1 min 20 s left\n"
+    assert piped.getvalue() == "training: 60 %, 5 images/s, 1 min 20 s left\n"
 
 
 def test_other_things_are_counted_under_their_name(clock, piped):
     with advancing("reading", 4, "files") as advance:
         clock.now += 20
         advance(2)
-    assert piped.getvalue() == "reading: 50%, 0 files/s, 20 s left\n"
+    assert piped.getvalue() == "reading: 50 %, 0 files/s, 20 s left\n"
 
 
 def test_on_a_terminal_a_bar_after_two_seconds_that_leaves_no_trace(clock, terminal):
@@ -127,7 +127,7 @@ def test_work_that_does_not_advance_is_told_of_with_what_is_known(clock, piped):
     for _ in range(35):
         clock.now += 1
         lines.look()
-    assert piped.getvalue() == "teacher answers: 50%, 2 images/s, 30 s left\n"
+    assert piped.getvalue() == "teacher answers: 50 %, 2 images/s, 30 s left\n"
 
 
 def test_a_thread_looks_while_nothing_comes_back(piped, monkeypatch):
@@ -149,7 +149,7 @@ def test_of_several_runs_every_line_says_how_far_all_are(clock, piped):
         with advancing("training kd", 100) as advance:
             clock.now += 15
             advance(25)
-    assert piped.getvalue() == "run 4 of 20, about 16 min 15 s left; training kd: 25%, 2 images/s, 45 s left\n"
+    assert piped.getvalue() == "run 4 of 20, about 16 min 15 s left; training kd: 25 %, 2 images/s, 45 s left\n"
     assert progress._prefixed("x") == "x"
 
 

@@ -23,6 +23,7 @@ from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
 from tutelage.run.record import check_study
 from tutelage.run.workspace import Workspace
+from tutelage.shares import percent
 
 
 def distill(arguments: list[str]) -> None:
@@ -98,7 +99,11 @@ def train(arguments: list[str]) -> None:
     evaluation = evaluate_run(run, data.load(recipe.data, flags.data_root))
     cost = run.result("cost")
     print(shown(f"{run.path}{' (was done already)' if was_done else ''}"))
-    print(f"val top-1 {evaluation['val']['top1']:.2%}, best epoch {cost['best_val']['top1']:.2%} (not the result)")
+    last, best = evaluation["val"]["top1"], cost["best_val"]
+    print(
+        f"val top-1 {percent(last, 2)}; after epoch {best['epoch']}, the best, {percent(best['top1'], 2)} "
+        "(not the result)"
+    )
     print(f"{progress.duration(cost['seconds'])}, {cost['images_per_second']:,.0f} images/s")
 
 

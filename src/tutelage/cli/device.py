@@ -10,6 +10,7 @@ from typing import Any
 
 from tutelage.errors import UserError
 from tutelage.names import printable, shown
+from tutelage.shares import percent
 
 
 def export(arguments: list[str]) -> None:
@@ -87,7 +88,9 @@ def _what_was_found(results: dict[str, Any]) -> Iterator[str]:
         if "flash_bytes" in one:
             yield MICRO.format(**one)
         if "finish" in one:
-            yield "{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"])
+            finish = one["finish"]
+            before, after = (percent(finish[when], 2) for when in ("before", "after"))
+            yield f"{finish['epochs']} more epochs in 8 bits: {before} before, {after} after"
         elif FORMATS[name].int8 and one["drop"] > OFFER:
             yield f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits"
 
@@ -126,7 +129,7 @@ def predict(arguments: list[str]) -> None:
         top = [{"class": card.classes[i], "probability": round(float(shares[i]), 4)} for i in best]
         results.append({"file": str(picture), "top": top})
         if not chosen.json:
-            named = ", ".join(f"{shown(str(one['class']))} {one['probability']:.1%}" for one in top)
+            named = ", ".join(f"{shown(str(one['class']))} {percent(one['probability'])}" for one in top)
             print(f"{shown(str(picture))}: {named}")
     if chosen.json:
         print(json.dumps(results, indent=2))
@@ -196,17 +199,17 @@ EXPORTED: Columns = {
     "format": lambda one: one["name"],
     "file": lambda one: one["file"],
     **SIZE,
-    "val top-1": lambda one: f"{one['val_top1']:.2%}",
-    "from files": lambda one: "{top1:.2%} of {images:,}".format(**one["from_files"]),
+    "val top-1": lambda one: percent(one["val_top1"], 2),
+    "from files": lambda one: f"{percent(one['from_files']['top1'], 2)} of {one['from_files']['images']:,}",
     "lost to PyTorch": lambda one: f"{100 * one['drop']:.2f} points",
-    "same predictions": lambda one: f"{one['same_predictions']:.2%}",
+    "same predictions": lambda one: percent(one["same_predictions"], 2),
     **LATENCY,
     **MEMORY,
 }
 BENCHED: Columns = {
     "file": lambda one: one["name"] + (" *" if one["pareto"] else ""),
     **SIZE,
-    "val top-1": lambda one: "" if one["val_top1"] is None else f"{one['val_top1']:.2%}",
+    "val top-1": lambda one: "" if one["val_top1"] is None else percent(one["val_top1"], 2),
     **LATENCY,
     "images/s": lambda one: f"{one['images_per_second']:,.0f} (batch {one['batch']})",
     **MEMORY,

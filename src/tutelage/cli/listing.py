@@ -63,7 +63,7 @@ def _methods() -> Rows:
 def _models() -> Rows:
     from tutelage.models import MODELS
 
-    rows: Rows = [("model", "parameters", "MACs (32 px)", "stages", "summary", "paper")]
+    rows: Rows = [("model", "parameters", "multiply-adds (32 px)", "stages", "summary", "paper")]
     for name, row in MODELS.items():
         stages = ",".join(row.stages)
         rows.append((name, f"{row.parameters:g} M", f"{row.macs:g} M", stages, row.summary, row.paper))

@@ -15,6 +15,7 @@ from tutelage.edge import card
 from tutelage.errors import Damaged, UserError
 from tutelage.export.formats import FORMATS, Format, chosen
 from tutelage.run.folder import Run
+from tutelage.shares import percent
 
 if TYPE_CHECKING:
     from torch import nn
@@ -195,20 +196,22 @@ def _good_enough(name: str, row: Format, outcome: dict[str, Any], *, force: bool
     drop, again = outcome["drop"], outcome["from_files"]
     if abs(again["drop"]) > APART or (again["wrong"] and not row.int8):
         raise UserError(
-            f"{name} has {again['top1']:.2%} on the picture files of val, {again['top1'] + again['drop']:.2%} on the "
-            f"pixels that training saw of them ({again['images']:,} images, {again['changed']:,} answers differ): "
+            f"{name} has {percent(again['top1'], 2)} on the picture files of val, "
+            f"{percent(again['top1'] + again['drop'], 2)} on the pixels that training saw of them "
+            f"({again['images']:,} images, {again['changed']:,} answers differ): "
             "the file is not kept",
             "report it with the model's name and the kind of its pictures",
         )
     if row.int8 and drop > MAX_DROP and not force:
         raise UserError(
-            f"{name} loses {100 * drop:.2f} points on val ({outcome['val_top1']:.2%} of {outcome['images']:,} images; "
-            f"PyTorch {outcome['val_top1'] + drop:.2%}); {100 * MAX_DROP:g} are allowed, and the file is not kept",
+            f"{name} loses {100 * drop:.2f} points on val ({percent(outcome['val_top1'], 2)} of "
+            f"{outcome['images']:,} images; PyTorch {percent(outcome['val_top1'] + drop, 2)}); "
+            f"{100 * MAX_DROP:g} are allowed, and the file is not kept",
             "--finish 3 trains it on, computing in 8 bits; --force keeps it as it is",
         )
     if not row.int8 and abs(drop) > TOLERANCE:
         raise UserError(
-            f"{name} has {outcome['val_top1']:.2%} on val, PyTorch {outcome['val_top1'] + drop:.2%}: "
+            f"{name} has {percent(outcome['val_top1'], 2)} on val, PyTorch {percent(outcome['val_top1'] + drop, 2)}: "
             f"more than {100 * TOLERANCE:g} points apart, and the file is not kept",
             "report it with the model's name",
         )

@@ -24,6 +24,7 @@ from tutelage.report.summary import (
     recipes,
 )
 from tutelage.report.theme import TEACHER, Series, series
+from tutelage.shares import percent
 
 MOST_CLASSES = 24
 """Drawn; of more classes those that changed most. The table holds all."""
@@ -192,7 +193,7 @@ def _teacher_cards(summary: Summary) -> list[dict[str, str]]:
     if teacher is None:
         return []
     of_gap = closed(summary.results)
-    gap = "that the gap shrank is not shown" if of_gap is None else f"{100 * of_gap:.0f} % of the gap closed"
+    gap = "that the gap shrank is not shown" if of_gap is None else f"{percent(of_gap, 0)} of the gap closed"
     if not teacher["test"] and not teacher["val_held_out"]:
         gap = "trained on these images, not measured on test"
     split, measured = ("test", teacher["test"]) if teacher["test"] else ("val", teacher["val"])

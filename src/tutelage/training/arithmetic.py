@@ -137,15 +137,17 @@ def _measurement(alone: Recipe, workspace: Workspace, steps_taken: StepsTaken) -
         module, optimizer = fabric.setup(distiller, optim.optimizer(alone.fit, distiller))
         take_step = Step(fabric, alone, plan, dataset.train.labels, NoTeacher(), module, optimizer, workers=0)
         losses: list[float] = []
-        seconds = [time.perf_counter()]
+        seconds, of_processor = [time.perf_counter()], [time.process_time()]
         for _, terms in steps_taken(take_step, dataset.train, 0, f"timing {alone.student.name}"):
             losses.append(sum(term.item() for term in terms.values()))
             seconds.append(time.perf_counter())
+            of_processor.append(time.process_time())
             if len(losses) > steps or (len(losses) > 1 and seconds[-1] - seconds[0] > PATIENCE_S):
                 break
         # The first step takes memory and chooses kernels.
         first = min(1, len(losses) - 1)
-        return Timed(way, 1e3 * (seconds[-1] - seconds[first]) / (len(losses) - first), tuple(losses))
+        ms, cpu_ms = (1e3 * (times[-1] - times[first]) / (len(losses) - first) for times in (seconds, of_processor))
+        return Timed(way, ms, cpu_ms, tuple(losses))
 
     def restoring(way: Way, steps: int) -> Timed:
         before = torch.get_num_threads()

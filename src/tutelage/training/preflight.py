@@ -200,7 +200,7 @@ def in_words(seen: dict[str, Any]) -> list[str]:
 
 
 def _size(network: dict[str, Any]) -> str:
-    return f"{network['parameters']:,} parameters, {network['macs']:,} MACs"
+    return f"{network['parameters']:,} parameters, {network['macs']:,} multiply-adds"
 
 
 def _measures(seen: dict[str, Any]) -> str:

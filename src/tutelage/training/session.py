@@ -102,7 +102,7 @@ class Session:
     def _write_results(self) -> None:
         run, result = self.run, self._result
         last, best = self.book.val_top1
-        log.info("%s: done, val %.2f %%, best epoch %.2f %%", run.path.name, 100 * last, 100 * best)
+        log.info("%s: done, val %.2f %%; after its best epoch %.2f %%", run.path.name, 100 * last, 100 * best)
         sees_pixels = not isinstance(result.student, embedded.HeadOnly)
         if not sees_pixels:
             # The averaged head, or the very same parameters, goes back under the backbone.

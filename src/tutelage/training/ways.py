@@ -8,8 +8,8 @@ STEPS = 10
 """Steps that are timed of each way."""
 CLEARLY = 1.2
 """How many times as fast more threads, or another format, must be to be worth it."""
-LONG_S = 20.0
-"""A run that one thread finishes within so many seconds has nothing else tried."""
+LONG_S = 60.0
+"""A run that one thread finishes within so many seconds of its own has nothing else tried."""
 NEAR = 0.02
 """How far the losses may be from those of float32, as a share of them."""
 WORDS = {"fp32": "float32", "bf16": "bfloat16"}
@@ -31,7 +31,9 @@ class Timed:
 
     way: Way
     ms: float
-    """The mean step."""
+    """The mean step on the clock."""
+    cpu_ms: float
+    """What it took of the processor, all threads together: the same whatever else the machine does."""
     losses: tuple[float, ...]
 
     def agrees(self, other: "Timed") -> bool:
@@ -59,7 +61,7 @@ def choose(asked: Way, available: int, measure: Measurement, steps: int) -> tupl
         The choice, and all that was timed for it.
     """
     best = measure(Way("fp32", asked.threads or 1), 1)
-    is_long = best.ms * steps > LONG_S * 1e3
+    is_long = best.cpu_ms * steps > LONG_S * 1e3
     counts = [] if asked.threads or not is_long else _doubled(available)
     halves = is_long if asked.precision == "auto" else asked.precision == "bf16"
     if not counts and not halves:
@@ -73,7 +75,7 @@ def choose(asked: Way, available: int, measure: Measurement, steps: int) -> tupl
     if halves:
         half = measure(Way("bf16", best.way.threads), STEPS)
         tried.append(half)
-        if asked.precision == "bf16" or (half.ms * CLEARLY < best.ms and half.agrees(best)):
+        if asked.precision == "bf16" or (half.cpu_ms * CLEARLY < best.cpu_ms and half.agrees(best)):
             best = half
     return best.way, tried
 
@@ -87,7 +89,7 @@ def _doubled(threads: int) -> list[int]:
 def in_words(asked: Way, student: str, way: Way, measured: list[Timed]) -> str:
     """One line: what was chosen and what it was compared with; a warning where the user's own choice is slower."""
     times = ", ".join(f"{m.way} {m.ms:.3g} ms" for m in measured)
-    by_precision = {m.way.precision: m.ms for m in measured if m.way.threads == way.threads}
+    by_precision = {m.way.precision: m.cpu_ms for m in measured if m.way.threads == way.threads}
     if asked.precision == "bf16" and by_precision["bf16"] > by_precision["fp32"]:
         return (
             f"warning: {student} trains slower in bfloat16 on this processor, {by_precision['bf16']:,.0f} ms a step, "

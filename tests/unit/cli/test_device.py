@@ -34,7 +34,7 @@ def without(absent: tuple[str, ...], *words: str, cwd: Path) -> subprocess.Compl
 def test_predicts_without_torch(folder):
     done = without(ABSENT, "predict", "student.onnx", "red.png", "blue.png", "--top", "2", cwd=folder)
     assert done.stderr == ""
-    assert done.stdout == "red.png: red 100.0%, green 0.0%\nblue.png: blue 100.0%, red 0.0%\n"
+    assert done.stdout == "red.png: red 100.0 %, green 0.0 %\nblue.png: blue 100.0 %, red 0.0 %\n"
 
 
 def test_as_json(folder, capsys):
@@ -51,7 +51,7 @@ def test_a_broken_picture_is_named_and_the_others_go_on(folder, capsys):
         main(["predict", "student.onnx", "broken.png", "gone.png", "blue.png"])
     out, err = capsys.readouterr()
     assert stopped.value.code == 2
-    assert out == "blue.png: blue 100.0%\n"
+    assert out == "blue.png: blue 100.0 %\n"
     assert "error: broken.png is " in err
     assert "error: there is no file gone.png\n" in err
     with pytest.raises(SystemExit) as stopped:
@@ -65,7 +65,7 @@ def test_the_card_may_lie_beside(folder, capsys):
     pictures.student(folder / "bare.onnx", card=None)
     (folder / "card.json").write_text(json.dumps(pictures.CARD))
     main(["predict", "bare.onnx", "red.png"])
-    assert capsys.readouterr().out == "red.png: red 100.0%\n"
+    assert capsys.readouterr().out == "red.png: red 100.0 %\n"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_where_nothing_is_wrong_nothing_is_said():
         ({"made_for": "timm:resnet18"}, "says it was made for timm:resnet18, not resnet56"),
         ({"twins": ("timm:tf_x",)}, "fits resnet56 and timm:tf_x alike"),
         ({"classes": ("cat", "dog", "toad")}, 'class 2 is "toad" to it and "frog" in the data'),
-        ({"recorded": 0.99}, "reached 99.0% on val when it was trained, and 94.0% here"),
+        ({"recorded": 0.99}, "reached 99.0 % on val when it was trained, and 94.0 % here"),
         ({"deepest": 1}, "a stem for large images"),
     ],
     ids=["other network", "twin", "other class", "worse than recorded", "stem"],
@@ -62,7 +62,7 @@ def test_a_teacher_that_was_not_meant(teacher, words):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"val": FACTS["val"] | {"confidence": 0.94 + OVERSURE + 0.03}}, "94%"),
+        ({"val": FACTS["val"] | {"confidence": 0.94 + OVERSURE + 0.03}}, "94 %"),
         ({"baseline": {"top1": 0.94, "runs": 2}}, "not clearly better"),
         ({"student": FACTS["student"] | {"parameters": 900_000}}, "no more parameters than the student"),
         ({"val_held_out": False, "val": FACTS["val"] | {"nll": 0.001}}, "probably trained on those images"),

@@ -8,13 +8,14 @@ AUTO = Way("auto", 0)
 LONG = 1_000_000
 
 
-def machine(times, losses=None):
+def machine(times, losses=None, load=1.0):
     """Times steps of which each takes what `times` says, in ms; and a list of what was asked."""
     asked = []
 
     def measure(way, steps):
         asked.append((way, steps))
-        return Timed(way, float(times[way]), (losses or {}).get(way.precision, (2.0, 1.9)) * (steps // 2 or 1))
+        ms = float(times[way])
+        return Timed(way, load * ms, ms, (losses or {}).get(way.precision, (2.0, 1.9)) * (steps // 2 or 1))
 
     return measure, asked
 
@@ -23,6 +24,13 @@ def test_a_short_run_has_one_thread_and_float32_and_nothing_else_is_tried():
     measure, asked = machine({Way("fp32", 1): 5.0})
     assert choose(AUTO, 64, measure, 60)[0] == Way("fp32", 1)
     assert asked == [(Way("fp32", 1), 1)]
+
+
+@pytest.mark.parametrize("load", [1.0, 50.0])
+def test_what_else_the_machine_does_makes_no_short_run_long(load):
+    measure, asked = machine({Way("fp32", 1): 5.0}, load=load)
+    assert choose(AUTO, 64, measure, 11_000)[0] == Way("fp32", 1)
+    assert len(asked) == 1
 
 
 def test_a_long_run_gets_more_threads_while_they_are_clearly_faster():
