@@ -1,6 +1,7 @@
 """Runs the command line: finds the command, turns a user's mistake into two lines. Importing it imports no torch."""
 
 import importlib
+import importlib.util
 import logging
 import os
 import sys
@@ -32,6 +33,13 @@ COMMANDS = {
     "completion": ("completion bash|zsh|fish", "completes commands, names and flags in your shell; --help says how"),
     "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
 }
+
+PACKAGES = {
+    "altair", "filelock", "huggingface_hub", "jaxtyping", "jinja2", "lightning_fabric", "markupsafe", "numpy", "onnx",
+    "onnxruntime", "onnxscript", "PIL", "rich", "safetensors", "scipy", "sklearn", "timm", "torch", "torchvision",
+    "tyro", "vl_convert",
+}  # fmt: skip
+"""What tutelage brings, by the names under which it is imported."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -79,7 +87,23 @@ def _dispatch(arguments: list[str]) -> None:
         raise unknown("command", arguments[0], COMMANDS, "tutelage --help")
     else:
         _log_to_stderr()
-        command(arguments[0])(arguments[1:])
+        try:
+            command(arguments[0])(arguments[1:])
+        except ImportError as missing:
+            raise _lacking(arguments[0], missing) from missing
+
+
+def _lacking(name: str, missing: ImportError) -> Exception:
+    """What a command says whose packages are not installed; the error itself where the package is a user's own."""
+    package = (missing.name or "").partition(".")[0]
+    if package == "tutelage" and importlib.util.find_spec("tutelage.run") is None:
+        return UserError(
+            f"tutelage {name} is not part of tutelage-edge, which is installed here",
+            "pip uninstall tutelage-edge, then pip install tutelage",
+        )
+    if package in PACKAGES:
+        return UserError(f"tutelage {name} needs {package}, which is not installed here", "pip install tutelage")
+    return missing
 
 
 def _log_to_stderr() -> None:

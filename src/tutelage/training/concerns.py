@@ -3,6 +3,11 @@
 import math
 from typing import Any
 
+import torch
+
+from tutelage.data.place import few
+from tutelage.data.splits import DataSet
+from tutelage.names import shown
 from tutelage.shares import percent
 
 SATURATED = 0.05
@@ -34,6 +39,21 @@ def concerns(seen: dict[str, Any]) -> list[str]:
     found += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
     of_all = (_chance(seen), _baseline(seen), _oversure(seen), _unsure(seen), _saturated(seen), *_small(seen))
     return found + [text for text in of_all if text]
+
+
+def thin(dataset: DataSet) -> list[str]:
+    """What classes of very few images mean for training and for what is measured, a sentence each."""
+    of_train, of_val = (
+        torch.bincount(split.labels[split.labels >= 0], minlength=len(dataset.classes)).tolist()
+        for split in (dataset.train, dataset.val)
+    )
+    single = [f"{shown(name)} ({count})" for name, count in zip(dataset.classes, of_train, strict=True) if count < 3]
+    unseen = [shown(name) for name, count in zip(dataset.classes, of_val, strict=True) if not count]
+    sentences = {
+        f"training images of {few(single)} are too few to learn from: add some, or remove the class": single,
+        f"no val image is of {few(unseen)}: no number on val speaks of it; add some, or remove the class": unseen,
+    }
+    return [sentence for sentence, classes in sentences.items() if classes]
 
 
 def _form(teacher: dict[str, Any]) -> str:
@@ -171,7 +191,9 @@ def _saturated(seen: dict[str, Any]) -> str:
 def _small(seen: dict[str, Any]) -> list[str]:
     found = []
     if sum(teacher["parameters"] for teacher in seen["teachers"]) <= seen["student"]["parameters"]:
-        found.append("the teacher has no more parameters than the student")
+        found.append(
+            "the teacher has no more parameters than the student: a larger one usually has more to teach (--teacher)"
+        )
     if not seen["val_held_out"] and seen["val"]["nll"] < 0.02 and seen["val"]["images"] >= FEW:
         found.append("the teacher's NLL on val is near 0: it was probably trained on those images, so val flatters it")
     return found

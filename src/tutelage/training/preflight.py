@@ -30,12 +30,14 @@ from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.asking import ask
 from tutelage.teacher.cache import SHARD
 from tutelage.teacher.members import Member, held_out, load_member
-from tutelage.training.concerns import concerns
+from tutelage.training.concerns import concerns, thin
 from tutelage.training.loop import train
 
 SAMPLE = 1000
 """Training images that are looked at, in their first view."""
 CHUNK = 250
+MANY = 100
+"""Answers that do not all lie between 0 and 1 by chance."""
 SOFTER = (1, 2, 4, 8)
 """Multiples of the method's temperature at which the answers are looked at."""
 
@@ -87,14 +89,14 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     Raises:
         UserError: a teacher cannot teach these classes.
     """
-    if little := how_little(len(data.load(recipe.data, workspace.data_root).val)):
-        progress.say(f"warning: {little}")
+    dataset = data.load(recipe.data, workspace.data_root)
+    for line in filter(None, (how_little(len(dataset.val)), *thin(dataset))):
+        progress.say(f"warning: {line}")
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
     for own in recipe.of_teachers:
         train(own, workspace)
-    dataset = data.load(recipe.data, workspace.data_root)
     seen = look(recipe, dataset, workspace)
     for line in in_words(seen):
         progress.say(line)
@@ -161,7 +163,9 @@ def form(logits: Float[Tensor, "N C"]) -> str:
     """
     near = 2e-3
     if (logits >= 0).all() and (logits <= 1 + near).all() and logits.std(dim=1).max() > near:
-        return "probabilities" if ((logits.sum(dim=1) - 1).abs() < near).all() else "sigmoids"
+        if ((logits.sum(dim=1) - 1).abs() < near).all():
+            return "probabilities"
+        return "sigmoids" if logits.numel() >= MANY else ""  # a few logits may all lie there by chance
     if (logits <= near).all() and (logits.double().logsumexp(dim=1).abs() < near).all():
         return "log-probabilities"
     return ""

@@ -233,3 +233,9 @@ def test_few_validation_images_are_named_before_anything_is_trained(tmp_path, ca
     assert "warning: 5 validation images are few: of a network that is right on 2 of them, 11.8 % to 76.9 %" in told
     assert "one image is 20.0 points" in told
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_few_logits_between_0_and_1_are_no_sigmoids():
+    logits = torch.tensor([[0.4, 0.5], [0.45, 0.52], [0.5, 0.41]])
+    assert preflight.form(logits) == ""
+    assert preflight.form(logits.repeat(20, 1)) == "sigmoids"
