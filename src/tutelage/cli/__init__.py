@@ -4,7 +4,9 @@ import importlib
 import importlib.util
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
@@ -33,7 +35,6 @@ COMMANDS = {
     "completion": ("completion bash|zsh|fish", "completes commands, names and flags in your shell; --help says how"),
     "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
 }
-
 PACKAGES = {
     "altair", "filelock", "huggingface_hub", "jaxtyping", "jinja2", "lightning_fabric", "markupsafe", "numpy", "onnx",
     "onnxruntime", "onnxscript", "PIL", "rich", "safetensors", "scipy", "sklearn", "timm", "torch", "torchvision",
@@ -131,20 +132,37 @@ class _Printable(logging.Formatter):
         return printable(super().format(record))
 
 
+def terminal_columns() -> int:
+    """How many the terminal has; more than any line where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
+
+
 def usage() -> str:
     """What `tutelage --help` prints."""
+    columns = terminal_columns()
     width = max(len(form) for form, _ in COMMANDS.values())
-    lines = [f"  {form:<{width}}  {what}" for form, what in COMMANDS.values()]
+    lines = []
+    for form, what in COMMANDS.values():
+        whole = f"  {form:<{width}}  {what}"
+        narrow = [f"  {form}", *textwrap.wrap(what, columns, initial_indent="      ", subsequent_indent="      ")]
+        lines += [whole] if len(whole) <= columns else narrow
     return "\n".join(
         [
-            "tutelage trains a small image classifier with a large one's help and measures the gain.",
+            *textwrap.wrap(
+                "tutelage trains a small image classifier with a large one's help and measures the gain.", columns
+            ),
             "",
             "usage: tutelage COMMAND ...",
             "",
             *lines,
             "",
-            "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images.",
-            "tutelage COMMAND --help shows a command's flags. Start with: tutelage distill digits",
+            *textwrap.wrap(
+                "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images.",
+                columns,
+            ),
+            *textwrap.wrap(
+                "tutelage COMMAND --help shows a command's flags. Start with: tutelage distill digits", columns
+            ),
         ]
     )
 

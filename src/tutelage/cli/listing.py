@@ -1,7 +1,9 @@
 """Runs the commands that only print: list, explain, recipe. `list` imports no torch."""
 
 import argparse
+import textwrap
 
+from tutelage.cli import terminal_columns
 from tutelage.errors import UserError, unknown
 
 MOST = 20
@@ -108,6 +110,18 @@ def _one(arguments: list[str], form: str, hint: str) -> str:
 
 
 def _print(rows: Rows) -> None:
+    """In columns; where the terminal is too narrow for them, each row's cells under its name, with their headings."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    columns = terminal_columns()
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if max(map(len, lines)) > columns:
+        headings, *rows = rows
+        lines = [line for row in rows for line in _stacked(headings, row, columns)]
+    for line in lines:
+        print(line)
+
+
+def _stacked(headings: tuple[str, ...], row: tuple[str, ...], columns: int) -> list[str]:
+    cells = [f"{heading} {cell}" for heading, cell in zip(headings[1:], row[1:], strict=True) if cell]
+    text = ", ".join(cells) if len(headings) > 2 else "".join(row[1:])
+    return [row[0], *textwrap.wrap(text, columns, initial_indent="    ", subsequent_indent="    ")]
