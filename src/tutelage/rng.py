@@ -70,7 +70,7 @@ def below(keys: Int64[Tensor, " B"], limit: int) -> Int64[Tensor, " B"]:
 
 def permutation(seed: int, epoch: int, samples: int) -> Int64[Tensor, " samples"]:
     """The order of one epoch: positions sorted by their keys (ties, of probability < N^2 / 2^64, by position)."""
-    return torch.argsort(key(seed, epoch, "order", torch.arange(samples)), stable=True)
+    return torch.argsort(key(seed, epoch, "order", torch.arange(samples, device="cpu")), stable=True)
 
 
 def integer(seed: int, *parts: int | str) -> int:
@@ -91,7 +91,7 @@ def seeded(seed: int, *parts: int | str) -> Generator[None]:
 
 @lru_cache(maxsize=256)
 def _seed_state(seed: int) -> Int64[Tensor, ""]:
-    return mix(torch.tensor(_signed(seed)))
+    return mix(torch.tensor(_signed(seed), device="cpu"))
 
 
 def _signed(number: int) -> int:

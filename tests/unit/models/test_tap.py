@@ -3,7 +3,6 @@
 import copy
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -113,50 +112,6 @@ def test_resizes_as_image_libraries_do(size, interpolation, filtering):
     for channel in range(3):
         image = Image.fromarray(pixels[0, channel].numpy(), mode="F").resize((size, size), filtering)
         np.testing.assert_allclose(seen[channel], np.asarray(image).clip(0, 1), atol=1e-4)
-
-
-@pytest.mark.compiles
-@pytest.mark.parametrize(("size", "interpolation"), [(16, "bicubic"), (48, "bilinear")])
-def test_resizing_is_part_of_the_export(size, interpolation):
-    tapped = resnet8(size).eval()
-    tapped.interpolation = interpolation
-    pixels = torch.rand(2, 3, 32, 32)
-    program = torch.onnx.export(Prepare(tapped).eval(), (pixels,), dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    (seen,) = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
-    np.testing.assert_allclose(seen, tapped.prepare(pixels), atol=1e-4)
-
-
-class Prepare(nn.Module):
-    def __init__(self, tapped):
-        super().__init__()
-        self.tapped = tapped
-
-    def forward(self, pixels):
-        return self.tapped.prepare(pixels)
-
-
-@pytest.mark.compiles
-def test_each_wish_is_compiled_once():
-    torch._dynamo.reset()
-    tapped, pixels = resnet8().eval(), torch.rand(4, 3, 32, 32)
-    compiled = torch.compile(tapped, fullgraph=True, backend="eager")
-    for again in (False, True):
-        for wish in (LOGITS, EVERYTHING):
-            with torch._dynamo.config.patch(error_on_recompile=again):
-                torch.testing.assert_close(compiled(pixels, wish), tapped(pixels, wish))
-
-
-@pytest.mark.compiles
-def test_compiled_it_says_the_same_and_trains():
-    torch._dynamo.reset()
-    tapped = build(Model("convnet", size=16), DataSpec(10, 3, 32, MEAN, STD))
-    pixels = torch.rand(4, 3, 32, 32)
-    # "aot_eager" traces forward and backward without the half minute that a C++ compiler takes after that.
-    compiled = torch.compile(tapped, fullgraph=True, backend="aot_eager")(pixels, EVERYTHING)
-    torch.testing.assert_close(compiled, tapped(pixels, EVERYTHING))
-    sum(f.sum() for f in compiled.features).backward()
-    assert tapped.network.block1[0].weight.grad.abs().sum() > 0
 
 
 def test_a_convolution_as_the_head_is_averaged_over_positions():
