@@ -30,6 +30,7 @@ COMMANDS = {
     "list": ("list methods|models|datasets|recipes", "what there is to choose from"),
     "explain": ("explain METHOD", "its formula, fields and when to use it"),
     "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
+    "env": ("env", "versions, devices and paths, for the report of a problem"),
 }
 
 
@@ -140,6 +141,10 @@ def command(name: str) -> Callable[[list[str]], None]:
         return comparison.compare
     if name in ("watch", "push"):
         return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
+    if name == "env":
+        from tutelage.cli import environment
+
+        return environment.env
     if name == "data":
         from tutelage.cli import datacheck
 

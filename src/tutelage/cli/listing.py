@@ -75,7 +75,7 @@ def _others(text: str) -> tuple[Rows, int]:
 
     names = matching(text)
     rows: Rows = []
-    for network in map(sized, names[:MOST]):
+    for network in filter(None, map(sized, names[:MOST])):
         numbers = [f"{number / 1e6:.2f} M" if number else "?" for number in (network.parameters, network.macs)]
         rows.append((network.name, numbers[0], f"{numbers[1]} ({network.pixels} px)", ",".join(network.stages), "", ""))
     return rows, max(0, len(names) - MOST)

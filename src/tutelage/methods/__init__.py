@@ -104,3 +104,8 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(importlib.import_module(f"tutelage.methods.{file}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    listed = {name for row in METHODS.values() for name in (row.cls, *row.functions)}
+    return sorted(listed.union(*_PUBLIC.values(), {"METHODS", "method_class", "method_name"}))
