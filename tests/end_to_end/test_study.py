@@ -4,12 +4,14 @@ import json
 import shutil
 from dataclasses import replace
 
+import pandas
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import small
 from tutelage import files
+from tutelage.cli import main
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure
 from tutelage.methods.dist import DIST
@@ -129,3 +131,14 @@ def test_a_half_written_line_of_metrics_is_left_out(made, tmp_path):
     (tmp_path / run.name / "DONE").unlink()  # while a run goes on, it is what a crash leaves
     assert Run(tmp_path / run.name).metrics() == Run(run).metrics()
     assert Run(run).curve("val", "top1")
+
+
+def test_the_table_can_be_taken_away(made, tmp_path, capsys):
+    before = (made / "report.html").stat().st_mtime_ns
+    main(["report", str(made), "--to", "md"])
+    lines = capsys.readouterr().out.splitlines()
+    labels = [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]]
+    assert labels == ["teacher convnet", "baseline", "kd", "kd (temperature 2, alpha 0.5)", "label_smoothing"]
+    main(["report", str(made), "--to", "parquet", "--output", str(tmp_path / "table.parquet")])
+    assert len(pandas.read_parquet(tmp_path / "table.parquet")) == 5
+    assert (made / "report.html").stat().st_mtime_ns == before

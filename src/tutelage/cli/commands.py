@@ -10,6 +10,7 @@ from rich.console import Console
 from tutelage import data, files, progress
 from tutelage.cli import tracking
 from tutelage.cli.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
+from tutelage.cli.taking import add_taking, check_taking
 from tutelage.data.test_split import open_test
 from tutelage.errors import Damaged, UserError, unknown
 from tutelage.export.modelcard import keep_test
@@ -136,11 +137,18 @@ def report(arguments: list[str]) -> None:
     """The table of a study, and its report.html anew."""
     parser = _parser("report", "The table of a study, and its report.html anew.")
     parser.add_argument("study", type=Path)
-    folder = parser.parse_args(arguments).study
-    from tutelage.report import write_report
+    add_taking(parser)
+    chosen = parser.parse_args(arguments)
+    check_taking(chosen)
+    folder = chosen.study
+    from tutelage.report import records, write_report
     from tutelage.report.table import print_table
+    from tutelage.report.takeaway import take
 
     Study.open(folder)
+    if chosen.to:
+        take(records.of_study(results.read(folder)), chosen.to, chosen.output)
+        return
     page = write_report(folder)
     print_table(results.read(folder), Console())
     print(shown(f"report: {page}"))

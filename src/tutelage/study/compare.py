@@ -12,6 +12,7 @@ from tutelage.measure.measures import MEASURES, taken
 from tutelage.measure.statistics import Gain, Judged, McNemar, image_interval, judged, mcnemar, paired_gain
 from tutelage.methods.baseline import Baseline
 from tutelage.report import results
+from tutelage.report.records import Record, filled, gained, spread
 from tutelage.run.conditions import Apart, apart
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
@@ -154,6 +155,18 @@ def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
         "differences": differences([group.recipe for group in found]),
         "conditions": apart(run for group in found for run in group.runs.values()),
     }
+
+
+def records(compared: Comparison) -> list[Record]:
+    """A record a group, with columns like those of `report.records.of_study`; `difference` is to the first group."""
+    rows: list[Record] = []
+    for group in compared["groups"]:
+        row: Record = {"runs": group["label"], "n": len(group["seeds"])}
+        for name, values in group["measures"].items():
+            row |= spread(f"val_{name}", values)
+        difference = group.get("difference")
+        rows.append(row | (gained("difference", difference) if difference else {}))
+    return filled(rows)
 
 
 def _measured(run: Run, answers: Predictions) -> dict[str, float]:
