@@ -26,6 +26,7 @@ from tutelage.run.workspace import Workspace
 from tutelage.study.study import Study
 from tutelage.study.tune import Tuning
 from tutelage.study.watch import Watch
+from tutelage.study.work import Jobs, is_done, train_teachers
 from tutelage.teacher import lessons
 from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.members import load_member
@@ -43,12 +44,13 @@ def distill(arguments: list[str]) -> None:
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
     preflight.rehearse(*recipes, workspace=flags.workspace)
-    watch.look(study.every, flags.runs)
     with tracking.following(flags.log, _folders(flags.workspace, study.every)):
         with watch.noting_a_stop(study.folder(flags.runs)):
+            train_teachers(recipes, flags.workspace, watch)
             preflight.before_training(recipes[-1], flags.workspace)
-        folder = study.run(flags.workspace, watch=watch, force=flags.force)
-    report([str(folder)])
+        folder = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
+    if folder is not None:
+        report([str(folder)])
 
 
 def tune(arguments: list[str]) -> None:
@@ -64,10 +66,10 @@ def tune(arguments: list[str]) -> None:
         )
     tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
     preflight.rehearse(*recipes, *beside, workspace=flags.workspace)
-    watch.look(recipes, flags.runs)
     with watch.noting_a_stop(flags.runs / tuning.folder_name):
+        train_teachers(recipes, flags.workspace, watch)
         preflight.before_training(flags.recipe, flags.workspace)
-    folder = tuning.run(flags.workspace, watch=watch, force=flags.force)
+    folder = tuning.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
     if folder is not None:
         report([str(folder)])
         for line in search.in_words(results.read(folder)):
@@ -80,7 +82,7 @@ def train(arguments: list[str]) -> None:
     recipe = with_needed_teachers(flags.recipe)
     from tutelage.training.loop import train as train_run
 
-    was_done = _is_done(Run(flags.workspace.folder(recipe)))
+    was_done = is_done(recipe, flags.workspace)
     if not was_done:
         preflight.rehearse(recipe, workspace=flags.workspace)
     with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
@@ -256,14 +258,6 @@ def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
         if not Run(flags.workspace.folder(own)).done:
             raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
-
-
-def _is_done(run: Run) -> bool:
-    """Whether nothing is left to be trained: a damaged run is trained again where it is."""
-    try:
-        return run.done and run.damage() is None
-    except Damaged:
-        return False
 
 
 def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:

@@ -57,6 +57,8 @@ class DistillFlags(TrainFlags):
     """The name of the study's folder; empty: made from the recipe."""
     force: bool = False
     """Export the student also where it is no better than guessing, or worse than its baseline."""
+    jobs: int = 0
+    """Runs at once, each in a process of its own; 1: one after the other; 0: as many as fit cores and memory."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class TuneFlags(TrainFlags):
     """The name of the folders; empty: made from the recipe."""
     force: bool = False
     """Export the student also where it is no better than guessing, or worse than its baseline."""
+    jobs: int = 0
+    """Runs at once, each in a process of its own; 1: one after the other; 0: as many as fit cores and memory."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
