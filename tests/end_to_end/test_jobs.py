@@ -25,7 +25,7 @@ from tutelage.study.study import Study
 from tutelage.study.tune import Tuning
 from tutelage.study.watch import FILE, Watch
 from tutelage.study.work import Jobs
-from typing_commands import command, wait_for
+from typing_commands import command, told_together, wait_for
 
 FIT = Fit(epochs=2, batch_size=256, learning_rate=0.05)
 
@@ -159,3 +159,19 @@ def test_searches_share_their_trials(tmp_path):
     assert len(told["trials"]) == 4
     assert {trial["state"] for trial in told["trials"]} <= {"complete", "pruned"}
     assert Tuning.from_dict(tuning.to_dict()) == tuning
+
+
+def test_the_jobs_of_an_array_fill_a_part_each(tmp_path):
+    small.weights(tmp_path / "teacher.safetensors")
+    teacher = ["--teacher", "teacher.safetensors", "--teacher.model.name", "convnet"]
+    options = ["--teacher.options", '{"widths": [16, 32], "hidden": 16}', "--engine.device", "cpu"]
+    fill = ["cache", "fill", "digits", "kd", *teacher, *options]
+    told = told_together(
+        [*fill, "--part", "2/2"], [*fill, "--part", "1/2"], [*fill, "--part", "1/2"], fill, cwd=tmp_path
+    )
+    paid = [int(re.search(r"([\d,]+) teacher passes now", said)[1].replace(",", "")) for said in told]
+    assert paid == [1294, 2 * 1294, 0, 0]
+    process = command(*fill, "--part", "3/2", cwd=tmp_path)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "--part 3/2 is not the i-th of n parts" in err

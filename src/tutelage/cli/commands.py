@@ -4,12 +4,23 @@ import argparse
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from tutelage import data, files, progress
 from tutelage.cli import tracking
-from tutelage.cli.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
+from tutelage.cli.flags import (
+    RUNS,
+    DistillFlags,
+    FillFlags,
+    TrainFlags,
+    TuneFlags,
+    parsed,
+    part_of,
+    with_method,
+    with_needed_teachers,
+)
 from tutelage.data.test_split import open_test
 from tutelage.errors import Damaged, UserError, unknown
 from tutelage.export.modelcard import keep_test
@@ -187,13 +198,18 @@ def _cache_list(arguments: list[str]) -> None:
 
 
 def _cache_fill(arguments: list[str]) -> None:
-    flags = _teaching_flags("cache fill", arguments)
-    dataset = data.load(flags.recipe.data, flags.data_root)
-    lesson = lessons.prepare(flags.recipe, dataset, flags.workspace, Process.of(flags.engine.fabric()))
-    if not lesson.caches:
+    flags = _teaching_flags("cache fill", arguments, FillFlags)
+    dataset, part = data.load(flags.recipe.data, flags.data_root), part_of(flags.part)
+    process = Process.of(flags.engine.fabric())
+    if part is not None:
+        paid, filled = lessons.fill_part(flags.recipe, dataset, flags.workspace, process.device, part)
+    else:
+        lesson = lessons.prepare(flags.recipe, dataset, flags.workspace, process)
+        paid, filled = lesson.paid, lesson.caches
+    if not filled:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
-    size = progress.size(sum(one.size_bytes for one in lesson.caches))
-    print(f"{', '.join(str(one.folder) for one in lesson.caches)}: {lesson.paid:,} teacher passes now, {size} in all")
+    size = progress.size(sum(one.size_bytes for one in filled))
+    print(f"{', '.join(str(one.folder) for one in filled)}: {paid:,} teacher passes now, {size} in all")
 
 
 def _cache_verify(arguments: list[str]) -> None:
@@ -249,9 +265,9 @@ def _read_by_a_run(folder: Path, runs: Path) -> bool:
         return False
 
 
-def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
+def _teaching_flags(verb: str, arguments: list[str], kind: Any = TrainFlags) -> Any:
     """Those of a command that asks a teacher, which must be there."""
-    flags = parsed(TrainFlags, verb, arguments)
+    flags = parsed(kind, verb, arguments)
     if not flags.recipe.taught_by:
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
     for own in flags.recipe.of_teachers:

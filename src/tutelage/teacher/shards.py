@@ -50,10 +50,12 @@ def block(folder: Path, view: int, start: int, *, wait: bool = False) -> Generat
     """
     lock = folder / f"view_{view:04d}" / f"{start:08d}.lock"
     with files.locked(lock, wait=wait) as alone:
-        yield alone
-        if alone:  # its rows are there: whoever has waited for the lock finds them
-            with suppress(OSError):  # Windows keeps a file that is open
-                lock.unlink()
+        try:
+            yield alone
+        finally:
+            if alone:
+                with suppress(OSError):  # Windows keeps a file that is open
+                    lock.unlink()
 
 
 def discard(path: Path) -> None:
