@@ -7,8 +7,10 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
@@ -16,12 +18,15 @@ from typing import Any
 
 from tutelage.errors import Damaged
 
+DAY_S = 24 * 3600
+"""After so many seconds a file that another machine has left half-written is removed."""
+
 
 @contextmanager
 def appearing(path: Path) -> Generator[Path]:
     """A temporary path beside `path`; what was written there takes the name `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    beside = path.with_name(_unfinished(path.name))
     try:
         yield beside
         with beside.open("r+b") as written:  # Windows flushes only what may be written
@@ -35,7 +40,7 @@ def appearing(path: Path) -> Generator[Path]:
 @contextmanager
 def appearing_folder(path: Path) -> Generator[Path]:
     """The same for a whole folder of files; `path` must not exist yet."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    beside = path.with_name(_unfinished(path.name))
     beside.mkdir(parents=True)
     try:
         yield beside
@@ -81,10 +86,27 @@ def sweep(folder: Path, pattern: str = "**/.*") -> None:
                 remove_folder(path) if path.is_dir() else path.unlink()
 
 
+def _unfinished(name: str) -> str:
+    """A temporary name, which says on which machine and by which process it is written."""
+    return f".{name}.{os.getpid()}-{_machine()}{secrets.token_hex(4)}.tmp"
+
+
+def _machine() -> str:
+    """Eight hexadecimal digits for this machine or container: a folder may be shared by several."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
 def _writer_lives(path: Path) -> bool:
-    """Whether the process whose number is in a temporary name is there, as far as this system says."""
-    number = re.search(r"\.(\d+)-[0-9a-f]{8}\.tmp$", path.name)
-    if number is None or os.name != "posix":  # elsewhere a signal 0 ends a process
+    """Whether the process whose number is in a temporary name is there, as far as this system says.
+
+    Of one on another machine nothing is known: it has a day.
+    """
+    number = re.search(r"\.(\d+)-([0-9a-f]{8})?[0-9a-f]{8}\.tmp$", path.name)
+    if number is None:
+        return False
+    if number[2] not in (None, _machine()):
+        return time.time() - path.stat().st_mtime < DAY_S
+    if os.name != "posix":  # elsewhere a signal 0 ends a process
         return False
     try:
         os.kill(int(number[1]), 0)

@@ -23,6 +23,7 @@ from tutelage.run.recipe import method_at_defaults
 from tutelage.run.record import kept
 from tutelage.study.results import labels
 from tutelage.study.study import Study
+from tutelage.study.watch import Watch
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +91,28 @@ def test_a_study_from_before_its_logits_were_kept_goes_on_without(made, tmp_path
     assert len(files.read_lines(tmp_path / "runs" / "test_openings.jsonl")) == 1, "the test split stays shut"
 
 
-def test_a_second_process_is_told_so(made):
-    with files.locked(made / "lock"), pytest.raises(UserError, match="another process works on"):
-        Study.open(made).run(small.workspace(made.parent))
+def test_another_process_writes_the_results(made, capsys):
+    with files.locked(made / "lock"):
+        assert Study.open(made).run(small.workspace(made.parent)) is None
+    assert "other processes still work on the results of" in capsys.readouterr().err
+
+
+def test_the_last_of_several_processes_writes_the_results(made, tmp_path, capsys):
+    """Another process holds a run that is not done; once it is gone, whoever comes takes that run, too."""
+    shutil.copytree(made.parent, tmp_path / "runs")
+    (tmp_path / "runs" / made.name / "results.json").unlink()
+    run = next((tmp_path / "runs").glob("digits-kd-*-s1-*"))
+    (run / "DONE").unlink()
+    study, workspace, watch = Study.open(made), small.workspace(tmp_path / "runs"), Watch()
+    with files.locked(run / "lock"):
+        assert study.run(workspace, watch=watch) is None
+    assert "other processes still work on 1 run of" in capsys.readouterr().err
+    assert run.name not in watch.line["trained"]
+    assert not (run / "DONE").exists()
+    assert not (tmp_path / "runs" / made.name / "results.json").exists()
+    folder = study.run(workspace)
+    assert files.read_json(folder / "results.json")["rows"] != []
+    assert (run / "DONE").exists()
 
 
 def test_a_study_without_a_baseline_is_none(made, tmp_path):

@@ -4,12 +4,23 @@ import argparse
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from tutelage import data, files, progress
 from tutelage.cli import tracking
-from tutelage.cli.flags import RUNS, DistillFlags, TrainFlags, TuneFlags, parsed, with_method, with_needed_teachers
+from tutelage.cli.flags import (
+    RUNS,
+    DistillFlags,
+    FillFlags,
+    TrainFlags,
+    TuneFlags,
+    parsed,
+    part_of,
+    with_method,
+    with_needed_teachers,
+)
 from tutelage.cli.taking import add_taking, check_taking
 from tutelage.data.test_split import open_test
 from tutelage.errors import Damaged, UserError, unknown
@@ -27,6 +38,7 @@ from tutelage.run.workspace import Workspace
 from tutelage.study.study import Study
 from tutelage.study.tune import Tuning
 from tutelage.study.watch import Watch
+from tutelage.study.work import Jobs, is_done, train_teachers
 from tutelage.teacher import lessons
 from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.members import load_member
@@ -44,12 +56,13 @@ def distill(arguments: list[str]) -> None:
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     study = Study(recipes, flags.seeds, flags.name)
     preflight.rehearse(*recipes, workspace=flags.workspace)
-    watch.look(study.every, flags.runs)
     with tracking.following(flags.log, _folders(flags.workspace, study.every)):
         with watch.noting_a_stop(study.folder(flags.runs)):
+            train_teachers(recipes, flags.workspace, watch)
             preflight.before_training(recipes[-1], flags.workspace)
-        folder = study.run(flags.workspace, watch=watch, force=flags.force)
-    report([str(folder)])
+        folder = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
+    if folder is not None:
+        report([str(folder)])
 
 
 def tune(arguments: list[str]) -> None:
@@ -65,10 +78,10 @@ def tune(arguments: list[str]) -> None:
         )
     tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
     preflight.rehearse(*recipes, *beside, workspace=flags.workspace)
-    watch.look(recipes, flags.runs)
     with watch.noting_a_stop(flags.runs / tuning.folder_name):
+        train_teachers(recipes, flags.workspace, watch)
         preflight.before_training(flags.recipe, flags.workspace)
-    folder = tuning.run(flags.workspace, watch=watch, force=flags.force)
+    folder = tuning.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
     if folder is not None:
         report([str(folder)])
         for line in search.in_words(results.read(folder)):
@@ -81,7 +94,7 @@ def train(arguments: list[str]) -> None:
     recipe = with_needed_teachers(flags.recipe)
     from tutelage.training.loop import train as train_run
 
-    was_done = _is_done(Run(flags.workspace.folder(recipe)))
+    was_done = is_done(recipe, flags.workspace)
     if not was_done:
         preflight.rehearse(recipe, workspace=flags.workspace)
     with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
@@ -193,13 +206,18 @@ def _cache_list(arguments: list[str]) -> None:
 
 
 def _cache_fill(arguments: list[str]) -> None:
-    flags = _teaching_flags("cache fill", arguments)
-    dataset = data.load(flags.recipe.data, flags.data_root)
-    lesson = lessons.prepare(flags.recipe, dataset, flags.workspace, Process.of(flags.engine.fabric()))
-    if not lesson.caches:
+    flags = _teaching_flags("cache fill", arguments, FillFlags)
+    dataset, part = data.load(flags.recipe.data, flags.data_root), part_of(flags.part)
+    process = Process.of(flags.engine.fabric())
+    if part is not None:
+        paid, filled = lessons.fill_part(flags.recipe, dataset, flags.workspace, process.device, part)
+    else:
+        lesson = lessons.prepare(flags.recipe, dataset, flags.workspace, process)
+        paid, filled = lesson.paid, lesson.caches
+    if not filled:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
-    size = progress.size(sum(one.size_bytes for one in lesson.caches))
-    print(f"{', '.join(str(one.folder) for one in lesson.caches)}: {lesson.paid:,} teacher passes now, {size} in all")
+    size = progress.size(sum(one.size_bytes for one in filled))
+    print(f"{', '.join(str(one.folder) for one in filled)}: {paid:,} teacher passes now, {size} in all")
 
 
 def _cache_verify(arguments: list[str]) -> None:
@@ -255,23 +273,15 @@ def _read_by_a_run(folder: Path, runs: Path) -> bool:
         return False
 
 
-def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
+def _teaching_flags(verb: str, arguments: list[str], kind: Any = TrainFlags) -> Any:
     """Those of a command that asks a teacher, which must be there."""
-    flags = parsed(TrainFlags, verb, arguments)
+    flags = parsed(kind, verb, arguments)
     if not flags.recipe.taught_by:
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
     for own in flags.recipe.of_teachers:
         if not Run(flags.workspace.folder(own)).done:
             raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
-
-
-def _is_done(run: Run) -> bool:
-    """Whether nothing is left to be trained: a damaged run is trained again where it is."""
-    try:
-        return run.done and run.damage() is None
-    except Damaged:
-        return False
 
 
 def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:

@@ -46,6 +46,14 @@ class TrainFlags:
 
 
 @dataclass(frozen=True)
+class FillFlags(TrainFlags):
+    """Which part is filled; every field of the recipe; the engine; and where things are."""
+
+    part: str = ""
+    """i/n: of n parts the i-th, for the jobs of an array; empty: all. Jobs that share a folder need no parts."""
+
+
+@dataclass(frozen=True)
 class DistillFlags(TrainFlags):
     """Seeds and methods of the study; every field of the recipe; the engine; and where things are."""
 
@@ -57,6 +65,8 @@ class DistillFlags(TrainFlags):
     """The name of the study's folder; empty: made from the recipe."""
     force: bool = False
     """Export the student also where it is no better than guessing, or worse than its baseline."""
+    jobs: int = 0
+    """Runs at once, each in a process of its own; 1: one after the other; 0: as many as fit cores and memory."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,8 @@ class TuneFlags(TrainFlags):
     """The name of the folders; empty: made from the recipe."""
     force: bool = False
     """Export the student also where it is no better than guessing, or worse than its baseline."""
+    jobs: int = 0
+    """Runs at once, each in a process of its own; 1: one after the other; 0: as many as fit cores and memory."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
@@ -114,6 +126,20 @@ def _check_weights(chosen: Recipe) -> None:
 
         for model in models:
             check_file(model, row.channels if row else 3)
+
+
+def part_of(text: str) -> tuple[int, int] | None:
+    """The numbers of "2/4"; None of an empty text.
+
+    Raises:
+        UserError: it is something else.
+    """
+    part, _, parts = text.partition("/")
+    if not text:
+        return None
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise UserError(f"--part {text} is not the i-th of n parts", "write --part 1/4, 2/4, 3/4 and 4/4")
+    return int(part), int(parts)
 
 
 def with_method(chosen: Recipe, name: str) -> Recipe:

@@ -26,7 +26,9 @@ def cost(results: Results) -> str:
     commands = f" over {spent['commands']} commands" if spent.get("commands", 1) > 1 else ""
     parts = [f"{duration(spent['wall_seconds'])} in all{commands}"]
     if own:
-        parts[0] += "".join(f", {duration(own[who])} of it {words}" for who, words in whose.items() if own[who])
+        at_once = sum(own.values()) > spent["wall_seconds"]
+        share = ", several runs at once: {} of {}" if at_once else ", {} of it {}"
+        parts[0] += "".join(share.format(duration(own[who]), words) for who, words in whose.items() if own[who])
     else:
         parts += [f"{words} took {duration(trained[who])}" for who, words in whose.items() if trained[who]]
     return "; ".join([*parts, *_found(spent, several), *([_passes(spent)] if results["teacher"] else [])])

@@ -12,6 +12,7 @@ from typing import Any
 
 from tutelage import data, files, progress
 from tutelage.data import leaks
+from tutelage.data.leaks import Leakage
 from tutelage.data.splits import DataSet
 from tutelage.data.test_split import leakage, open_test
 from tutelage.errors import Damaged, UserError
@@ -21,7 +22,7 @@ from tutelage.export.modelcard import LEAKAGE
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
-from tutelage.run.folder import environment
+from tutelage.run.folder import Run, environment
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
@@ -29,9 +30,9 @@ from tutelage.study import handed
 from tutelage.study.finished import Finished, Trained, teaches
 from tutelage.study.results import gathered
 from tutelage.study.watch import Watch
+from tutelage.study.work import ONE, Jobs, train_all
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.members import load_member
-from tutelage.training.loop import train
 from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, keep_test, on_test
 from tutelage.training.student import load_student
 
@@ -92,40 +93,58 @@ class Study:
         found = sorted(Path(runs).glob(f"study-*-{self.folder_name[-8:]}/study.json"))
         return path if path.exists() or not found else found[0].parent
 
-    def run(self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False) -> Path:
+    def run(
+        self,
+        workspace: Workspace | None = None,
+        *,
+        watch: Watch | None = None,
+        force: bool = False,
+        jobs: Jobs = ONE,
+    ) -> Path | None:
         """Trains, evaluates, exports and reports; the study's folder.
+
+        Several processes may run the same study: they share its runs, and the last of them writes the results. The
+        others return None.
 
         Args:
             workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
             watch: Of the command that this is a part of; None: it begins now.
             force: Export the student also where it is no better than guessing or worse than its baseline.
+            jobs: How many runs at once, and where.
 
         Raises:
             UserError: anything a user can mend.
         """
         workspace, watch = workspace or Workspace(), watch or Watch()
         folder = self.folder(workspace.runs)
-        watch.look(self.every, workspace.runs)
-        with files.locked(folder / "lock") as alone:
-            if not alone:
-                raise UserError(f"another process works on {folder}", "wait for it: what is done is found again")
-            with watch.noting_a_stop(folder):
-                self._run(folder, workspace, watch, force=force)
-            watch.note(folder)
-        return folder
+        keep(folder, "study", self.to_dict())
+        keep(folder, "environment", environment(workspace.engine))
+        found = leakage(self.rows[0].data)
+        progress.say(leaks.sentence(found))
+        with watch.noting_a_stop(folder):
+            others = train_all(self.every, workspace, watch, jobs)
+            with files.locked(folder / "lock") as alone:
+                if alone and not others:
+                    self._close(folder, workspace, watch, found, force=force)
+                else:
+                    at_work = progress.counted(len(others), "run") if others else "the results"
+                    progress.say(f"other processes still work on {at_work} of {folder}: the last writes the results")
+        watch.note(folder)
+        return folder if alone and not others else None
 
     @property
     def every(self) -> list[Recipe]:
         """All of its runs, in the order in which they are trained: seed by seed, so that pairs are complete early."""
         return [dataclasses.replace(row, seed=seed) for seed in self.seeds for row in self.rows]
 
-    def _run(self, folder: Path, workspace: Workspace, watch: Watch, *, force: bool) -> None:
+    def _close(self, folder: Path, workspace: Workspace, watch: Watch, found: Leakage | None, *, force: bool) -> None:
+        """All that comes after training: for one process alone."""
         files.sweep(folder)
-        keep(folder, "study", self.to_dict())
-        keep(folder, "environment", environment(workspace.engine))
-        found = leakage(self.rows[0].data)
-        progress.say(leaks.sentence(found))
-        trained = self._train(workspace)
+        trained = {
+            (number, seed): Run.of(dataclasses.replace(row, seed=seed), workspace.runs)
+            for seed in self.seeds
+            for number, row in enumerate(self.rows)
+        }
         dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
             evaluate_run(run, dataset)
@@ -161,14 +180,6 @@ class Study:
                 "a gain is a gain over the same student without a teacher; tutelage distill writes the file anew",
             )
         return Study(recipes, tuple(plain["seeds"]), plain["name"])
-
-    def _train(self, workspace: Workspace) -> Trained:
-        trained = {}
-        for seed in self.seeds:
-            for number, row in enumerate(self.rows):
-                recipe = dataclasses.replace(row, seed=seed)
-                trained[number, seed] = train(recipe, workspace)
-        return trained
 
     def _see_to_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
         """Has test.json there: as it was written, computed from the answers that were kept, or of one opening."""

@@ -105,6 +105,36 @@ def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: 
     return Lesson(CachedTeacher(cache, fields_of(recipe)), sizes, paid, (cache,))
 
 
+def fill_part(
+    recipe: Recipe, dataset: DataSet, workspace: Workspace, device: Any, part: tuple[int, int]
+) -> tuple[int, tuple[TeacherCache, ...]]:
+    """Has a part of the answers that a run needs paid: of all blocks every n-th; another job sees to the others.
+
+    Args:
+        recipe: The run.
+        dataset: Its images.
+        workspace: Where the caches are.
+        device: Where the teacher computes.
+        part: (i, n): the i-th of n parts, from 1 on.
+
+    Returns:
+        Teacher passes made now, and the caches.
+    """
+    paid, caches, views = 0, [], Plan.of(recipe, len(dataset.train)).views_used
+    for spec in recipe.taught_by:
+        if cached(recipe, spec):
+            member = load_member(recipe, spec, dataset, workspace)
+            network = member.network.to(device)
+            cache = open_cache(recipe, member, dataset, workspace)
+            asked, images = answering(recipe, member, dataset, workspace)
+            one = Process(device, part[0] - 1, part[1])
+            answered = cache.fill(asked, images.to(device), recipe.augment, views, fields_of(recipe), one)
+            cache.verify(network, dataset.train, recipe.augment, views=set(views) & set(cache.views()))
+            paid += answered if asked is network else 0
+            caches.append(cache)
+    return paid, tuple(caches)
+
+
 def cached(recipe: Recipe, spec: TeacherSpec) -> bool:
     """Whether a teacher's answers are stored, or it has to be asked at every step."""
     return not spec.live and recipe.method.needs <= CACHEABLE

@@ -13,7 +13,7 @@ from torch import Tensor
 from tutelage import files, progress
 from tutelage.data.images import Images
 from tutelage.data.turnstile import no_test_split
-from tutelage.errors import UserError
+from tutelage.errors import Busy
 from tutelage.interrupts import stopping
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
@@ -36,7 +36,8 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
         workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
 
     Raises:
-        UserError: anything a user can mend.
+        Busy: another process trains it.
+        UserError: anything else that a user can mend.
         KeyboardInterrupt: after Ctrl-C, once the state is saved.
     """
     workspace = workspace or Workspace()
@@ -51,7 +52,7 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
                 files.sweep(run.path)
             return run
         if not alone:
-            raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
+            raise Busy(f"another process trains {run.path}", "wait for it, or change the recipe")
         files.sweep(run.path)
         if damage is not None:
             log.warning("%s; it is made again from the run's last checkpoint", damage.message)
