@@ -12,13 +12,14 @@ import torch
 
 from tutelage import methods
 from tutelage.methods import METHODS, method_class
-from tutelage.outputs import Context, Outputs, Sizes
+from tutelage.outputs import Context, Head, Outputs, Sizes
 
 B, C, EPOCH = 6, 5, 7.0
 RNG = np.random.default_rng(5)
 S = RNG.normal(0, 2, (B, C))
 T = RNG.normal(0, 3, (B, C))
 Y = np.array([0, 3, 3, 1, 4, 2])
+HEAD = RNG.normal(0, 1, (C, 7))
 
 
 def probabilities(logits, temperature=1.0):
@@ -142,6 +143,42 @@ def rld(alpha=1.0, beta=8.0, confidence_temperature=1.0, temperature=4.0):
     return found
 
 
+def ea_kd(temperature=4.0, of_entropies=3.0, student_weight=1.0):
+    found = 0.0
+    for b in range(B):
+        p, q = probabilities(T[b], of_entropies), probabilities(S[b], of_entropies)
+        h_t, h_s = entropy_between(p, p), entropy_between(q, q)
+        weight = (h_t + student_weight * h_t * h_s / np.log(C)) / 2
+        found += weight * divergence(probabilities(T[b], temperature), probabilities(S[b], temperature)) / B
+    return temperature**2 * found
+
+
+def transport(p, q, cost, regularisation, iterations=10):
+    """Cuturi 2013, algorithm 1: u and v scale the rows and columns of K in turn."""
+    n = len(p)
+    kernel = [[np.exp(-cost[i][j] / regularisation) for j in range(n)] for i in range(n)]
+    u = [1 / n] * n
+    for _ in range(iterations):
+        v = [q[j] / sum(kernel[i][j] * u[i] for i in range(n)) for j in range(n)]
+        u = [p[i] / sum(kernel[i][j] * v[j] for j in range(n)) for i in range(n)]
+    return sum(u[i] * kernel[i][j] * v[j] * cost[i][j] for i in range(n) for j in range(n))
+
+
+def wkd_l(gamma=600.0, temperature=8.0, sharpness=1.0, regularisation=0.05):
+    def length(row):
+        return np.sqrt(sum(x * x for x in row))
+
+    cosine = [[sum(v * w) / length(v) / length(w) for w in HEAD] for v in HEAD]
+    cost = np.array([[1 - np.exp(-sharpness * (1 - c)) for c in row] for row in cosine])
+    found = 0.0
+    for b in range(B):
+        target = -probabilities(T[b])[Y[b]] * np.log(probabilities(S[b])[Y[b]])
+        p, q = (probabilities(without(z[b], Y[b]), temperature) for z in (S, T))
+        kept = [c for c in range(C) if c != Y[b]]
+        found += (target + gamma * transport(p, q, cost[np.ix_(kept, kept)], regularisation)) / B
+    return found
+
+
 def luminet(temperature=4.0):
     def perception(logits):
         h = np.empty_like(logits)
@@ -215,6 +252,18 @@ TERMS = [
         {"standardize": True, "teacher_weight": 10.0},
         {"label": 0.1 * label_term(), "teacher": 9 * kd(**STANDARD, temperature=CTKD_T)},
     ),
+    ("ea_kd", {}, {"label": 0.1 * label_term(), "teacher": 0.9 * ea_kd()}),
+    (
+        "ea_kd",
+        {"temperature": 2.0, "alpha": 0.5, "entropy_temperature": 2.0, "student_weight": 0.046},
+        {"label": 0.5 * label_term(), "teacher": 0.5 * ea_kd(2.0, 2.0, 0.046)},
+    ),
+    ("wkd_l", {}, {"label": label_term(), "teacher": wkd_l()}),
+    (
+        "wkd_l",
+        {"temperature": 2.0, "others_weight": 30.0, "sharpness": 2.0, "regularisation": 0.2, "teacher_weight": 0.5},
+        {"label": label_term(), "teacher": 0.5 * wkd_l(30.0, 2.0, 2.0, 0.2)},
+    ),
     ("rld", {}, {"label": label_term(), "teacher": WARM * rld()}),
     (
         "rld",
@@ -229,7 +278,8 @@ TERMS = [
 @pytest.mark.parametrize(("name", "options", "expected"), TERMS, ids=[f"{n}-{i}" for i, (n, *_) in enumerate(TERMS)])
 def test_terms_are_the_papers(name, options, expected):
     method = method_class(name)(**options)
-    adapters = method.adapters(Sizes(C), Sizes(C), 100).double()
+    head = Head(torch.tensor(HEAD), torch.zeros(C, dtype=torch.float64))
+    adapters = method.adapters(Sizes(C), Sizes(C, head=head), 100).double()
     context = Context(torch.tensor(Y), torch.arange(B), EPOCH)
     found = method.losses(Outputs(torch.tensor(S)), Outputs(torch.tensor(T)), context, adapters)
     assert found.keys() == expected.keys()

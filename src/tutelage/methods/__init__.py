@@ -44,6 +44,8 @@ METHODS: dict[str, Row] = {
     "ctkd": Row("CTKD", "Li et al.", 2023, ("logits",)),
     "rld": Row("RLD", "Sun et al.", 2024, ("logits",), ("rld_loss",)),
     "luminet": Row("LumiNet", "Hossain et al.", 2023, ("logits",), ("luminet_loss", "perception")),
+    "ea_kd": Row("EAKD", "Su et al.", 2025, ("logits",), ("ea_weights", "entropy")),
+    "wkd_l": Row("WKDL", "Lv, Yang & Li", 2024, ("logits", "head"), ("class_costs", "sinkhorn_cost")),
     # embedding
     "rkd": Row("RKD", "Park et al.", 2019, ("embedding",), ("rkd_distance_loss", "rkd_angle_loss")),
     "pkt": Row("PKT", "Passalis & Tefas", 2018, ("embedding",), ("pkt_loss",)),
@@ -53,6 +55,7 @@ METHODS: dict[str, Row] = {
     "srrl": Row("SRRL", "Yang et al.", 2021, ("logits", "embedding", "head")),
     "simkd": Row("SimKD", "Chen et al.", 2022, ("embedding", "head")),
     "crd": Row("CRD", "Tian, Krishnan & Isola", 2020, ("embedding",), ("nce_loss",)),
+    "nd": Row("ND", "Wang et al.", 2023, ("embedding",), ("nd_loss",)),
     # features
     "fitnet": Row("FitNet", "Romero et al.", 2015, ("features",)),
     "at": Row("AT", "Zagoruyko & Komodakis", 2017, ("features",), ("at_loss",)),
@@ -62,6 +65,7 @@ METHODS: dict[str, Row] = {
     "vid": Row("VID", "Ahn et al.", 2019, ("features",), ("vid_loss",)),
     "ofd": Row("OFD", "Heo et al.", 2019, ("features",), ("ofd_loss", "ofd_margin")),
     "review_kd": Row("ReviewKD", "Chen et al.", 2021, ("embedding", "features"), ("hcl_loss",)),
+    "wkd_f": Row("WKDF", "Lv, Yang & Li", 2024, ("features",), ("wkd_f_loss",)),
     "sem_ckd": Row("SemCKD", "Chen et al.", 2021, ("features",), ("similarity_profile",)),
 }
 

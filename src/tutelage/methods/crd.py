@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from tutelage import rng
 from tutelage.methods._common import label_cross_entropy, widened
-from tutelage.methods._relations import unit
+from tutelage.methods._relations import gathered, unit
 from tutelage.methods.adapters import embedding_widths
 from tutelage.methods.base import Adapted, Claims, Range, Weight
 
@@ -142,8 +141,8 @@ class CRD(Adapted):
         # float32, as under torch.compile, where the epoch is a tensor: the draws are the same with and without.
         step = torch.as_tensor(context.epoch, dtype=torch.float32, device=sample.device).view(torch.int32).long()
         with torch.no_grad():
-            everyone = _gathered(sample)
-            adapters.labels[everyone] = _gathered(context.labels)
+            everyone = gathered(sample)
+            adapters.labels[everyone] = gathered(context.labels)
             drawn = adapters.negatives(sample, step, self.negatives)
             keep = adapters.labels[drawn] != context.labels[:, None]
             current = adapters.written == step
@@ -156,7 +155,7 @@ class CRD(Adapted):
             contrast = contrast + nce_loss(positive, negative, keep, self._offset(bank, negative.detach(), keep))
         with torch.no_grad():
             for (_, value, bank, _), table in zip(pairs, tables):
-                bank.write(table, everyone, _gathered(value), self.momentum)
+                bank.write(table, everyone, gathered(value), self.momentum)
             adapters.written[everyone] = step
         return {
             "label": self.label_weight * label_cross_entropy(student.logits, context),
@@ -169,15 +168,6 @@ class CRD(Adapted):
     def _offset(self, bank: Bank, negative: Float[Tensor, "B K"], keep: Bool[Tensor, "B K"]) -> Float[Tensor, ""]:
         """log(K mean exp(score)) over the first batch that the bank met; kept from then on, as published."""
         mean = (negative.exp() * keep).sum() / keep.sum().clamp_min(1)
-        fresh = (_gathered(mean[None]).mean() * self.negatives).log()
+        fresh = (gathered(mean[None]).mean() * self.negatives).log()
         bank.offset.copy_(torch.where(bank.offset.isinf(), fresh, bank.offset))
         return bank.offset.clone()
-
-
-def _gathered(x: Float[Tensor, "B *rest"] | Int64[Tensor, " B"]) -> Tensor:
-    """The rows of all processes, in the order of their ranks; `x` itself where there is one process."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return x
-    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, x.detach().contiguous())
-    return torch.cat(parts)

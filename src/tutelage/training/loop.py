@@ -15,6 +15,7 @@ from tutelage.data.images import Images
 from tutelage.data.turnstile import no_test_split
 from tutelage.errors import Busy
 from tutelage.interrupts import stopping
+from tutelage.run import dot
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
 from tutelage.run.plan import check_batch
@@ -42,6 +43,7 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
     """
     workspace = workspace or Workspace()
     check_batch(recipe.fit.batch_size, sys.maxsize, devices=workspace.engine.devices)
+    dot.check(recipe.fit.optimizer, workspace.engine)
     for own in recipe.of_teachers:
         train(own, workspace)
     run = Run.of(recipe, workspace.runs)

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from tutelage import rng
 from tutelage.data.images import Views
+from tutelage.methods.combine import LABEL
 from tutelage.outputs import Context, Outputs
+from tutelage.run.dot import DOT
 from tutelage.run.plan import Plan
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
@@ -63,5 +65,12 @@ class Step:
         """The terms; their gradients are left with the parameters."""
         self.optimizer.zero_grad()
         terms = self.module(pixels, answer, context)
-        self.fabric.backward(sum(terms.values()))
+        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        if isinstance(optimizer, DOT) and LABEL in terms and len(terms) > 1:
+            others = [term for name, term in terms.items() if name != LABEL]
+            self.fabric.backward(sum(others), retain_graph=True)
+            optimizer.keep()
+            self.fabric.backward(terms[LABEL])
+        else:
+            self.fabric.backward(sum(terms.values()))
         return terms
