@@ -208,6 +208,7 @@ WRITERS = {"write_text", "write_bytes", "save_file", "tofile", "savez", "dump"}
 MOVERS = {"os.replace", "os.rename", "shutil.move", "shutil.copy", "shutil.copytree"}
 TO_A_PATH_BESIDE = {
     # The caller hands over a path that `appearing` gave it.
+    "data/arrays.py:_write",
     "edge/kinds/pt2.py:write",
     "edge/kinds/pte.py:write",
     "export/onnx_files.py:write_onnx",

@@ -10,6 +10,8 @@ from tutelage.data import splitnames
 from tutelage.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tutelage.data.index import Index
     from tutelage.data.splits import DataSet
 
@@ -63,6 +65,45 @@ class Data:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
             )
+
+    @staticmethod
+    def of(
+        pictures: Any,
+        labels: Any = None,
+        *,
+        classes: "Sequence[str]" = (),
+        val: "tuple[Any, Any] | None" = None,
+        test: "tuple[Any, Any] | None" = None,
+        folder: Path | None = None,
+    ) -> "Data":
+        """Pictures in memory as data: written once as PNG files, and from then on photos like others.
+
+        Args:
+            pictures: To learn from. Arrays or tensors [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3, or a
+                list of such pictures: uint8, or floats in [0, 1], which are rounded to 8 bits. With `labels` None: a
+                torch Dataset of (picture, label), without random augmentation.
+            labels: [N], whole numbers that count the classes from 0.
+            classes: Their names; empty: the numbers. A data set counts its classes in the order of their names.
+            val: Pictures and labels for validation; None: set aside from `pictures`.
+            test: Likewise; None: set aside from `pictures`.
+            folder: Where the files go; None: below $TUTELAGE_CACHE, under a hash of the pixels, so that the same
+                pictures are the same data.
+
+        Raises:
+            UserError: another shape, type or range; labels that do not fit; a folder that exists.
+
+        >>> import numpy as np
+        >>> Data.of(np.zeros((2, 8, 8)), [0, 3], classes=["a", "b"])
+        Traceback (most recent call last):
+            ...
+        tutelage.errors.UserError: label 3 in data of 2 classes
+        <BLANKLINE>
+        hint: labels count the classes from 0
+        """
+        from tutelage.data import arrays
+
+        splits = {"train": (pictures, labels), "val": val, "test": test}
+        return arrays.data_of({name: given for name, given in splits.items() if given is not None}, classes, folder)
 
     @property
     def is_path(self) -> bool:
