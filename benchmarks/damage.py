@@ -103,7 +103,7 @@ def made(folder: Path) -> World:
         fit=Fit(epochs=3, batch_size=100, learning_rate=0.05, ema=0.9),
         views=2,
     )
-    study = Study((recipe,), (0, 1)).run(_place(folder / "runs"), force=True)
+    study = Study((recipe,), (0, 1)).run(_place(folder / "runs"), force=True).folder
     generator = np.random.default_rng(0)
     for name in ("blue", "green", "red"):
         (folder / "photos" / name).mkdir(parents=True)

@@ -33,7 +33,7 @@ def made(tmp_path_factory):
     recipe = small.taught(folder, fit=Fit(epochs=2, batch_size=256, learning_rate=0.05))
     smoothed = replace(recipe, method=LabelSmoothing(), teacher=None)
     study = Study((recipe, replace(recipe, method=KD(2.0, 0.5)), smoothed), (0, 1))
-    return study.run(small.workspace(folder / "runs"))
+    return study.run(small.workspace(folder / "runs")).folder
 
 
 def test_results_hold_what_the_logits_say(made):
@@ -84,7 +84,7 @@ def test_a_study_from_before_its_logits_were_kept_goes_on_without(made, tmp_path
     folder = tmp_path / "runs" / made.name
     (folder / "test_logits.safetensors").unlink()
     files.write_json(folder / "test.json", kept(folder, "test"))  # that version wrote no seals
-    again = Study.open(folder).run(small.workspace(tmp_path / "runs"))
+    again = Study.open(folder).run(small.workspace(tmp_path / "runs")).folder
     row = files.read_json(again / "results.json")["rows"][1]
     assert "val" in row["fidelity"]
     assert "test" not in row["fidelity"]
@@ -110,7 +110,7 @@ def test_the_last_of_several_processes_writes_the_results(made, tmp_path, capsys
     assert run.name not in watch.line["trained"]
     assert not (run / "DONE").exists()
     assert not (tmp_path / "runs" / made.name / "results.json").exists()
-    folder = study.run(workspace)
+    folder = study.run(workspace).folder
     assert files.read_json(folder / "results.json")["rows"] != []
     assert (run / "DONE").exists()
 

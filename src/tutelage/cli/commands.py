@@ -60,9 +60,9 @@ def distill(arguments: list[str]) -> None:
         with watch.noting_a_stop(study.folder(flags.runs)):
             train_teachers(recipes, flags.workspace, watch)
             preflight.before_training(recipes[-1], flags.workspace)
-        folder = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
-    if folder is not None:
-        report([str(folder)])
+        outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
+    if outcome is not None:
+        report([str(outcome.folder)])
 
 
 def tune(arguments: list[str]) -> None:
@@ -81,10 +81,10 @@ def tune(arguments: list[str]) -> None:
     with watch.noting_a_stop(flags.runs / tuning.folder_name):
         train_teachers(recipes, flags.workspace, watch)
         preflight.before_training(flags.recipe, flags.workspace)
-    folder = tuning.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
-    if folder is not None:
-        report([str(folder)])
-        for line in search.in_words(results.read(folder)):
+    outcome = tuning.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
+    if outcome is not None:
+        report([str(outcome.folder)])
+        for line in search.in_words(outcome.results):
             print(line)
 
 

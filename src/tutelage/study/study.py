@@ -28,6 +28,7 @@ from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
 from tutelage.study import handed
 from tutelage.study.finished import Finished, Trained, teaches
+from tutelage.study.outcome import Outcome
 from tutelage.study.results import gathered
 from tutelage.study.watch import Watch
 from tutelage.study.work import ONE, Jobs, train_all
@@ -100,8 +101,8 @@ class Study:
         watch: Watch | None = None,
         force: bool = False,
         jobs: Jobs = ONE,
-    ) -> Path | None:
-        """Trains, evaluates, exports and reports; the study's folder.
+    ) -> Outcome | None:
+        """Trains, evaluates, exports and reports; what came of it.
 
         Several processes may run the same study: they share its runs, and the last of them writes the results. The
         others return None.
@@ -130,7 +131,7 @@ class Study:
                     at_work = progress.counted(len(others), "run") if others else "the results"
                     progress.say(f"other processes still work on {at_work} of {folder}: the last writes the results")
         watch.note(folder)
-        return folder if alone and not others else None
+        return Outcome(folder) if alone and not others else None
 
     @property
     def every(self) -> list[Recipe]:

@@ -26,6 +26,7 @@ from tutelage.run.record import keep
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
 from tutelage.study import trials
+from tutelage.study.outcome import Outcome
 from tutelage.study.results import labels
 from tutelage.study.search import Search, at_work, opened, trial_lock
 from tutelage.study.study import SEEDS, Study
@@ -40,7 +41,7 @@ EARLY = 3
 """A trial's first run has so many times fewer epochs than its second."""
 
 
-class Outcome(TypedDict):
+class Searched(TypedDict):
     """What the trials of a search gave."""
 
     search: dict[str, Any]
@@ -100,8 +101,8 @@ class Tuning:
         watch: Watch | None = None,
         force: bool = False,
         jobs: Jobs = ONE,
-    ) -> Path | None:
-        """Makes the trials that are left, then the closing study; the study's folder.
+    ) -> Outcome | None:
+        """Makes the trials that are left, then the closing study; what came of that.
 
         Several processes may run the same tuning: they share the trials, and the last of them makes the study. The
         others return None. So does a search that nothing but defaults has won: there is nothing to try again, and the
@@ -172,7 +173,7 @@ class Tuning:
                     teachers[number] = dataclasses.replace(teacher, model=model, tune="none")
         return dataclasses.replace(recipe.with_teachers(*teachers), data=data, fit=fit, seed=self.search.seed)
 
-    def outcome(self, folder: Path) -> Outcome:
+    def outcome(self, folder: Path) -> Searched:
         """What the trials gave."""
         from optuna.trial import TrialState
 
@@ -210,7 +211,7 @@ class Tuning:
         recipes, beside = (tuple(map(Recipe.from_dict, plain[name])) for name in ("recipes", "beside"))
         return Tuning(recipes, Search(**plain["search"]), beside, tuple(plain["seeds"]), plain["name"])
 
-    def closing(self, outcome: Outcome) -> Study:
+    def closing(self, outcome: Searched) -> Study:
         """The best setting on fresh seeds, beside the defaults it came from, the baseline, and what else is wanted."""
         best = next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])
         start = self._start(best["method"])
