@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from tutelage import data, files, progress
-from tutelage.cli import tracking
+from tutelage.cli import fitting, tracking
 from tutelage.cli.flags import (
     RUNS,
     DistillFlags,
@@ -52,9 +52,9 @@ log = logging.getLogger(__name__)
 def distill(arguments: list[str]) -> None:
     """Teacher, cache, baseline and students on paired seeds, evaluation, export, report."""
     watch = Watch()
-    flags = parsed(DistillFlags, "distill", arguments)
+    flags = fitting.fitted(parsed(DistillFlags, "distill", arguments), arguments)
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
-    study = Study(recipes, flags.seeds, flags.name)
+    study = Study(recipes, flags.seeds, flags.name, fitting.room_of(flags))
     preflight.rehearse(*recipes, workspace=flags.workspace)
     with tracking.following(flags.log, _folders(flags.workspace, study.every)):
         with watch.noting_a_stop(study.folder(flags.runs)):
@@ -111,6 +111,7 @@ def check(arguments: list[str]) -> None:
     flags = parsed(TrainFlags, "check", arguments)
     preflight.rehearse(flags.recipe, workspace=flags.workspace)
     preflight.before_training(flags.recipe, flags.workspace)
+    fitting.say_what_it_takes(flags.recipe, flags.workspace)
 
 
 def evaluate(arguments: list[str]) -> None:

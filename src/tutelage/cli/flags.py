@@ -63,6 +63,8 @@ class DistillFlags(TrainFlags):
     """Compare these methods at their defaults instead of the recipe's own."""
     name: str = ""
     """The name of the study's folder; empty: made from the recipe."""
+    fit_in: str = ""
+    """FLASH/RAM of a microcontroller, 256k/96k: the student is the largest of a ladder that fits, and exported so."""
     force: bool = False
     """Export the student also where it is no better than guessing, or worse than its baseline."""
     jobs: int = 0

@@ -62,6 +62,18 @@ def openings(opened: Openings) -> str:
     return line
 
 
+def microcontroller(summary: Summary) -> str:
+    """What the claim's student takes of a microcontroller, and what is there; empty where that is not known."""
+    needs = (summary.row or summary.rows[0]).needs
+    if needs is None:
+        return ""
+    said = f"in 8 bits on a microcontroller: {size(needs['flash'])} of flash (its code is an estimate), "
+    said += f"{size(needs['ram'])} of RAM, by {needs['how']}"
+    if budget := summary.results.get("budget"):
+        said += f"; {size(budget['flash'])} and {size(budget['ram'])} are there"
+    return said
+
+
 def handed_over(summary: Summary) -> list[str]:
     """Which student is handed over, as which file; or why it is not."""
     export = summary.results["export"]

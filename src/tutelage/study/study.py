@@ -15,6 +15,7 @@ from tutelage.data import leaks
 from tutelage.data.leaks import Leakage
 from tutelage.data.splits import DataSet
 from tutelage.data.test_split import leakage, open_test
+from tutelage.edge.bytes import Budget
 from tutelage.errors import Damaged, UserError
 from tutelage.export import export, exported
 from tutelage.export.doubt import doubt
@@ -26,7 +27,7 @@ from tutelage.run.folder import Run, environment
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
-from tutelage.study import handed
+from tutelage.study import handed, microcontroller
 from tutelage.study.finished import Finished, Trained, teaches
 from tutelage.study.outcome import Outcome
 from tutelage.study.results import gathered
@@ -50,11 +51,13 @@ class Study:
         recipes: Their `seed` is not looked at. The same student, data, budget and views.
         seeds: At least 3 for an interval.
         name: Of its folder; empty: from the recipes.
+        budget: What a microcontroller has for the student, which is exported for it too; None: for none.
     """
 
     recipes: tuple[Recipe, ...]
     seeds: tuple[int, ...] = SEEDS
     name: str = ""
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         if not self.recipes:
@@ -154,15 +157,19 @@ class Study:
         shown = study.shown[1]
         if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
             export(shown, dataset, force=force)
+        if self.budget is not None:
+            microcontroller.export_for(shown, dataset, self.budget, force=force)
         shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
-        results = gathered(study, watch)
+        results = microcontroller.with_needs(gathered(study, watch), study, self.budget)
         keep(folder, "results", {**results, "leakage": found})
         handed.keep(study, results)
         write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"name": self.name, "seeds": list(self.seeds), "recipes": [recipe.to_dict() for recipe in self.rows]}
+        room = {} if self.budget is None else {"budget": list(self.budget)}
+        recipes = [recipe.to_dict() for recipe in self.rows]
+        return {"name": self.name, "seeds": list(self.seeds), "recipes": recipes} | room
 
     @staticmethod
     def open(folder: Path) -> "Study":
@@ -180,7 +187,8 @@ class Study:
                 f"{folder}/study.json was changed: its first recipe is not the baseline",
                 "a gain is a gain over the same student without a teacher; tutelage distill writes the file anew",
             )
-        return Study(recipes, tuple(plain["seeds"]), plain["name"])
+        budget = Budget(*plain["budget"]) if "budget" in plain else None
+        return Study(recipes, tuple(plain["seeds"]), plain["name"], budget)
 
     def _see_to_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
         """Has test.json there: as it was written, computed from the answers that were kept, or of one opening."""
