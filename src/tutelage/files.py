@@ -218,12 +218,12 @@ def file_digest(path: Path) -> str:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = False) -> Generator[bool]:
+def locked(path: Path, *, wait: bool | float = False) -> Generator[bool]:
     """True while this process alone holds the lock file; False where another holds it. A crash frees it.
 
     Args:
         path: The lock file; it stays.
-        wait: Wait for the other to finish instead.
+        wait: Wait for the other to finish instead; a number: for so many seconds.
 
     Raises:
         OSError: the file system cannot lock (ENOLCK, EOPNOTSUPP), or the file cannot be made.
@@ -233,7 +233,7 @@ def locked(path: Path, *, wait: bool = False) -> Generator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(blocking=wait)
+        lock.acquire(blocking=bool(wait), timeout=-1 if isinstance(wait, bool) else wait)
     except Timeout:
         yield False
         return

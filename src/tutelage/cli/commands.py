@@ -60,7 +60,7 @@ def distill(arguments: list[str]) -> None:
         with watch.noting_a_stop(study.folder(flags.runs)):
             train_teachers(recipes, flags.workspace, watch)
             preflight.before_training(recipes[-1], flags.workspace)
-        outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
+        outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
     if outcome is not None:
         report([str(outcome.folder)])
 
@@ -81,7 +81,7 @@ def tune(arguments: list[str]) -> None:
     with watch.noting_a_stop(flags.runs / tuning.folder_name):
         train_teachers(recipes, flags.workspace, watch)
         preflight.before_training(flags.recipe, flags.workspace)
-    outcome = tuning.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs))
+    outcome = tuning.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
     if outcome is not None:
         report([str(outcome.folder)])
         for line in search.in_words(outcome.results):

@@ -69,6 +69,10 @@ class DistillFlags(TrainFlags):
     """Export the student also where it is no better than guessing, or worse than its baseline."""
     jobs: int = 0
     """Runs at once, each in a process of its own; 1: one after the other; 0: as many as fit cores and memory."""
+    on: str = ""
+    """ray, or ray://HEAD:10001: each run is a task of that Ray cluster, whose nodes share --runs; empty: here."""
+    gpu: float = 1.0
+    """The share of a GPU that each run on Ray asks for, where there are GPUs."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,10 @@ class TuneFlags(TrainFlags):
     """Export the student also where it is no better than guessing, or worse than its baseline."""
     jobs: int = 0
     """Runs at once, each in a process of its own; 1: one after the other; 0: as many as fit cores and memory."""
+    on: str = ""
+    """ray, or ray://HEAD:10001: each run is a task of that Ray cluster, whose nodes share --runs; empty: here."""
+    gpu: float = 1.0
+    """The share of a GPU that each run on Ray asks for, where there are GPUs."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:

@@ -78,7 +78,7 @@ def do(tasks: Iterable[Task], at_once: Callable[[Sequence[Working]], int]) -> di
                     ended = not one.process.is_alive()  # asked first: what it has said is then all there
                     result = _listen(one)
                     if result:
-                        results[one.task.name] = _value(one.task.name, *result)
+                        results[one.task.name] = value(one.task.name, *result)
                     if ended:
                         running.remove(one)
                         if one.task.name not in results:
@@ -145,7 +145,8 @@ def _listen(one: Working, *, quiet: bool = False) -> tuple[Any, ...] | None:
     return result
 
 
-def _value(name: str, kind: str, content: Any) -> Any:
+def value(name: str, kind: str, content: Any) -> Any:
+    """What a task has returned; raises why it has failed, with its name."""
     if kind == "done":
         return content
     if isinstance(content, UserError) and name not in content.message:
@@ -189,16 +190,20 @@ def _serve(says: Connection, leash: Connection, task: Task, folder: str) -> None
     root = logging.getLogger()
     root.handlers = [logging.handlers.QueueHandler(_Sent(says))]  # ty: ignore[invalid-argument-type]
     logging.getLogger("tutelage").setLevel(logging.INFO)
-    result: tuple[str, Any]
     with redirect_stderr(_Lines(says)), interrupts.listening():
-        try:
-            result = "done", task.function(*task.arguments)
-        except KeyboardInterrupt as stopped:
-            result = "failed", KeyboardInterrupt(str(stopped))
-        except Exception as error:
-            result = "failed", _portable(error)
+        result = outcome(task)
     with suppress(OSError):
         says.send(result)
+
+
+def outcome(task: Task) -> tuple[str, Any]:
+    """Does a task; "done" and what it returns, or "failed" and why, as another process can have it."""
+    try:
+        return "done", task.function(*task.arguments)
+    except KeyboardInterrupt as stopped:
+        return "failed", KeyboardInterrupt(str(stopped))
+    except Exception as error:
+        return "failed", _portable(error)
 
 
 def _stop_when_let_go(leash: Connection) -> None:

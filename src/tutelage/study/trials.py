@@ -1,4 +1,4 @@
-"""Makes the trials of a search in several processes of this machine, which share its journal."""
+"""Makes the trials of a search in several processes of this machine or of a cluster, which share its journal."""
 
 import dataclasses
 import itertools
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tutelage import progress
 from tutelage.run.engine import Engine
 from tutelage.run.workspace import Workspace
-from tutelage.study import fitting, processes
+from tutelage.study import fitting, on_ray, processes
 from tutelage.study.processes import Task, Working
 from tutelage.study.search import opened
 from tutelage.study.work import Jobs
@@ -31,7 +31,8 @@ def in_processes(tuning: "Tuning", workspace: Workspace, jobs: Jobs) -> None:
     begun, now = time.monotonic(), time.time()
 
     def tasks() -> Iterator[Task]:
-        plain = tuning.to_dict(), workspace.runs, workspace.data_root, dataclasses.asdict(workspace.engine)
+        root = workspace.data_root and workspace.data_root.absolute()
+        plain = tuning.to_dict(), workspace.runs.absolute(), root, dataclasses.asdict(workspace.engine)
         for number in itertools.count(1):
             if search.late(begun) or search.spent(opened(folder, search)):
                 return
@@ -41,6 +42,11 @@ def in_processes(tuning: "Tuning", workspace: Workspace, jobs: Jobs) -> None:
         notes = workspace.runs.glob(f"*-s{search.seed}-*/metrics.jsonl")
         return any(file.stat().st_mtime > now for file in notes)
 
+    if jobs.on:
+        many = min(search.trials, jobs.jobs or on_ray.cores(jobs.on) // workspace.engine.threads)
+        share = on_ray.Share(workspace.engine.threads, jobs.gpu if workspace.engine.device != "cpu" else 0)
+        on_ray.do(itertools.islice(tasks(), many), jobs.on, share, lambda: None)
+        return
     room = fitting.room(jobs.jobs, search.trials, workspace.engine.threads, takes_steps)
     with progress.several("trial", search.trials) as at:
 

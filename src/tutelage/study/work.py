@@ -18,7 +18,7 @@ from tutelage.run.folder import Run
 from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
-from tutelage.study import fitting, processes
+from tutelage.study import fitting, on_ray, processes
 from tutelage.study.processes import Task, Working
 from tutelage.study.watch import Watch
 from tutelage.training.loop import train
@@ -32,12 +32,20 @@ class Jobs:
 
     jobs: int = 1
     """Runs at once, each in a process of its own; 1: one after the other in this process; 0: as many as fit."""
+    on: str = ""
+    """Empty: this machine; "ray": the Ray cluster that it is part of; "ray://HEAD:10001": the one with this head."""
+    gpu: float = 1.0
+    """The share of a GPU that a run on Ray asks for, where there are GPUs."""
 
     def __post_init__(self) -> None:
+        if self.on and self.on != "ray" and not self.on.startswith("ray://"):
+            raise UserError(f"--on {self.on}", "write --on ray, or --on ray://HEAD:10001; without it, this machine")
         if self.jobs < 0:
             raise UserError(f"--jobs {self.jobs}", "give a number of runs, or 0 for as many as fit this machine")
 
 
+PATIENCE_S = 60.0
+"""Seconds for which a task that Ray begins anew waits for the one before it to be gone."""
 ONE = Jobs()
 """One run after the other, in this process."""
 
@@ -79,7 +87,7 @@ def train_all(recipes: list[Recipe], workspace: Workspace, watch: Watch, jobs: J
     one_by_one, workspace = settled(recipes, workspace, jobs) if left else (True, workspace)
     while left:
         coming = _looked_at(left, workspace, watch)
-        held = _one_by_one(coming, workspace) if one_by_one else _in_processes(coming, left, workspace, jobs)
+        held = _one_by_one(coming, workspace) if one_by_one else _at_once(coming, left, workspace, jobs)
         for recipe in held:
             watch.forget(recipe, workspace.runs)
         if len(held) == len(left):
@@ -104,12 +112,15 @@ def settled(recipes: Sequence[Recipe], workspace: Workspace, jobs: Jobs) -> tupl
         UserError: several are wanted at once, and each has several devices.
     """
     engine = workspace.engine
-    if jobs.jobs == 1:
+    if jobs.jobs == 1 and not jobs.on:
         return True, workspace
-    if engine.devices > 1 and jobs.jobs:
+    if engine.devices > 1 and (jobs.jobs or jobs.on):
         raise UserError(
-            f"--jobs {jobs.jobs} with --engine.devices {engine.devices}", "runs that have several devices go one by one"
+            f"several runs at once with --engine.devices {engine.devices}",
+            "runs that have several devices go one by one",
         )
+    if jobs.on:
+        return False, dataclasses.replace(workspace, engine=dataclasses.replace(engine, threads=engine.threads or 1))
     if not jobs.jobs and (engine.devices > 1 or engine.fabric().device.type != "cpu"):
         return True, workspace
     threads = engine.threads or fitting.threads_each(len(recipes))
@@ -138,29 +149,39 @@ def _one_by_one(recipes: Iterable[Recipe], workspace: Workspace) -> list[Recipe]
     return held
 
 
-def _in_processes(coming: Iterable[Recipe], left: list[Recipe], workspace: Workspace, jobs: Jobs) -> list[Recipe]:
-    """Trains in processes of this machine; those that others hold."""
+def _at_once(coming: Iterable[Recipe], left: list[Recipe], workspace: Workspace, jobs: Jobs) -> list[Recipe]:
+    """Trains in processes of this machine or of a cluster's nodes; those that others hold."""
     samples = {recipe.data: len(data.load(recipe.data, workspace.data_root).train) for recipe in left}
     steps = {workspace.folder(recipe): Plan.of(recipe, samples[recipe.data]).steps for recipe in left}
     before = {path.name: steps_made(path) for path in steps}
     begun: dict[str, Recipe] = {}
 
     def task(recipe: Recipe) -> Task:
-        path = Run.of(recipe, workspace.runs).path
-        begun[path.name] = recipe
-        return Task(path.name, train_in_a_process, (path, workspace.data_root, dataclasses.asdict(workspace.engine)))
+        run, root = Run.of(recipe, workspace.runs), workspace.data_root
+        begun[run.path.name] = recipe
+        plain = run.path.absolute() if jobs.on else run.path, root and root.absolute()
+        patience = PATIENCE_S if jobs.on else 0.0
+        return Task(run.path.name, train_in_a_process, (*plain, dataclasses.asdict(workspace.engine), patience))
 
-    def takes_steps(task: Task) -> bool:
-        return steps_made(workspace.runs / task.name) > before[task.name]
-
-    room = fitting.room(jobs.jobs, len(left), workspace.engine.threads, takes_steps)
     with progress.several("run", len(left)) as at:
 
-        def at_once(running: Sequence[Working]) -> int:
+        def look() -> None:
             at(len(begun), sum(steps_made(path) / of for path, of in steps.items()))
-            return room(running)
 
-        trained = processes.do(map(task, coming), at_once)
+        if jobs.on:
+            share = on_ray.Share(workspace.engine.threads, jobs.gpu if workspace.engine.device != "cpu" else 0)
+            trained = on_ray.do(map(task, coming), jobs.on, share, look)
+        else:
+            room = fitting.room(jobs.jobs, len(left), workspace.engine.threads, lambda task: takes_steps(task.name))
+
+            def takes_steps(name: str) -> bool:
+                return steps_made(workspace.runs / name) > before[name]
+
+            def at_once(running: Sequence[Working]) -> int:
+                look()
+                return room(running)
+
+            trained = processes.do(map(task, coming), at_once)
     return [begun[name] for name, alone in trained.items() if not alone]
 
 
@@ -170,9 +191,12 @@ def steps_made(run: Path) -> int:
     return notes[-1]["step"] if notes else 0
 
 
-def train_in_a_process(path: Path, data_root: Path | None, engine: dict[str, Any]) -> bool:
-    """Trains the run of a folder; False where another process does."""
+def train_in_a_process(path: Path, data_root: Path | None, engine: dict[str, Any], patience: float) -> bool:
+    """Trains the run of a folder; False where another process does, and goes on doing so for some seconds."""
     run = Run.open(path)
+    if patience:  # on a node that has died a process may be about to
+        with files.locked(path / "lock", wait=patience):
+            pass
     try:
         train(run.recipe, Workspace(run.path.parent, data_root, Engine(**engine)))
     except Busy:
