@@ -89,6 +89,18 @@ def seeded(seed: int, *parts: int | str) -> Generator[None]:
         torch.default_generator.set_state(state)
 
 
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seeds the generators of a step's own draws (dropout): torch's of the CPU, and that of the device.
+
+    `torch.manual_seed` does the same for all devices there are, in forty times the time.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 @lru_cache(maxsize=256)
 def _seed_state(seed: int) -> Int64[Tensor, ""]:
     return mix(torch.tensor(_signed(seed), device="cpu"))

@@ -221,9 +221,15 @@ def test_a_batch_twice_over_has_the_same_loss_where_claimed(method):
 
 @pytest.mark.parametrize("epoch", [EPOCH, 99.0])
 def test_the_loss_of_a_batch_is_the_mean_of_its_halves_unless_it_couples_the_batch(method, epoch):
-    # What several processes compute, each with its share: the mean of their losses, and so of their gradients.
+    # What several processes compute, each with its share: the mean of their losses, and so of their gradients. Batch
+    # norm in the adapters sees the samples of all: here it has statistics from before.
     p = problem(method, batch=8)
     p = p._replace(context=p.context._replace(epoch=epoch))
+    adapters = p.adapters(method)
+    normed = [part for part in adapters.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
+    assert bool(normed) == bool(method.claims.batch_norm)
+    for part in normed:
+        part.eval()
     halves = []
     for part in (slice(0, None, 2), slice(1, None, 2)):
         context = p.context._replace(labels=p.context.labels[part], sample=p.context.sample[part])
@@ -232,12 +238,13 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_halves_unless_it_couples_the_bat
             teacher=mapped(p.teacher, lambda t, part=part: t[part]),
             context=context,
         )
-        halves.append(terms(method, share))
+        halves.append(terms(method, share, adapters))
     mean = {name: (halves[0][name] + halves[1][name]) / 2 for name in halves[0]}
     if method.claims.couples_batch:
-        assert abs(total(terms(method, p)) - total(mean)) > 1e-6, "it claims to couple the batch, and does not"
+        apart = abs(total(terms(method, p, adapters)) - total(mean))
+        assert apart > 1e-6, "it claims to couple the batch, and does not"
     else:
-        assert_same(terms(method, p), mean)
+        assert_same(terms(method, p, adapters), mean)
 
 
 def test_student_equal_to_teacher_costs_nothing_where_claimed(method):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from tutelage import __version__, interrupts
+from tutelage.cli import sharing
 from tutelage.errors import UserError, unknown
 from tutelage.names import printable, speak_any_name
 
@@ -35,19 +36,23 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command; exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n."""
+    """Runs one command.
+
+    Exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n, and 75 where a scheduler's
+    signal has stopped a run that is saved: the same command, queued again, goes on.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     speak_any_name()
     try:
+        sharing.join(arguments)
         with interrupts.listening():
             _dispatch(arguments)
             sys.stdout.flush()
     except UserError as error:
         _leave(f"error: {error}", 2)
     except KeyboardInterrupt as stopped:
-        _leave(
-            f"\n{str(stopped) or 'stopped'}; the same command goes on from there", 128 + getattr(stopped, "number", 2)
-        )
+        words = f"\n{str(stopped) or 'stopped'}; the same command goes on from there"
+        _leave("" if sharing.rank() else words, getattr(stopped, "code", 130))  # all processes stop together
     except BrokenPipeError:
         _leave("", 141)
     except Exception as error:
@@ -61,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _leave(text: str, code: int) -> NoReturn:
     """Ends the process; where what it printed cannot be written, Python shall not try again."""
+    text = sharing.last_words(text)
     with suppress(OSError):
         print(printable(text), file=sys.stderr, end="\n" if text else "")
     try:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from tutelage import data, files, progress
-from tutelage.cli import fitting, tracking
+from tutelage.cli import fitting, sharing, tracking
 from tutelage.cli.flags import (
     RUNS,
     DistillFlags,
@@ -32,7 +32,6 @@ from tutelage.measure.statistics import image_interval
 from tutelage.names import shown
 from tutelage.report import results, search
 from tutelage.run.folder import Run
-from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.study.study import Study
@@ -44,6 +43,7 @@ from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.members import load_member
 from tutelage.teacher.opening import caches
 from tutelage.training import preflight
+from tutelage.training.launch import fill
 from tutelage.training.predictions import evaluate_run, on_val
 
 log = logging.getLogger(__name__)
@@ -99,6 +99,8 @@ def train(arguments: list[str]) -> None:
         preflight.rehearse(recipe, workspace=flags.workspace)
     with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
         run = train_run(recipe, flags.workspace)
+    if sharing.rank():
+        return
     evaluation = evaluate_run(run, data.load(recipe.data, flags.data_root))
     cost = run.result("cost")
     print(shown(f"{run.path}{' (was done already)' if was_done else ''}"))
@@ -208,17 +210,10 @@ def _cache_list(arguments: list[str]) -> None:
 
 def _cache_fill(arguments: list[str]) -> None:
     flags = _teaching_flags("cache fill", arguments, FillFlags)
-    dataset, part = data.load(flags.recipe.data, flags.data_root), part_of(flags.part)
-    process = Process.of(flags.engine.fabric())
-    if part is not None:
-        paid, filled = lessons.fill_part(flags.recipe, dataset, flags.workspace, process.device, part)
-    else:
-        lesson = lessons.prepare(flags.recipe, dataset, flags.workspace, process)
-        paid, filled = lesson.paid, lesson.caches
-    if not filled:
+    paid, folders, size = fill(flags.recipe, flags.workspace, part_of(flags.part))
+    if not folders:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
-    size = progress.size(sum(one.size_bytes for one in filled))
-    print(f"{', '.join(str(one.folder) for one in filled)}: {paid:,} teacher passes now, {size} in all")
+    print(f"{', '.join(folders)}: {paid:,} teacher passes now, {progress.size(size)} in all")
 
 
 def _cache_verify(arguments: list[str]) -> None:

@@ -1,8 +1,7 @@
-"""Holds what methods that compare samples or channels share: unit vectors, pairs, and the rows of all processes."""
+"""Holds what methods that compare samples or channels share: unit vectors, and batches that hold pairs."""
 
 import torch
-import torch.distributed as dist
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import widened
@@ -27,12 +26,3 @@ def pairs_of(x: Float[Tensor, "B *rest"]) -> Float[Tensor, "B *rest"]:
     if x.shape[0] < 2:
         raise ValueError(f"this method compares the samples of a batch: it needs 2 or more, not {x.shape[0]}")
     return widened(x)
-
-
-def gathered(x: Float[Tensor, "B *rest"] | Int64[Tensor, " B"]) -> Tensor:
-    """The rows of all processes, in the order of their ranks; `x` itself where there is one process."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return x
-    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, x.detach().contiguous())
-    return torch.cat(parts)

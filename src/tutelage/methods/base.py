@@ -68,8 +68,10 @@ class Claims(NamedTuple):
     stopped: str = ""
     """What the formula holds constant, so that its gradient is not that of its value; empty: nothing."""
     couples_batch: str = ""
-    """What ties the samples of a batch together, so that its loss is not the mean of its parts' losses: accumulated
-    gradients are then others, and so are those of several processes, unless it gathers their shares. Empty: nothing."""
+    """What ties the samples of a batch together beside batch norm, so that its loss is not the mean of its parts'
+    losses: several processes gather the whole batch for it, and `fit.accumulate` is refused. Empty: nothing."""
+    batch_norm: str = ""
+    """In which of its adapters there is batch norm, whose statistics several processes share; empty: in none."""
 
 
 @cache
@@ -109,7 +111,9 @@ class Method(ABC):
             object.__setattr__(self, "student_needs", frozenset().union(*(part.student_needs for part in parts)))
             object.__setattr__(self, "mixable", all(part.mixable for part in parts))
             coupled = dict.fromkeys(filter(None, (part.claims.couples_batch for part in parts)))
-            object.__setattr__(self, "claims", self.claims._replace(couples_batch=", ".join(coupled)))
+            normed = dict.fromkeys(filter(None, (part.claims.batch_norm for part in parts)))
+            claims = self.claims._replace(couples_batch=", ".join(coupled), batch_norm=", ".join(normed))
+            object.__setattr__(self, "claims", claims)
 
     @abstractmethod
     def losses(self, student: Outputs, teacher: Outputs, context: Context, adapters: Any) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tutelage import rng
 from tutelage.methods._common import label_cross_entropy, widened
-from tutelage.methods._relations import gathered, unit
+from tutelage.methods._relations import unit
 from tutelage.methods.adapters import embedding_widths
 from tutelage.methods.base import Adapted, Claims, Range, Weight
 
@@ -80,7 +80,7 @@ class Contrast(nn.Module):
     """Both embeddings in a common width, and the memory they are contrasted with.
 
     Buffers of 4 x samples x width numbers: 102 MB for 50,000 samples in float32. All are saved, so that a resumed run
-    goes on bitwise; under several processes each writes what all of them saw, so the copies stay equal.
+    goes on bitwise; several processes each write what all of them saw, so that the copies stay equal.
     """
 
     labels: Tensor
@@ -117,7 +117,7 @@ class CRD(Adapted):
     mixable: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         why="a contrastive bound: other samples are to be told apart",
-        couples_batch="labels and partition come from the batch, which is gathered from all processes",
+        couples_batch="the memory takes up the batch, and its partition comes from it",
     )
 
     label_weight: Weight = 1.0
@@ -141,8 +141,7 @@ class CRD(Adapted):
         # float32, as under torch.compile, where the epoch is a tensor: the draws are the same with and without.
         step = torch.as_tensor(context.epoch, dtype=torch.float32, device=sample.device).view(torch.int32).long()
         with torch.no_grad():
-            everyone = gathered(sample)
-            adapters.labels[everyone] = gathered(context.labels)
+            adapters.labels[sample] = context.labels
             drawn = adapters.negatives(sample, step, self.negatives)
             keep = adapters.labels[drawn] != context.labels[:, None]
             current = adapters.written == step
@@ -155,8 +154,8 @@ class CRD(Adapted):
             contrast = contrast + nce_loss(positive, negative, keep, self._offset(bank, negative.detach(), keep))
         with torch.no_grad():
             for (_, value, bank, _), table in zip(pairs, tables):
-                bank.write(table, everyone, gathered(value), self.momentum)
-            adapters.written[everyone] = step
+                bank.write(table, sample, value.detach(), self.momentum)
+            adapters.written[sample] = step
         return {
             "label": self.label_weight * label_cross_entropy(student.logits, context),
             "teacher": self.teacher_weight * contrast,
@@ -168,6 +167,6 @@ class CRD(Adapted):
     def _offset(self, bank: Bank, negative: Float[Tensor, "B K"], keep: Bool[Tensor, "B K"]) -> Float[Tensor, ""]:
         """log(K mean exp(score)) over the first batch that the bank met; kept from then on, as published."""
         mean = (negative.exp() * keep).sum() / keep.sum().clamp_min(1)
-        fresh = (gathered(mean[None]).mean() * self.negatives).log()
+        fresh = (mean * self.negatives).log()
         bank.offset.copy_(torch.where(bank.offset.isinf(), fresh, bank.offset))
         return bank.offset.clone()

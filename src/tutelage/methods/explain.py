@@ -135,8 +135,10 @@ def _trained(cls: type[Method]) -> str:
 
 
 def _coupled(cls: type[Method]) -> str:
-    why = cls.claims.couples_batch
-    return f"yes: {why}; a batch in parts gives another loss" if why else "no: its loss is a mean over samples"
+    why, normed = cls.claims.couples_batch, cls.claims.batch_norm
+    if why:
+        return f"yes: {why}; several processes each compute the loss of all their images, fit.accumulate is refused"
+    return f"by batch norm in {normed} alone" if normed else "no: its loss is a mean over samples"
 
 
 def _and(words: list[str]) -> str:

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from tutelage.methods._common import label_cross_entropy, widened
-from tutelage.methods._relations import gathered, unit
+from tutelage.methods._relations import unit
 from tutelage.methods.adapters import embedding_widths
 from tutelage.methods.base import Adapted, Claims, Range, Weight
 
@@ -57,9 +57,9 @@ class Centres(nn.Module):
     @torch.no_grad()
     def met(self, embedding: Float[Tensor, "B D"], labels: Int64[Tensor, " B"]) -> Float[Tensor, "B D"]:
         """Takes up a batch; the mean of each row's class, this batch included."""
-        rows, of = gathered(embedding.detach().to(self.means.dtype)), gathered(labels)
-        self.counts.index_add_(0, of, torch.ones_like(of))
-        self.means.index_add_(0, of, (rows - self.means[of]) / self.counts[of][:, None])
+        rows = embedding.detach().to(self.means.dtype)
+        self.counts.index_add_(0, labels, torch.ones_like(labels))
+        self.means.index_add_(0, labels, (rows - self.means[labels]) / self.counts[labels][:, None])
         return self.means[labels]
 
 
@@ -82,7 +82,8 @@ class ND(Adapted):
     mixable: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         why="the teacher's own embeddings lie around the mean of their class",
-        couples_batch="the means of the classes come from the batch, which is gathered from all processes",
+        couples_batch="the means of the classes come from the batch",
+        batch_norm="the projection",
     )
 
     label_weight: Weight = 1.0

@@ -52,9 +52,7 @@ class WKDF(Adapted):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
-    claims: ClassVar[Claims] = Claims(
-        why="the convolution is random", couples_batch="batch norm behind the convolution"
-    )
+    claims: ClassVar[Claims] = Claims(why="the convolution is random", batch_norm="the convolution's layer")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -74,7 +74,7 @@ class DOT(torch.optim.Optimizer):
 
 def check(optimizer: str, engine: Engine) -> None:
     """Raises UserError where a step cannot have the two backward passes of dot."""
-    if optimizer == "dot" and (engine.devices > 1 or engine.compile or engine.precision == "fp16"):
+    if optimizer == "dot" and (engine.processes > 1 or engine.compile or engine.precision == "fp16"):
         raise UserError(
             "fit.optimizer = dot takes two backward passes a step: not on several devices, compiled or in fp16",
             "leave those engine settings out, or use fit.optimizer = sgd",

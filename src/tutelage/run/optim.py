@@ -40,6 +40,9 @@ class Fit:
     """Decay per step of the averaged weights that become the result, in [0, 1); 0: no averaging."""
     average: float = 0.0
     """Share of the steps, at the end, whose plain mean of weights becomes the result, in [0, 1]; 0: none."""
+    accumulate: int = 1
+    """Parts in which a batch is computed, one after another, where it does not fit into memory as a whole; its gradient
+    is the mean of theirs. Batch norm sees the parts: its statistics are those of fewer images."""
 
     def __post_init__(self) -> None:
         for name, good, expected in (
@@ -53,12 +56,18 @@ class Fit:
             ("clip_norm", 0 <= self.clip_norm < math.inf, "at least 0"),
             ("ema", 0 <= self.ema < 1, "in [0, 1)"),
             ("average", 0 <= self.average <= 1, "in [0, 1]"),
+            ("accumulate", self.accumulate >= 1, "at least 1"),
         ):
             if not good:
                 raise UserError(f"fit.{name} = {getattr(self, name)!r}", f"{name} must be {expected}")
         if self.optimizer == "dot" and self.clip_norm:
             raise UserError(
                 "fit.optimizer = dot keeps two gradients apart: fit.clip_norm has no meaning for it", "set it to 0"
+            )
+        if self.accumulate > 1 and self.optimizer == "dot":
+            raise UserError(
+                f"fit.accumulate = {self.accumulate} with fit.optimizer = dot, which takes two backward passes a step",
+                "set one of them otherwise",
             )
         if self.ema and self.average:
             raise UserError(

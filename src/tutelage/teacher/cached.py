@@ -35,7 +35,7 @@ class CachedTeacher(Teacher):
             rows = {field: self._resident[field, of_one][there].float() for field in self.fields}
             return Outputs(rows["logits"], rows.get("embedding"))
         logits, embedding, _ = self.cache.answers(sample, view, self.fields)
-        return Outputs(logits.to(device), None if embedding is None else embedding.to(device))
+        return Outputs(_moved(logits, device), None if embedding is None else _moved(embedding, device))
 
     def _hold(self, view: int, device: torch.device) -> bool:
         """Copies a view's answers to the device, in place of the view before; False where they are too large."""
@@ -48,6 +48,11 @@ class CachedTeacher(Teacher):
                 for field, of_field in shards.items()
             }
         return True
+
+
+def _moved(rows: Tensor, device: torch.device) -> Tensor:
+    """Rows on the device; to a GPU they go while it computes: by way of memory that the system keeps in its place."""
+    return rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
 
 
 def _the_only(view: Int64[Tensor, " B"]) -> int | None:

@@ -11,7 +11,9 @@ from tutelage import progress
 from tutelage.data.augment import Augment
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
+from tutelage.errors import UserError
 from tutelage.models.count import macs
+from tutelage.models.tap import Tapped
 from tutelage.outputs import Sizes
 from tutelage.run.plan import Plan
 from tutelage.run.process import Process
@@ -99,8 +101,8 @@ def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: 
         )
     asked, images = answering(recipe, member, dataset, workspace)
     answered = cache.fill(asked, images.to(process.device), recipe.augment, views, fields_of(recipe), process)
-    process.wait()
-    cache.verify(network, dataset.train, recipe.augment, views=views)
+    answered = sum(process.everyone(answered))
+    _verify(cache, network, dataset, recipe, views, process)
     paid = answered if asked is network else 0
     return Lesson(CachedTeacher(cache, fields_of(recipe)), sizes, paid, (cache,))
 
@@ -133,6 +135,24 @@ def fill_part(
             paid += answered if asked is network else 0
             caches.append(cache)
     return paid, tuple(caches)
+
+
+def _verify(
+    cache: TeacherCache, network: Tapped, dataset: DataSet, recipe: Recipe, views: tuple[int, ...], process: Process
+) -> None:
+    """Asks again for a few rows, in the first process for all: each would draw others, and might judge otherwise.
+
+    Raises:
+        UserError: in every process, where the answers have drifted.
+    """
+    drift: UserError | None = None
+    if process.first:
+        try:
+            cache.verify(network, dataset.train, recipe.augment, views=views)
+        except UserError as error:
+            drift = error
+    if process.everyone(int(drift is not None))[0]:
+        raise drift or UserError(f"{cache.folder}: process 0 says what is wrong with it")
 
 
 def cached(recipe: Recipe, spec: TeacherSpec) -> bool:

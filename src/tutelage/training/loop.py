@@ -1,31 +1,23 @@
 """Trains one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
-import logging
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, cast
 
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from tutelage import files, progress
+from tutelage import progress
 from tutelage.data.images import Images
 from tutelage.data.turnstile import no_test_split
-from tutelage.errors import Busy
-from tutelage.interrupts import stopping
+from tutelage.interrupts import Stopped, stopping
 from tutelage.run import dot
-from tutelage.run.engine import Engine
-from tutelage.run.folder import Run, logged
+from tutelage.run.folder import Run
 from tutelage.run.plan import check_batch
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.training import graphs
+from tutelage.training.launch import in_all_processes
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
-
-log = logging.getLogger(__name__)
 
 
 @no_test_split("a training run")
@@ -42,40 +34,11 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
         KeyboardInterrupt: after Ctrl-C, once the state is saved.
     """
     workspace = workspace or Workspace()
-    check_batch(recipe.fit.batch_size, sys.maxsize, devices=workspace.engine.devices)
+    check_batch(recipe.fit, devices=workspace.engine.processes)
     dot.check(recipe.fit.optimizer, workspace.engine)
     for own in recipe.of_teachers:
         train(own, workspace)
-    run = Run.of(recipe, workspace.runs)
-    damage = run.damage() if run.done else None
-    with files.locked(run.path / "lock") as alone:
-        if run.done and damage is None:
-            if alone:
-                files.sweep(run.path)
-            return run
-        if not alone:
-            raise Busy(f"another process trains {run.path}", "wait for it, or change the recipe")
-        files.sweep(run.path)
-        if damage is not None:
-            log.warning("%s; it is made again from the run's last checkpoint", damage.message)
-            (run.path / "DONE").unlink(missing_ok=True)
-        with logged(run):
-            _launch(run, workspace)
-    return run
-
-
-def _launch(run: Run, workspace: Workspace) -> None:
-    fabric = workspace.engine.fabric()
-    if workspace.engine.devices > 1:
-        # Fabric walks what it hands to a process and refuses frozen dataclasses.
-        fabric.launch(cast(Any, _train_in_a_process), run.path, workspace.data_root, asdict(workspace.engine))
-    else:
-        _train(fabric, run, workspace)
-
-
-@no_test_split("a training run")
-def _train_in_a_process(fabric: Fabric, path: Path, data_root: Path | None, engine: dict[str, Any]) -> None:
-    _train(fabric, Run.open(path), Workspace(path.parent, data_root, Engine(**engine)))
+    return in_all_processes(_train, recipe, workspace)
 
 
 def _train(fabric: Fabric, run: Run, workspace: Workspace) -> None:
@@ -86,11 +49,11 @@ def _train(fabric: Fabric, run: Run, workspace: Workspace) -> None:
             session.stepped(step, terms)
             if plan.ends_epoch(step):
                 session.validate(step + 1)
-            stopped = stop()
-            if stopped or plan.ends_epoch(step):
+            stopped, due = session.agreed(stop())
+            if stopped or due or plan.ends_epoch(step):
                 session.save(step + 1)
             if stopped:
-                raise KeyboardInterrupt(f"stopped after step {step + 1} of {plan.steps}")
+                raise Stopped(stopped, f"stopped after step {step + 1} of {plan.steps}", saved=True)
     session.hand_over()
 
 
