@@ -33,7 +33,7 @@ def test_there_may_be_none(tmp_path):
 
 def test_a_changed_byte_is_found_wherever_it_is(file):
     content = file.read_bytes()
-    for position in [*range(0, 700, 7), *range(700, len(content), 97), len(content) - 1]:
+    for position in [*range(128), *range(128, 700, 7), *range(700, len(content), 97), len(content) - 1]:
         file.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
         try:
             found = rowfile.read(file)
