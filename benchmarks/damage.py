@@ -35,11 +35,12 @@ from safetensors.torch import save_file
 
 from _common import RESULTS, made_up_cache, network, write
 from tutelage import data, files, sealed
-from tutelage.data import Data, index
+from tutelage.data import Data, index, rowfile
 from tutelage.data.augment import Augment
-from tutelage.data.index import Entry
+from tutelage.data.facts import of as rows_of
 from tutelage.data.places import Place
 from tutelage.data.reading import Facts
+from tutelage.data.rows import Entry
 from tutelage.data.test_split import openings
 from tutelage.edge.runtimes import open_file
 from tutelage.errors import UserError
@@ -371,13 +372,13 @@ def cost(folder: Path, images: int = 50_000, classes: int = 10, views: int = 8) 
     facts = Facts("0" * 64, 500, 375, "RGB", "JPEG", shown="0" * 32)
     entries = [Entry(Place(f"class_{i % classes}/{i:06d}.jpg", "", f"class_{i % classes}", i, i), facts)
                for i in range(images)]  # fmt: skip
-    listed = folder / "index-0.jsonl"
-    index._save(listed, entries)
-    body = listed.read_bytes().partition(b"\n")[2]
+    listed = folder / "index-0.rows"
+    index._save(listed, rows_of(entries))
+    body = listed.read_bytes()
     student = network("resnet20", classes=classes).state_dict()
     pixels = np.zeros((258, 344, 3), np.uint8)
     sums = {
-        "start: the index of the photos": lambda: index._seal(listed, body),
+        "start: the index of the photos": lambda: rowfile.read(listed),
         "start: 64 photos of 100 kB drawn": lambda: [hashlib.sha256(body[:100_000]).digest() for _ in range(64)],
         "start: all shards of 8 views (as before)": lambda: [files.file_digest(path) for path in shards_],
         "a checkpoint of ResNet-20, its moments and average": lambda: [

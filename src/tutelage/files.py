@@ -11,8 +11,9 @@ import platform
 import re
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -204,11 +205,36 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def digest(value: Any) -> str:
     """SHA-256 of a value's canonical JSON, in hexadecimal.
 
+    Args:
+        value: Of an iterator, itself or in a list, the items are written as a list that is never in memory as a whole.
+
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
+    >>> digest([1, iter("ab")]) == digest([1, ["a", "b"]])
+    True
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    sha = hashlib.sha256()
+    for text in _canonical(value):
+        sha.update(text.encode())
+    return sha.hexdigest()
+
+
+def _canonical(value: Any) -> Iterator[str]:
+    if not (isinstance(value, Iterator) or (isinstance(value, list) and any(isinstance(v, Iterator) for v in value))):
+        yield json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return
+    yield "["
+    comma = ""
+    if isinstance(value, Iterator):
+        while part := list(islice(value, 4096)):
+            yield comma + json.dumps(part, sort_keys=True, separators=(",", ":"), allow_nan=False)[1:-1]
+            comma = ","
+    else:
+        for item in value:
+            yield comma
+            yield from _canonical(item)
+            comma = ","
+    yield "]"
 
 
 def file_digest(path: Path) -> str:

@@ -19,6 +19,10 @@ PATHS = (".csv", ".tsv", ".parquet", ".tar")
 """Endings of names that are paths to images; folders need none."""
 
 
+Keep = Literal["auto", "file", "memory", "none"]
+Look = Literal["auto", "whole", "headers"]
+
+
 @dataclass(frozen=True)
 class Data:
     """Which images a run learns from."""
@@ -32,8 +36,10 @@ class Data:
 
     size: int = 0
     """Photos: height and width of what networks are shown, in pixels; 0: what suits the files."""
-    keep: Literal["file", "memory", "none"] = "file"
-    """Photos: decoded once and kept in a file, or in memory; or decoded anew each time. The same pixels."""
+    keep: Keep = "auto"
+    """Photos: decoded once, kept in a file or in memory; or anew each time; auto: a file of up to 1/4 of free disk."""
+    look: Look = "auto"
+    """Photos: read every file whole once, or its header alone; auto: the headers of more than 200,000 photos."""
     on_bad: Literal["stop", "skip"] = "stop"
     """Photos that cannot be used: stop and name them, or leave them out."""
     unlabeled: str = ""
@@ -125,8 +131,10 @@ class Data:
             if self.group or index.duplicates(indexed.sound):
                 values["group"] = _grouping(self, indexed)
             if self.unlabeled:
-                values["unlabeled"] = index.read(self.unlabeled, labelled=False).digest
-        return {name: value for name, value in values.items() if value and name not in ("keep", "on_bad", "splits")}
+                values["unlabeled"] = index.of_unlabeled(self).digest
+        return {
+            name: value for name, value in values.items() if value and name not in ("keep", "look", "on_bad", "splits")
+        }
 
     @property
     def labelled(self) -> "Data":
@@ -195,7 +203,7 @@ def load(data: Data, root: Path | str | None = None) -> "DataSet":
     from tutelage.data import index
 
     seen = index.of(data) if data.is_path else None  # another one where a file came, went or changed
-    more = index.read(data.unlabeled, labelled=False) if data.unlabeled else None
+    more = index.of_unlabeled(data) if data.unlabeled else None
     return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"), (seen, more))
 
 
@@ -213,7 +221,7 @@ def _grouping(data: Data, indexed: "Index") -> str:
     from tutelage.data import photos
 
     of = photos.grouping(indexed, data)
-    return files.digest(list(of)) if of else ""
+    return files.digest(of.tolist()) if len(of) else ""
 
 
 def unlabeled_images(data: Data) -> int:
