@@ -21,7 +21,7 @@ class Row(NamedTuple):
     paper: str
     year: int
     needs: tuple[str, ...]
-    """What it reads of the teacher: a cache serves "logits", "embedding" and "head", a live teacher all."""
+    """What it reads of the teacher: a cache serves all but "features", a live teacher all."""
     functions: tuple[str, ...] = ()
     """The public pure functions in the same file."""
 
@@ -46,6 +46,9 @@ METHODS: dict[str, Row] = {
     "luminet": Row("LumiNet", "Hossain et al.", 2023, ("logits",), ("luminet_loss", "perception")),
     "ea_kd": Row("EAKD", "Su et al.", 2025, ("logits",), ("ea_weights", "entropy")),
     "wkd_l": Row("WKDL", "Lv, Yang & Li", 2024, ("logits", "head"), ("class_costs", "sinkhorn_cost")),
+    "mlkd": Row("MLKD", "Jin, Wang & Lin", 2023, ("logits",), ("class_likeness_loss", "sample_likeness_loss")),
+    "cat_kd": Row("CATKD", "Guo et al.", 2023, ("regions",), ("cat_loss",)),
+    "sdd": Row("SDD", "Wei, Luo & Luo", 2024, ("regions",)),
     # embedding
     "rkd": Row("RKD", "Park et al.", 2019, ("embedding",), ("rkd_distance_loss", "rkd_angle_loss")),
     "pkt": Row("PKT", "Passalis & Tefas", 2018, ("embedding",), ("pkt_loss",)),

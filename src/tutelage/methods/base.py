@@ -91,9 +91,9 @@ class Method(ABC):
     """Frozen hyper-parameters plus `losses`, the one thing that a method has to define."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
-    """What it reads of the teacher: any of "logits", "embedding", "features", "head"; empty: no teacher at all."""
+    """What it reads of the teacher, of "logits", "embedding", "features", "regions", "head"; empty: it has none."""
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits"})
-    """What it reads of the student: any of "logits", "embedding", "features"."""
+    """What it reads of the student: any of "logits", "embedding", "features", "regions"."""
     claims: ClassVar[Claims] = Claims()
     """What it promises beyond the contract of all methods."""
     mixable: ClassVar[bool] = True

@@ -14,7 +14,7 @@ from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.models.count import macs
 from tutelage.models.tap import Tapped
-from tutelage.outputs import Sizes
+from tutelage.outputs import GRID, Sizes
 from tutelage.run.plan import Plan
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe, TeacherSpec, temperatures
@@ -29,7 +29,7 @@ from tutelage.teacher.opening import open_for
 
 log = logging.getLogger(__name__)
 
-CACHEABLE = frozenset({"logits", "embedding", "head"})
+CACHEABLE = frozenset({"logits", "embedding", "regions", "head"})
 """What a cache can hold; feature maps would be too large."""
 
 
@@ -177,7 +177,8 @@ def answering(recipe: Recipe, member: Member, dataset: DataSet, workspace: Works
         recipe.data.identity,
         recipe.augment,
     )
-    if trained is None or not same_views or not embeddings_will_do(trained):
+    alone = "regions" not in recipe.method.needs  # of which a head and embeddings know nothing
+    if trained is None or not (alone and same_views and embeddings_will_do(trained)):
         return member.network, dataset.train
     cache = embedded.backbones(workspace.caches, member.network, trained.student.name, dataset.train, recipe.augment)
     return embedded.answering(cache, member.network, dataset.train, Plan.of(recipe, len(dataset.train)).views_used)
@@ -211,12 +212,12 @@ def all_on_val(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> Float3
 
 def fields_of(recipe: Recipe) -> tuple[str, ...]:
     """What the cache must hold for a recipe's method."""
-    return ("logits", *sorted(recipe.method.needs & {"embedding"}))
+    return ("logits", *sorted(recipe.method.needs & {"embedding", "regions"}))
 
 
 def widths(recipe: Recipe, sizes: Sizes) -> dict[str, int]:
     """Columns of what the cache must hold."""
-    columns = {"logits": sizes.classes, "embedding": sizes.embedding or 0}
+    columns = {"logits": sizes.classes, "embedding": sizes.embedding or 0, "regions": GRID**2 * sizes.classes}
     return {field: columns[field] for field in fields_of(recipe)}
 
 

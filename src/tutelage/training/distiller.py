@@ -44,4 +44,5 @@ class Distiller(nn.Module):
 
 def _float(outputs: Outputs) -> Outputs:
     embedding = None if outputs.embedding is None else outputs.embedding.float()
-    return Outputs(outputs.logits.float(), embedding, tuple(f.float() for f in outputs.features))
+    regions = None if outputs.regions is None else outputs.regions.float()
+    return Outputs(outputs.logits.float(), embedding, tuple(f.float() for f in outputs.features), regions)

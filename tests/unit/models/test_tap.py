@@ -33,7 +33,7 @@ def by_hand(network, pixels):
 def test_says_what_the_parts_say():
     tapped = resnet8().eval()
     pixels = torch.rand(3, 3, 32, 32)
-    torch.testing.assert_close(tuple(tapped(pixels, EVERYTHING)), by_hand(tapped.network, pixels))
+    torch.testing.assert_close(tuple(tapped(pixels, EVERYTHING))[:3], by_hand(tapped.network, pixels))
 
 
 def test_says_no_more_than_wanted():
@@ -140,3 +140,27 @@ def test_features_of_a_network_without_known_stages_are_an_error():
 def test_mean_and_std_are_as_long_as_each_other():
     with pytest.raises(UserError, match="mean has 3 numbers, std 1"):
         build(Model("resnet8", std=(0.5,)), DataSpec(10, 3, 32, MEAN, STD))
+
+
+@pytest.mark.parametrize("size", [32, 24])
+def test_regions_are_the_head_on_parts_of_the_last_map(size):
+    tapped = resnet8(size=size).eval()
+    pixels = torch.rand(2, 3, size, size)
+    said = tapped(pixels, frozenset({"regions"}))
+    assert tapped._features[-1].tensor is None
+    last = by_hand(tapped.network, pixels)[2][-1]
+    assert said.features == ()
+    for row, column in np.ndindex(4, 4):
+        side = size // 4
+        (top, bottom), (left, right) = ((k * side // 4, -(-(k + 1) * side // 4)) for k in (row, column))
+        part = last[:, :, top:bottom, left:right].mean((2, 3))
+        torch.testing.assert_close(said.regions[:, 4 * row + column], tapped.network.linear(part))
+    if size == 32:
+        torch.testing.assert_close(said.regions.mean(1), said.logits)
+
+
+def test_parts_have_logits_only_where_the_last_stage_is_what_is_averaged():
+    assert resnet8().sizes().regions
+    assert not resnet8(stages=("layer1", "layer2")).sizes().regions
+    assert not build(Model("convnet"), DataSpec(10, 3, 32, MEAN, STD)).sizes().regions
+    assert not build(Model("wrn_16_2"), DataSpec(10, 3, 32, MEAN, STD)).sizes().regions
