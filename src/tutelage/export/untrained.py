@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -81,8 +81,9 @@ def untrained(model: Model, spec: DataSpec) -> Needs:
     path = environment.folder() / "sizes" / f"{key}.json"
     try:
         if path.is_file():
-            kept = sealed.read_json(path, key)
-            return Needs(**kept | {"operators": tuple(kept["operators"])})
+            kept: dict[str, Any] = sealed.read_json(path, key)
+            kept["operators"] = tuple(kept["operators"])
+            return Needs(**kept)
     except Damaged:
         pass  # It is measured again.
     found = measured(model, spec)
