@@ -10,7 +10,7 @@ WEIGHTS ?= $(TUTELAGE_WEIGHTS)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch .venv/ready
 
-.PHONY: help setup demo test check bench docs headline headline-small browser results folder clean
+.PHONY: help setup demo test check bench docs site headline headline-small browser results folder clean
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ docs: .venv/ready ## generate the pages that are generated
 	$(BIN)/python -m tutelage.methods.explain > docs/reference/methods.md
 	$(BIN)/python docs/file_map.py > docs/reference/files.md
 	$(BIN)/python benchmarks/article_pages.py
+
+site: .venv/ready ## build the documentation site into site/, strictly: no dead link
+	$(BIN)/zensical build --strict
 
 bench: .venv/ready ## the measured comparisons, against the last release, as docs/results/speed.md (10 minutes)
 	$(BIN)/python benchmarks/speed.py

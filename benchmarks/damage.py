@@ -5,7 +5,7 @@ of one file, cuts it, sets a stretch of it to zeros, exchanges it with its like 
 reads as a command would. It ends in "made again" (the value of the undamaged file), "named" (a message for the user),
 "silent" (another value) or "traceback" (anything else): the last two must not be.
 
-    TMPDIR=/dev/shm python benchmarks/damage.py [--trials 100] [--seed 0]
+    TMPDIR=/dev/shm python benchmarks/damage.py [--trials 100] [--seed 0] [--data-root DIR]
 """
 
 import argparse
@@ -16,6 +16,7 @@ import logging
 import os
 import random
 import shutil
+import statistics
 import tempfile
 import time
 import timeit
@@ -25,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -33,11 +35,12 @@ from safetensors.torch import save_file
 
 from _common import RESULTS, made_up_cache, network, write
 from tutelage import data, files, sealed
-from tutelage.data import Data, index
+from tutelage.data import Data, index, rowfile
 from tutelage.data.augment import Augment
-from tutelage.data.index import Entry
+from tutelage.data.facts import of as rows_of
 from tutelage.data.places import Place
 from tutelage.data.reading import Facts
+from tutelage.data.rows import Entry
 from tutelage.data.test_split import openings
 from tutelage.edge.runtimes import open_file
 from tutelage.errors import UserError
@@ -59,6 +62,8 @@ from tutelage.training.loop import train
 from tutelage.training.student import load_student
 
 CPU = Engine(device="cpu", threads=1)
+SUMS = ("tensors_digest", "_of_json", "_of_bytes", "check")
+"""The functions of `sealed` in which runs spend time on checksums; none calls another."""
 HOW = ("flip", "cut", "zeros", "swap", "delete")
 
 
@@ -99,7 +104,7 @@ def made(folder: Path) -> World:
         fit=Fit(epochs=3, batch_size=100, learning_rate=0.05, ema=0.9),
         views=2,
     )
-    study = Study((recipe,), (0, 1)).run(_place(folder / "runs"), force=True)
+    study = Study((recipe,), (0, 1)).run(_place(folder / "runs"), force=True).folder
     generator = np.random.default_rng(0)
     for name in ("blue", "green", "red"):
         (folder / "photos" / name).mkdir(parents=True)
@@ -367,13 +372,13 @@ def cost(folder: Path, images: int = 50_000, classes: int = 10, views: int = 8) 
     facts = Facts("0" * 64, 500, 375, "RGB", "JPEG", shown="0" * 32)
     entries = [Entry(Place(f"class_{i % classes}/{i:06d}.jpg", "", f"class_{i % classes}", i, i), facts)
                for i in range(images)]  # fmt: skip
-    listed = folder / "index-0.jsonl"
-    index._save(listed, entries)
-    body = listed.read_bytes().partition(b"\n")[2]
+    listed = folder / "index-0.rows"
+    index._save(listed, rows_of(entries))
+    body = listed.read_bytes()
     student = network("resnet20", classes=classes).state_dict()
     pixels = np.zeros((258, 344, 3), np.uint8)
     sums = {
-        "start: the index of the photos": lambda: index._seal(listed, body),
+        "start: the index of the photos": lambda: rowfile.read(listed),
         "start: 64 photos of 100 kB drawn": lambda: [hashlib.sha256(body[:100_000]).digest() for _ in range(64)],
         "start: all shards of 8 views (as before)": lambda: [files.file_digest(path) for path in shards_],
         "a checkpoint of ResNet-20, its moments and average": lambda: [
@@ -382,6 +387,40 @@ def cost(folder: Path, images: int = 50_000, classes: int = 10, views: int = 8) 
         "a photo of 258 x 344 pixels, the first time": lambda: zlib.crc32(pixels.data),
     }
     return {name: round(1e3 * min(timeit.repeat(run, number=1, repeat=5)), 2) for name, run in sums.items()}
+
+
+def share(recipe: Recipe, place: Workspace) -> tuple[float, float]:
+    """The part of a run's time, from nothing, that goes into checksums, and the seconds that the run takes."""
+    spent: list[float] = []
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return function(*args, **options)
+            finally:
+                spent.append(time.perf_counter() - begun)
+
+        return call
+
+    with contextlib.ExitStack() as stack:
+        for name in SUMS:
+            stack.enter_context(mock.patch.object(sealed, name, timed(getattr(sealed, name))))
+        begun = time.perf_counter()
+        train(recipe, place)
+        seconds = time.perf_counter() - begun
+    return sum(spent) / seconds, seconds
+
+
+def shares(world: World, folder: Path, data_root: Path | None, runs: int = 5, epochs: int = 30) -> dict[str, list[Any]]:
+    """`share` of ResNet-8 by run: taught by kd on the digits, and alone on CIFAR-10 where its files are at hand."""
+    fit = Fit(epochs=epochs, batch_size=100, learning_rate=0.05, ema=0.9)
+    small = replace(world.recipe, student=Model("resnet8"), method=method_class("kd")(), data=Data("digits"), fit=fit)
+    told = {f"the digits, kd, {epochs} epochs": [share(small, _place(folder / str(n))) for n in range(runs)]}
+    if data_root:
+        large = Recipe(data=Data("cifar10"), student=Model("resnet8"), fit=Fit(epochs=2))
+        told["CIFAR-10, baseline, 2 epochs"] = [share(large, replace(_place(folder / "large"), data_root=data_root))]
+    return told
 
 
 def table(told: dict[str, dict[str, dict[str, int]]]) -> str:
@@ -398,6 +437,11 @@ def page(found: dict[str, Any]) -> str:
     """docs/results/damage.md."""
     count = sum(sum(sum(of.values()) for of in by_how.values()) for by_how in found["kinds"].values())
     costs = "\n".join(f"| {name} | {ms:g} |" for name, ms in found["cost_ms"].items())
+    shares = "\n".join(
+        f"| {name} | {len(runs)} | {statistics.median(seconds for _, seconds in runs):.1f} s | "
+        f"{100 * statistics.median(part for part, _ in runs):.3f} | {100 * max(part for part, _ in runs):.3f} |"
+        for name, runs in found["shares"].items()
+    )
     return f"""# Damage
 
 `python benchmarks/damage.py`: {count:,} times one file of a small study, or of a folder of photos, had a random bit
@@ -416,6 +460,12 @@ Milliseconds that checksums take, the best of five, at 50,000 images of 10 class
 |---|---:|
 {costs}
 
+Per cent of a whole run's time, ResNet-8, a checkpoint an epoch, the teacher's answers paid:
+
+| run | n | it takes | checksums, median | most |
+|---|---:|---:|---:|---:|
+{shares}
+
 SHA-256 everywhere, and CRC-32 for decoded photos, each of which is compared when a process first shows it. Shards were
 compared with their checksums before, too.
 """
@@ -427,6 +477,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--data-root", type=Path, help="of CIFAR-10: the part of a run's time is measured there too")
     parser.add_argument("--kind", action="append", default=[], help="only kinds with this in their name")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
@@ -444,8 +495,17 @@ def main() -> None:
             print(f"{time.monotonic() - begun:.0f} s {name}: {told[name]}", flush=True)
         (Path(folder) / "cost").mkdir()
         taken_ms = cost(Path(folder) / "cost")
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+            parts = shares(world, Path(folder) / "shares", chosen.data_root)
     taken = round(time.monotonic() - begun)
-    found = {"trials": chosen.trials, "seed": chosen.seed, "seconds": taken, "cost_ms": taken_ms, "kinds": told}
+    found = {
+        "trials": chosen.trials,
+        "seed": chosen.seed,
+        "seconds": taken,
+        "shares": parts,
+        "cost_ms": taken_ms,
+        "kinds": told,
+    }
     written = write("damage", found, chosen.out)
     written.with_suffix(".md").write_text(page(json.loads(written.read_text())))
     print(table(told))

@@ -68,7 +68,7 @@ def torchvisions(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[
 def ours(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[Any]]]:
     """An epoch of the same photos as runs have them, by how they are kept."""
     told = index.read(str(folder))
-    decoder = Decoder(folder, tuple(told.sound), SIDE, "training")
+    decoder = Decoder(folder, told.sound, SIDE, "training")
     labels = torch.zeros(len(told.sound), dtype=torch.int64)
     in_file = kept(decoder, "file", "decoding")
 

@@ -37,7 +37,7 @@ def _shape_checks(request):
 @pytest.fixture
 def default_signals():
     """Signals of a terminal as a new shell sets them: under nohup the tests would inherit an ignored SIGHUP."""
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

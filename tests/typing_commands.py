@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -32,3 +33,11 @@ def told_together(*commands: tuple[str, ...], cwd: Path) -> list[str]:
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     return done.stdout.split("\0\n")[:-1]
+
+
+def wait_for(seen, process: subprocess.Popen | None = None, seconds: float = 60) -> None:
+    """Until something is seen, the process has ended, or patience has."""
+    until = time.monotonic() + seconds
+    while not seen() and (process is None or process.poll() is None):
+        assert time.monotonic() < until, "nothing happened"
+        time.sleep(0.01)

@@ -26,6 +26,10 @@ class Diverged(UserError):
     """Training went to infinity: a setting too bold, which a search may step over."""
 
 
+class Busy(UserError):
+    """Another process is at work on it: whoever has something else to do goes on with that."""
+
+
 class Damaged(UserError):
     """A file of our own is not what was written."""
 

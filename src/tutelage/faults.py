@@ -29,6 +29,11 @@ _NO_LOCKS = (
 _TOO_MANY = ("too many files are open{}", f"allow more (ulimit -n 4096), or lower --engine.workers: {_KEPT}")
 _NO_MEMORY = ("there is not enough memory", f"lower the batch size, or --engine.workers; {_KEPT}")
 _NO_SHARED_MEMORY = ("a process that reads images ran out of shared memory", "set --engine.workers 0")
+_LOST = (
+    "a process of this run has ended before the others",
+    "what it said, if it did, is above (out of memory, a node that failed?); "
+    "the same command goes on from the last checkpoint",
+)
 _NO_NETWORK = ("the network failed: {}", "look at the connection; the same command tries it again")
 
 _BY_ERRNO = {
@@ -40,6 +45,7 @@ _BY_ERRNO = {
     errno.ENOMEM: _NO_MEMORY,
 }
 _BY_TEXT = {  # libraries in other languages tell errno as text, in exceptions of their own
+    r"\[\S*gloo\S*\]|Connection closed by peer|ProcessGroup(NCCL|Gloo)|process \d+ terminated with": _LOST,
     r"Too many open files|os error (23|24)\b|received \d+ items of ancdata": _TOO_MANY,
     r"shared memory|killed by signal: Bus error": _NO_SHARED_MEMORY,
     r"No space left on device|Disk quota exceeded|os error (28|122)\b|database or disk is full"

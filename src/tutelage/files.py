@@ -7,21 +7,27 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any
 
 from tutelage.errors import Damaged
+
+DAY_S = 24 * 3600
+"""After so many seconds a file that another machine has left half-written is removed."""
 
 
 @contextmanager
 def appearing(path: Path) -> Generator[Path]:
     """A temporary path beside `path`; what was written there takes the name `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    beside = path.with_name(_unfinished(path.name))
     try:
         yield beside
         with beside.open("r+b") as written:  # Windows flushes only what may be written
@@ -35,7 +41,7 @@ def appearing(path: Path) -> Generator[Path]:
 @contextmanager
 def appearing_folder(path: Path) -> Generator[Path]:
     """The same for a whole folder of files; `path` must not exist yet."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    beside = path.with_name(_unfinished(path.name))
     beside.mkdir(parents=True)
     try:
         yield beside
@@ -81,10 +87,27 @@ def sweep(folder: Path, pattern: str = "**/.*") -> None:
                 remove_folder(path) if path.is_dir() else path.unlink()
 
 
+def _unfinished(name: str) -> str:
+    """A temporary name, which says on which machine and by which process it is written."""
+    return f".{name}.{os.getpid()}-{_machine()}{secrets.token_hex(4)}.tmp"
+
+
+def _machine() -> str:
+    """Eight hexadecimal digits for this machine or container: a folder may be shared by several."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
 def _writer_lives(path: Path) -> bool:
-    """Whether the process whose number is in a temporary name is there, as far as this system says."""
-    number = re.search(r"\.(\d+)-[0-9a-f]{8}\.tmp$", path.name)
-    if number is None or os.name != "posix":  # elsewhere a signal 0 ends a process
+    """Whether the process whose number is in a temporary name is there, as far as this system says.
+
+    Of one on another machine nothing is known: it has a day.
+    """
+    number = re.search(r"\.(\d+)-([0-9a-f]{8})?[0-9a-f]{8}\.tmp$", path.name)
+    if number is None:
+        return False
+    if number[2] not in (None, _machine()):
+        return time.time() - path.stat().st_mtime < DAY_S
+    if os.name != "posix":  # elsewhere a signal 0 ends a process
         return False
     try:
         os.kill(int(number[1]), 0)
@@ -182,11 +205,36 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def digest(value: Any) -> str:
     """SHA-256 of a value's canonical JSON, in hexadecimal.
 
+    Args:
+        value: Of an iterator, itself or in a list, the items are written as a list that is never in memory as a whole.
+
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
+    >>> digest([1, iter("ab")]) == digest([1, ["a", "b"]])
+    True
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    sha = hashlib.sha256()
+    for text in _canonical(value):
+        sha.update(text.encode())
+    return sha.hexdigest()
+
+
+def _canonical(value: Any) -> Iterator[str]:
+    if not (isinstance(value, Iterator) or (isinstance(value, list) and any(isinstance(v, Iterator) for v in value))):
+        yield json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return
+    yield "["
+    comma = ""
+    if isinstance(value, Iterator):
+        while part := list(islice(value, 4096)):
+            yield comma + json.dumps(part, sort_keys=True, separators=(",", ":"), allow_nan=False)[1:-1]
+            comma = ","
+    else:
+        for item in value:
+            yield comma
+            yield from _canonical(item)
+            comma = ","
+    yield "]"
 
 
 def file_digest(path: Path) -> str:
@@ -196,12 +244,12 @@ def file_digest(path: Path) -> str:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = False) -> Generator[bool]:
+def locked(path: Path, *, wait: bool | float = False) -> Generator[bool]:
     """True while this process alone holds the lock file; False where another holds it. A crash frees it.
 
     Args:
         path: The lock file; it stays.
-        wait: Wait for the other to finish instead.
+        wait: Wait for the other to finish instead; a number: for so many seconds.
 
     Raises:
         OSError: the file system cannot lock (ENOLCK, EOPNOTSUPP), or the file cannot be made.
@@ -211,7 +259,7 @@ def locked(path: Path, *, wait: bool = False) -> Generator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(blocking=wait)
+        lock.acquire(blocking=bool(wait), timeout=-1 if isinstance(wait, bool) else wait)
     except Timeout:
         yield False
         return

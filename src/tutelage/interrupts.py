@@ -1,5 +1,9 @@
-"""Being stopped from outside: Ctrl-C, a request to end (SIGTERM), a terminal that was closed (SIGHUP)."""
+"""Being stopped from outside: Ctrl-C, a request to end (SIGTERM), a terminal that was closed (SIGHUP).
 
+Schedulers give notice by SIGTERM (a preempted job) or SIGUSR1 (`sbatch --signal=USR1@120`: the time is nearly up).
+"""
+
+import multiprocessing
 import os
 import signal
 import sys
@@ -7,8 +11,12 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Windows has no SIGHUP."""
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
+"""Windows has no SIGHUP and no SIGUSR1."""
+NOTICES = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
+"""What a scheduler sends before it takes the machine away."""
+REQUEUE = 75
+"""The exit code of a run that a scheduler has stopped and that is saved: EX_TEMPFAIL, "try again"."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -17,11 +25,17 @@ class Stopped(KeyboardInterrupt):
     Args:
         number: Of the signal.
         message: What was reached.
+        saved: Whether all that was reached is saved.
     """
 
-    def __init__(self, number: int, message: str = ""):
+    def __init__(self, number: int, message: str = "", *, saved: bool = False):
         super().__init__(*([message] if message else []))
-        self.number = number
+        self.number, self.saved = number, saved
+
+    @property
+    def code(self) -> int:
+        """128 + the signal's number, as shells have it; `REQUEUE` where a scheduler may start it again."""
+        return REQUEUE if self.saved and self.number in NOTICES else 128 + self.number
 
 
 @contextmanager
@@ -39,8 +53,10 @@ def listening() -> Generator[None]:
 
 
 @contextmanager
-def stopping() -> Generator[Callable[[], bool]]:
-    """Yields a function that says whether a signal has asked to stop; a second signal stops at once.
+def stopping() -> Generator[Callable[[], int]]:
+    """Yields a function that says which signal has asked to stop, 0: none; the same a second time stops at once.
+
+    Another one does not: torchrun follows Ctrl-C up with SIGTERM, SLURM a notice.
 
     Raises:
         Stopped: in place of a KeyboardInterrupt of the block; it knows the signal.
@@ -50,7 +66,9 @@ def stopping() -> Generator[Callable[[], bool]]:
     def ask(number: int, frame: Any) -> None:
         nonlocal asked
         if asked:
-            raise Stopped(number)
+            if asked == number:
+                raise Stopped(number)
+            return
         asked = number
         from tutelage import progress  # `predict` needs no rich
 
@@ -59,9 +77,31 @@ def stopping() -> Generator[Callable[[], bool]]:
 
     before = _handle(ask, SIGNALS)
     try:
-        yield lambda: bool(asked)
+        yield lambda: asked
+    except Stopped:
+        raise
     except KeyboardInterrupt as stopped:
         raise Stopped(asked or signal.SIGINT, str(stopped)) from None
+    finally:
+        _restore(before)
+
+
+@contextmanager
+def passing_on() -> Generator[Callable[[], int]]:
+    """Signals go to the processes that this one has started and waits for; yields which one was the last, 0: none."""
+    heard = 0
+
+    def pass_on(number: int, frame: Any) -> None:
+        nonlocal heard
+        heard = number
+        for child in multiprocessing.active_children():
+            if child.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, number)
+
+    before = _handle(pass_on, SIGNALS)
+    try:
+        yield lambda: heard
     finally:
         _restore(before)
 

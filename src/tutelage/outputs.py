@@ -8,6 +8,9 @@ from typing import NamedTuple
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+GRID = 4
+"""Parts of an image in each direction of which `Outputs.regions` has the logits."""
+
 
 class Outputs(NamedTuple):
     """What one network says about one batch."""
@@ -18,6 +21,9 @@ class Outputs(NamedTuple):
     """The input of the final linear layer."""
     features: tuple[Float[Tensor, "B _ _ _"], ...] = ()
     """Stage outputs [B, channels, height, width], shallow to deep; NCHW shapes whatever the memory format."""
+    regions: Float[Tensor, "B 16 C"] | None = None
+    """Logits of the image's parts on a grid of GRID x GRID, row by row: the final layer on the last stage's mean over
+    each part. Where the parts are equally large, their mean is `logits`."""
 
 
 class Context(NamedTuple):
@@ -52,3 +58,5 @@ class Sizes(NamedTuple):
     """The stages' module paths, for messages: same length as `features`."""
     head: Head | None = None
     """The teacher's last layer, for methods whose `needs` has "head"."""
+    regions: bool = False
+    """Whether parts of an image have logits: the last layer is linear, on the mean of the last stage."""

@@ -90,7 +90,7 @@ class Whole:
             return line
         each = sum(self._took) / len(self._took)
         left = each * (self.total - self._number + 1) - min(self._clock() - self._since, each)
-        return f"{line}, about {duration(left)} left"
+        return f"{line}, about {about(left)} left"
 
 
 _wholes: list[Whole] = []
@@ -200,6 +200,35 @@ def _bar(what: str, total: int, unit: str, done: int) -> Generator[Callable[[int
         yield advance
 
 
+@contextmanager
+def several(noun: str, total: int) -> Generator[Callable[[int, float | int], None]]:
+    """Yields `at(begun, done)`; shows "run 7 of 20, about 12 min left".
+
+    Args:
+        noun: What they are, in the singular.
+        total: How many there are; `begun` of them are under way or done, and `done` counts parts of those, too.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    since = last = time.monotonic()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task, before = bars.add_task(noun, total=total, visible=False), None
+
+        def at(begun: int, done: float | int) -> None:
+            nonlocal last, before
+            now = time.monotonic()
+            before = done if before is None else before  # an earlier command did that
+            left = (now - since) * (total - done) / (done - before) if done > before else None
+            words = f"{noun} {begun} of {total}" + ("" if left is None else f", about {about(left)} left")
+            bars.update(task, description=words, completed=done, visible=now - since > PATIENCE_S)
+            if not console.is_terminal and now - last >= LINE_EVERY_S:
+                last = now
+                say(words)
+
+        yield at
+
+
 def say(text: str) -> None:
     """One line on stderr, never wrapped and without markup."""
     console.print(printable(text), markup=False, soft_wrap=True)
@@ -219,6 +248,17 @@ def duration(seconds: float | int) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def about(seconds: float | int) -> str:
+    """Seconds as people guess them.
+
+    >>> [about(s) for s in (3, 70, 760, 9000)]
+    ['3 s', '70 s', '13 min', '2.5 h']
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def counted(number: int, noun: str) -> str:

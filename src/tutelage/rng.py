@@ -70,7 +70,7 @@ def below(keys: Int64[Tensor, " B"], limit: int) -> Int64[Tensor, " B"]:
 
 def permutation(seed: int, epoch: int, samples: int) -> Int64[Tensor, " samples"]:
     """The order of one epoch: positions sorted by their keys (ties, of probability < N^2 / 2^64, by position)."""
-    return torch.argsort(key(seed, epoch, "order", torch.arange(samples)), stable=True)
+    return torch.argsort(key(seed, epoch, "order", torch.arange(samples, device="cpu")), stable=True)
 
 
 def integer(seed: int, *parts: int | str) -> int:
@@ -89,9 +89,21 @@ def seeded(seed: int, *parts: int | str) -> Generator[None]:
         torch.default_generator.set_state(state)
 
 
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seeds the generators of a step's own draws (dropout): torch's of the CPU, and that of the device.
+
+    `torch.manual_seed` does the same for all devices there are, in forty times the time.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 @lru_cache(maxsize=256)
 def _seed_state(seed: int) -> Int64[Tensor, ""]:
-    return mix(torch.tensor(_signed(seed)))
+    return mix(torch.tensor(_signed(seed), device="cpu"))
 
 
 def _signed(number: int) -> int:

@@ -8,7 +8,7 @@ read as they are.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,32 +97,62 @@ def read_tensors(path: Path, what: str, *, required: bool = False) -> "dict[str,
     Raises:
         Damaged: it is gone, it cannot be read, its seal does not fit.
     """
+    tensors = {}
+    for piece in tensor_pieces(path, what, required=required):
+        tensors |= piece
+    return tensors
+
+
+def tensor_pieces(
+    path: Path, what: str, rows: int | None = None, *, required: bool = False
+) -> Iterator["dict[str, Tensor]"]:
+    """The tensors of a file of `write_tensors` one after the other, in order of names, or in pieces of so many rows.
+
+    Nothing of it is to be used before the last piece has come: only then is the seal compared.
+
+    Raises:
+        Damaged: as `read_tensors`.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise Damaged.of(path, "it is gone")
+    digest = hashlib.sha256()
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             said = (file.metadata() or {}).get(SEAL)
-        seal = None if said is None else json.loads(said)
+            seal = None if said is None else json.loads(said)
+            for name in sorted(file.keys()):
+                for number, piece in enumerate(_cut(file, name, rows)):
+                    if seal is not None and number == 0:
+                        digest.update(f"{name} {piece.dtype} {tuple(file.get_slice(name).get_shape())}\n".encode())
+                    if seal is not None:
+                        digest.update(_bytes_of(piece))
+                    yield {name: piece}
     except (SafetensorError, ValueError, RuntimeError, TypeError) as error:
         raise Damaged.of(path, f"it cannot be read ({str(error).splitlines()[0]})") from None
+    digest.update(what.encode())
     if seal is None and required:
         raise Damaged.of(path, "it has lost its seal")
     if seal is not None:
-        _compare(path, seal, what, tensors_digest(tensors, what))
-    return tensors
+        _compare(path, seal, what, digest.hexdigest())
+
+
+def _cut(file: Any, name: str, rows: int | None) -> Iterator["Tensor"]:
+    whole = file.get_slice(name)
+    shape = whole.get_shape()
+    if rows is None or not shape:
+        yield file.get_tensor(name)
+    else:
+        yield from (whole[start : start + rows] for start in range(0, max(1, shape[0]), rows))
 
 
 def tensors_digest(tensors: "dict[str, Tensor]", what: str = "") -> str:
     """SHA-256 over names, dtypes, shapes and bytes of tensors, in order of names, and then `what`."""
-    import torch
-
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        digest.update(_bytes_of(tensor))
     digest.update(what.encode())
     return digest.hexdigest()
 
@@ -244,6 +274,12 @@ def _of_json(value: Any, what: str) -> str:
 
 def _of_bytes(content: bytes, what: str) -> str:
     return hashlib.sha256(content + what.encode()).hexdigest()
+
+
+def _bytes_of(tensor: "Tensor") -> Any:
+    import torch
+
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
 
 
 def _line(path: Path) -> Path:

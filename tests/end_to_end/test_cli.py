@@ -7,13 +7,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from safetensors.torch import save_file
 
 import small
-from typing_commands import command, told, told_together
+from typing_commands import command, told, told_together, wait_for
 
 RECIPE = """
 views = 2
@@ -185,14 +184,6 @@ def test_killed_five_times_it_ends_in_the_same_bits(studied, tmp_path):
     parts = {p.parent.name: p.read_bytes() for p in tmp_path.glob("runs/*/student.safetensors")}
     assert len(parts) == 5
     assert parts == {name: whole[name] for name in parts}
-
-
-def wait_for(seen, process: subprocess.Popen, seconds: float = 60) -> None:
-    """Until something is seen, the process has ended, or patience has."""
-    until = time.monotonic() + seconds
-    while not seen() and process.poll() is None:
-        assert time.monotonic() < until, "nothing happened"
-        time.sleep(0.01)
 
 
 def test_a_line_is_logged_once_though_the_network_is_built_again(tmp_path):

@@ -1,10 +1,14 @@
 """Runs side by side: the same numbers as scipy's on the same logits, and a refusal where they cannot be compared."""
 
+import io
 import json
+import math
 import shutil
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
+import pandas
 import pytest
 from scipy import stats
 
@@ -59,6 +63,21 @@ def test_the_numbers_are_those_of_the_logits(folder, capsys):
     assert other["shared"] == []
     assert other["difference"] is None
     assert {d["field"] for d in told["differences"]} >= {"method.name", "method.temperature", "student.options"}
+
+
+def test_the_table_can_be_taken_away(folder, capsys):
+    chosen = [*paths(folder, "digits-kd-convnet-s*"), *paths(folder, "digits-baseline-*")]
+    main(["compare", *chosen, "--json"])
+    groups = {group["label"]: group for group in json.loads(capsys.readouterr().out)["groups"]}
+    main(["compare", *chosen, "--to", "csv"])
+    frame = pandas.read_csv(io.StringIO(capsys.readouterr().out)).set_index("runs")
+    assert list(frame.index) == list(groups)
+    for label, group in groups.items():
+        row = frame.loc[label]
+        assert row.n == len(group["seeds"])
+        assert row.val_top1 == pytest.approx(statistics.mean(group["top1"]), abs=1e-12)
+        difference = group.get("difference")
+        assert math.isnan(row.difference) if difference is None else row.difference == difference["mean"]
 
 
 def test_the_table_says_what_may_be_said(folder, capsys):

@@ -100,8 +100,10 @@ def test_what_killed_processes_left_is_swept_and_what_a_living_one_writes_is_not
     assert living.exists()
 
 
-def test_what_seals_cost_is_measured(tmp_path):
+def test_what_seals_cost_is_measured(world, tmp_path):
     """With few images: that the benchmark's measuring runs, not how long it takes."""
     costs = damage.cost(tmp_path, images=50, views=2)
     assert len(costs) == 5
     assert all(milliseconds >= 0 for milliseconds in costs.values())
+    (runs,) = damage.shares(world, tmp_path, None, runs=1, epochs=1).values()
+    assert 0 < runs[0][0] < 1 < 1000 * runs[0][1]

@@ -98,6 +98,6 @@ def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_pat
     fresh = ask(member.network, dataset.train, chosen.augment, torch.arange(100), 1).logits
     torch.testing.assert_close(stored, fresh, rtol=0, atol=2e-3 * fresh.abs().max().item())
     assert torch.equal(cache.head.weight, load_file(Run.of(own, runs).weights)["linear.weight"])
-    told = files.read_json(Study((chosen,), (0,)).run(small.workspace(runs)) / "results.json")
+    told = files.read_json(Study((chosen,), (0,)).run(small.workspace(runs)).folder / "results.json")
     embedded = 2 * len(dataset.train) + len(dataset.val)
     assert told["cost"]["teacher_passes_paid"] == embedded, "by the teacher's own training"

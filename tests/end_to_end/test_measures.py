@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     recipe = small.taught(folder, fit=Fit(epochs=1, batch_size=256, learning_rate=0.05))
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(MEASURES, "oddity", INVENTED)
-        return Study((recipe,), (0,)).run(small.workspace(folder / "runs"), force=True)
+        return Study((recipe,), (0,)).run(small.workspace(folder / "runs"), force=True).folder
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@ import json
 import shutil
 from dataclasses import replace
 
+import pandas
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import small
 from tutelage import files
+from tutelage.cli import main
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure
 from tutelage.methods.dist import DIST
@@ -21,6 +23,7 @@ from tutelage.run.recipe import method_at_defaults
 from tutelage.run.record import kept
 from tutelage.study.results import labels
 from tutelage.study.study import Study
+from tutelage.study.watch import Watch
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def made(tmp_path_factory):
     recipe = small.taught(folder, fit=Fit(epochs=2, batch_size=256, learning_rate=0.05))
     smoothed = replace(recipe, method=LabelSmoothing(), teacher=None)
     study = Study((recipe, replace(recipe, method=KD(2.0, 0.5)), smoothed), (0, 1))
-    return study.run(small.workspace(folder / "runs"))
+    return study.run(small.workspace(folder / "runs")).folder
 
 
 def test_results_hold_what_the_logits_say(made):
@@ -81,16 +84,35 @@ def test_a_study_from_before_its_logits_were_kept_goes_on_without(made, tmp_path
     folder = tmp_path / "runs" / made.name
     (folder / "test_logits.safetensors").unlink()
     files.write_json(folder / "test.json", kept(folder, "test"))  # that version wrote no seals
-    again = Study.open(folder).run(small.workspace(tmp_path / "runs"))
+    again = Study.open(folder).run(small.workspace(tmp_path / "runs")).folder
     row = files.read_json(again / "results.json")["rows"][1]
     assert "val" in row["fidelity"]
     assert "test" not in row["fidelity"]
     assert len(files.read_lines(tmp_path / "runs" / "test_openings.jsonl")) == 1, "the test split stays shut"
 
 
-def test_a_second_process_is_told_so(made):
-    with files.locked(made / "lock"), pytest.raises(UserError, match="another process works on"):
-        Study.open(made).run(small.workspace(made.parent))
+def test_another_process_writes_the_results(made, capsys):
+    with files.locked(made / "lock"):
+        assert Study.open(made).run(small.workspace(made.parent)) is None
+    assert "other processes still work on the results of" in capsys.readouterr().err
+
+
+def test_the_last_of_several_processes_writes_the_results(made, tmp_path, capsys):
+    """Another process holds a run that is not done; once it is gone, whoever comes takes that run, too."""
+    shutil.copytree(made.parent, tmp_path / "runs")
+    (tmp_path / "runs" / made.name / "results.json").unlink()
+    run = next((tmp_path / "runs").glob("digits-kd-*-s1-*"))
+    (run / "DONE").unlink()
+    study, workspace, watch = Study.open(made), small.workspace(tmp_path / "runs"), Watch()
+    with files.locked(run / "lock"):
+        assert study.run(workspace, watch=watch) is None
+    assert "other processes still work on 1 run of" in capsys.readouterr().err
+    assert run.name not in watch.line["trained"]
+    assert not (run / "DONE").exists()
+    assert not (tmp_path / "runs" / made.name / "results.json").exists()
+    folder = study.run(workspace).folder
+    assert files.read_json(folder / "results.json")["rows"] != []
+    assert (run / "DONE").exists()
 
 
 def test_a_study_without_a_baseline_is_none(made, tmp_path):
@@ -129,3 +151,14 @@ def test_a_half_written_line_of_metrics_is_left_out(made, tmp_path):
     (tmp_path / run.name / "DONE").unlink()  # while a run goes on, it is what a crash leaves
     assert Run(tmp_path / run.name).metrics() == Run(run).metrics()
     assert Run(run).curve("val", "top1")
+
+
+def test_the_table_can_be_taken_away(made, tmp_path, capsys):
+    before = (made / "report.html").stat().st_mtime_ns
+    main(["report", str(made), "--to", "md"])
+    lines = capsys.readouterr().out.splitlines()
+    labels = [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]]
+    assert labels == ["teacher convnet", "baseline", "kd", "kd (temperature 2, alpha 0.5)", "label_smoothing"]
+    main(["report", str(made), "--to", "parquet", "--output", str(tmp_path / "table.parquet")])
+    assert len(pandas.read_parquet(tmp_path / "table.parquet")) == 5
+    assert (made / "report.html").stat().st_mtime_ns == before

@@ -105,7 +105,7 @@ def test_a_file_system_without_such_a_call_is_no_obstacle(tmp_path, capfd, monke
 
 
 @pytest.mark.usefixtures("default_signals")
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGHUP, 129)])
 def test_a_signal_stops_after_the_step(number, expected, tmp_path, capfd, monkeypatch, undisturbed):
     made, note = [], book.Book.note
 

@@ -108,7 +108,7 @@ def test_the_winner_is_tried_again_on_fresh_seeds(recipe, tmp_path, monkeypatch)
     monkeypatch.setattr("tutelage.study.tune._val", lambda run: next(in_search))
     recipe = replace(recipe, fit=replace(FIT, epochs=1))
     tuning = Tuning((recipe,), Search(trials=3, part=600, epochs=2), (replace(recipe, method=DIST()),), (0, 1))
-    folder = tuning.run(small.workspace(tmp_path))
+    folder = tuning.run(small.workspace(tmp_path)).folder
     results = files.read_json(folder / "results.json")
     labels = [row["label"] for row in results["rows"]]
     assert labels[:2] == ["baseline", "kd"]

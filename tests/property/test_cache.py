@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,40 @@ def test_two_writers_at_once_and_a_reader_meanwhile(tmp_path, whole):
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert shards(race) == shards(filled(tmp_path / "alone", views=views))
     assert race.check_files() == 6 * 3 * 2
+
+
+def _fill_or_die(root: Path, at: int, begin, told) -> None:
+    """Fills; dies at the writing of its `at`-th file, where that is not 0, in the middle of a block."""
+    written, write = [], caching.shards.write
+
+    def watched(*arguments):
+        written.append(arguments)
+        if len(written) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(*arguments)
+
+    caching.shards.write = watched
+    torch.set_num_threads(1)
+    begin.wait()
+    told.put(TeacherCache(root, manifest()).fill(network(), digits().train, AUGMENT, range(6), FIELDS))
+
+
+def test_four_who_fill_pay_every_block_once_though_one_is_killed(tmp_path):
+    fork = multiprocessing.get_context("fork")
+    told, begin = fork.SimpleQueue(), fork.Barrier(4)
+    TeacherCache(tmp_path / "four", manifest())
+    fillers = [fork.Process(target=_fill_or_die, args=(tmp_path / "four", at, begin, told)) for at in (0, 0, 0, 2)]
+    for filler in fillers:
+        filler.start()
+    for filler in fillers:
+        filler.join()
+    assert [filler.exitcode for filler in fillers] == [0, 0, 0, -signal.SIGKILL]
+    paid = [told.get() for _ in range(3)]
+    assert sum(paid) == 6 * 1294, "the block that the dead one has begun is paid again, no other"
+    assert all(paid)
+    four = TeacherCache(tmp_path / "four", manifest())
+    assert shards(four) == shards(filled(tmp_path / "alone", views=range(6)))
+    assert not list(tmp_path.rglob("*.lock"))
 
 
 def test_of_two_answers_to_one_address_the_first_stands(tmp_path):

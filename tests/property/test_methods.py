@@ -21,10 +21,10 @@ from tutelage.errors import UserError
 from tutelage.methods import METHODS, method_class
 from tutelage.methods.base import VALUE_AND_GRADIENT, Method, ranges
 from tutelage.methods.combine import Sum, Warmed
-from tutelage.outputs import Context, Head, Outputs, Sizes
+from tutelage.outputs import GRID, Context, Head, Outputs, Sizes
 
 SAMPLES = 40
-SMALL = Sizes(5, 6, ((4, 8, 8), (6, 4, 4), (8, 2, 2)), ("one", "two", "three"))
+SMALL = Sizes(5, 6, ((4, 8, 8), (6, 4, 4), (8, 2, 2)), ("one", "two", "three"), regions=True)
 EPOCH = 7.0  # in the middle of every published warm-up
 
 
@@ -39,6 +39,7 @@ def cases(own: str) -> dict[str, Method]:
         found[name] = method_class(name)()
         switches = [field.name for field in fields(found[name]) if isinstance(field.default, bool)]
         found |= {f"{name}-{s}": replace(found[name], **{s: not getattr(found[name], s)}) for s in switches}
+    found |= {f"sdd-{kind}": replace(found["sdd"], kind=kind) for kind in ("dkd", "nkd")}
     kd, dist, ctkd = (method_class(name)() for name in ("kd", "dist", "ctkd"))
     return found | {
         "warmed": Warmed(kd, 20.0),
@@ -76,10 +77,11 @@ def problem(method: Method, classes=5, batch=6, dtype=torch.float64, scale=1.0, 
 
     def say(sizes):
         features = tuple(randn(batch, *size).to(dtype) for size in sizes.features)
-        return Outputs((scale * randn(batch, classes)).to(dtype), randn(batch, sizes.embedding).to(dtype), features)
+        logits, regions = scale * randn(batch, classes), scale * randn(batch, GRID**2, classes)
+        return Outputs(logits.to(dtype), randn(batch, sizes.embedding).to(dtype), features, regions.to(dtype))
 
     head = Head(randn(classes, 10).float(), randn(classes).float())
-    theirs = Sizes(classes, 10, ((5, 8, 8), (8, 4, 4), (12, 2, 2)), SMALL.stages, head)
+    theirs = Sizes(classes, 10, ((5, 8, 8), (8, 4, 4), (12, 2, 2)), SMALL.stages, head, regions=True)
     ours = theirs._replace(head=None) if method.claims.same_shapes else SMALL._replace(classes=classes)
     ours = theirs if same else ours
     teacher = say(theirs)
@@ -94,11 +96,11 @@ def _copy(value):
 
 
 def leaves(outputs: Outputs) -> list[torch.Tensor]:
-    return [t for t in (outputs.logits, outputs.embedding, *outputs.features) if t is not None]
+    return [t for t in (outputs.logits, outputs.embedding, outputs.regions, *outputs.features) if t is not None]
 
 
 def joined(tensors: list[torch.Tensor]) -> Outputs:
-    return Outputs(tensors[0], tensors[1], tuple(tensors[2:]))
+    return Outputs(tensors[0], tensors[1], tuple(tensors[3:]), tensors[2])
 
 
 def mapped(outputs: Outputs, function) -> Outputs:
@@ -198,8 +200,8 @@ def test_names_of_the_classes_do_not_matter(method):
     order = torch.tensor([3, 0, 4, 1, 2])
     head = p.teacher_sizes.head
     q = Problem(
-        p.student._replace(logits=p.student.logits[:, order]),
-        p.teacher._replace(logits=p.teacher.logits[:, order]),
+        p.student._replace(logits=p.student.logits[:, order], regions=p.student.regions[:, :, order]),
+        p.teacher._replace(logits=p.teacher.logits[:, order], regions=p.teacher.regions[:, :, order]),
         p.context._replace(labels=order.argsort()[p.context.labels]),
         p.student_sizes,
         p.teacher_sizes._replace(head=Head(head.weight[order], head.bias[order])),
@@ -221,9 +223,15 @@ def test_a_batch_twice_over_has_the_same_loss_where_claimed(method):
 
 @pytest.mark.parametrize("epoch", [EPOCH, 99.0])
 def test_the_loss_of_a_batch_is_the_mean_of_its_halves_unless_it_couples_the_batch(method, epoch):
-    # What several processes compute, each with its share: the mean of their losses, and so of their gradients.
+    # What several processes compute, each with its share: the mean of their losses, and so of their gradients. Batch
+    # norm in the adapters sees the samples of all: here it has statistics from before.
     p = problem(method, batch=8)
     p = p._replace(context=p.context._replace(epoch=epoch))
+    adapters = p.adapters(method)
+    normed = [part for part in adapters.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
+    assert bool(normed) == bool(method.claims.batch_norm)
+    for part in normed:
+        part.eval()
     halves = []
     for part in (slice(0, None, 2), slice(1, None, 2)):
         context = p.context._replace(labels=p.context.labels[part], sample=p.context.sample[part])
@@ -232,12 +240,13 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_halves_unless_it_couples_the_bat
             teacher=mapped(p.teacher, lambda t, part=part: t[part]),
             context=context,
         )
-        halves.append(terms(method, share))
+        halves.append(terms(method, share, adapters))
     mean = {name: (halves[0][name] + halves[1][name]) / 2 for name in halves[0]}
     if method.claims.couples_batch:
-        assert abs(total(terms(method, p)) - total(mean)) > 1e-6, "it claims to couple the batch, and does not"
+        apart = abs(total(terms(method, p, adapters)) - total(mean))
+        assert apart > 1e-6, "it claims to couple the batch, and does not"
     else:
-        assert_same(terms(method, p), mean)
+        assert_same(terms(method, p, adapters), mean)
 
 
 def test_student_equal_to_teacher_costs_nothing_where_claimed(method):
@@ -268,9 +277,9 @@ def test_the_teacher_gets_no_gradient(method):
 
 def test_undeclared_fields_may_be_absent(method):
     p = problem(method)
-    absent = {"logits": torch.empty(6, 0, dtype=torch.float64), "embedding": None, "features": ()}
+    absent = {"logits": torch.empty(6, 0, dtype=torch.float64), "embedding": None, "features": (), "regions": None}
     teacher = p.teacher._replace(**{name: value for name, value in absent.items() if name not in method.needs})
-    unread = {"embedding", "features"} - method.student_needs
+    unread = {"embedding", "features", "regions"} - method.student_needs
     student = p.student._replace(**{name: absent[name] for name in unread})
     assert_same(terms(method, p), terms(method, p._replace(student=student, teacher=teacher)))
 
@@ -313,7 +322,8 @@ def test_adapters_all_receive_gradient(method):
 
 def test_two_classes_work_or_are_refused_clearly(method):
     p = problem(method, classes=2)
-    if method.claims.three_classes or getattr(method, "standardize", False):
+    decoupled = getattr(method, "kind", "kd") != "kd"
+    if method.claims.three_classes or getattr(method, "standardize", False) or decoupled:
         with pytest.raises(UserError, match="2 classes"):
             terms(method, p)
     else:
@@ -381,8 +391,8 @@ def test_the_table_agrees_with_the_class(name):
     row, cls = METHODS[name], method_class(name)
     assert cls.__name__ == row.cls
     assert set(row.needs) == cls.needs
-    assert cls.needs <= {"logits", "embedding", "features", "head"}
-    assert cls.student_needs <= {"logits", "embedding", "features"}
+    assert cls.needs <= {"logits", "embedding", "features", "regions", "head"}
+    assert cls.student_needs <= {"logits", "embedding", "features", "regions"}
     assert row.paper
     assert 1980 < row.year < 2100
     for function in row.functions:

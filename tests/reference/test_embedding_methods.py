@@ -2,7 +2,8 @@
 
 Seen to fail: a mean over B(B - 1) in RKD, the Gram matrix without + 1 in PKT, a factor of the series in CC, biased
 deviations in ITRD, the exponent 2 in SRD, the head's bias left out in SRRL, no ReLU in SimKD, and in CRD the old row's
-share, the label of the anchor, the step in the draws and the mean of the offset.
+share, the label of the anchor, the step in the draws and the mean of the offset; in ND the student's length left out of
+the maximum.
 """
 
 import math
@@ -14,6 +15,7 @@ import torch
 from naive import batch_norm, conv_bn, relu, weights
 from tutelage.methods import (
     CRD,
+    ND,
     SRRL,
     SimKD,
     cc_loss,
@@ -271,3 +273,27 @@ def test_crd_over_two_steps():
             for side, bank in (("student", adapters.students), ("teacher", adapters.teachers)):
                 np.testing.assert_allclose(bank.rows, rows[side], rtol=1e-9)
         banks.update(rows)
+
+
+@pytest.mark.parametrize("width", [E, D])
+def test_nd(width):
+    """Two batches: the means of the classes are over both at the second."""
+    labels = np.array([0, 2, 2, 1, 0])
+    method = ND(teacher_weight=1.5)
+    adapters = method.adapters(Sizes(3, width), Sizes(3, E), B).double()
+    theirs = torch.randn(2, B, E, dtype=torch.float64)
+    own, logits = torch.randn(B, width, dtype=torch.float64), torch.randn(B, 3, dtype=torch.float64)
+    student = Outputs(logits, own)
+    for t in theirs:
+        context = Context(torch.tensor(labels), torch.arange(B), 0.0)
+        found = method.losses(student, Outputs(logits, t), context, adapters)["teacher"].item()
+    h = own.numpy()
+    if width != E:
+        state = weights(adapters.projection)
+        h = batch_norm(h, state["0.weight"], state["0.bias"]) @ state["1.weight"].T + state["1.bias"]
+    expected, seen = 0.0, theirs.numpy()
+    for b in range(B):
+        rows = [seen[i, j] for i in range(2) for j in range(B) if labels[j] == labels[b]]
+        centre = sum(rows) / len(rows)
+        expected += (1 - dot(h[b], centre) / norm(centre) / max(norm(h[b]), norm(seen[1, b]))) / B
+    assert found == pytest.approx(1.5 * expected, **TOLERANCE)

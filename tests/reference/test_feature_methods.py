@@ -3,7 +3,7 @@
 Seen to fail: other strides and no ReLU in FitNet, |f| for |f|^p in AT, all pairs in SP, a sum over channels in
 NST, mean for max pooling in FSP, variances without 1e-5 in VID, the weights of the stages, the margin and the student
 below a silent teacher in OFD, the order of fusion and the pyramid's weights in ReviewKD, ascending similarities,
-another temperature and a softmax over the student's stages in SemCKD.
+another temperature and a softmax over the student's stages in SemCKD, biased variances in WKD-F.
 """
 
 import math
@@ -21,6 +21,7 @@ from tutelage.methods import (
     OFD,
     SP,
     VID,
+    WKDF,
     FitNet,
     ReviewKD,
     SemCKD,
@@ -32,6 +33,7 @@ from tutelage.methods import (
     ofd_margin,
     similarity_profile,
     sp_loss,
+    wkd_f_loss,
 )
 from tutelage.outputs import Context, Outputs, Sizes
 
@@ -350,3 +352,29 @@ def test_sem_ckd():
             for j, (z, target) in enumerate(fits):
                 expected += scores[j] / sum(scores) * mean_square(z[b], target[b]) / B / len(x)
     assert found["teacher"].item() == pytest.approx(400 * expected, **TOLERANCE)
+
+
+def wasserstein(x, y, mean_weight):
+    """Of Gaussians with diagonal covariances, channel by channel: the root of an unbiased variance + 1e-5."""
+    found = 0.0
+    for b, c in np.ndindex(x.shape[:2]):
+        means, deviations = [], []
+        for values in (list(x[b, c].flat), list(y[b, c].flat)):
+            mean = sum(values) / len(values)
+            means.append(mean)
+            deviations.append((sum((v - mean) ** 2 for v in values) / (len(values) - 1) + 1e-5) ** 0.5)
+        found += mean_weight * (means[0] - means[1]) ** 2 + (deviations[0] - deviations[1]) ** 2
+    return found / len(x)
+
+
+def test_wkd_f():
+    own, theirs = maps(4, 2, 2), maps(4, 3, 3)
+    found = wkd_f_loss(own, theirs, 2.5).item()
+    assert found == pytest.approx(wasserstein(own.numpy(), theirs.numpy(), 2.5), **TOLERANCE)
+    method = WKDF(teacher_weight=0.3)
+    adapters = method.adapters(sizes(OURS), sizes(THEIRS), B).double()
+    student, teacher = outputs(OURS), outputs(THEIRS)
+    projected = relu(conv_bn(student.features[-1].numpy(), weights(adapters.parts), "0", 1))
+    expected = 0.3 * wasserstein(projected, teacher.features[-1].numpy(), 4.0)
+    found = method.losses(student, teacher, CONTEXT, adapters)["teacher"].item()
+    assert found == pytest.approx(expected, **TOLERANCE)

@@ -12,13 +12,15 @@ import torch
 
 from tutelage import methods
 from tutelage.methods import METHODS, method_class
-from tutelage.outputs import Context, Outputs, Sizes
+from tutelage.outputs import Context, Head, Outputs, Sizes
 
 B, C, EPOCH = 6, 5, 7.0
 RNG = np.random.default_rng(5)
 S = RNG.normal(0, 2, (B, C))
 T = RNG.normal(0, 3, (B, C))
 Y = np.array([0, 3, 3, 1, 4, 2])
+HEAD = RNG.normal(0, 1, (C, 7))
+S_PARTS, T_PARTS = RNG.normal(0, 2, (2, B, 16, C))
 
 
 def probabilities(logits, temperature=1.0):
@@ -142,6 +144,42 @@ def rld(alpha=1.0, beta=8.0, confidence_temperature=1.0, temperature=4.0):
     return found
 
 
+def ea_kd(temperature=4.0, of_entropies=3.0, student_weight=1.0):
+    found = 0.0
+    for b in range(B):
+        p, q = probabilities(T[b], of_entropies), probabilities(S[b], of_entropies)
+        h_t, h_s = entropy_between(p, p), entropy_between(q, q)
+        weight = (h_t + student_weight * h_t * h_s / np.log(C)) / 2
+        found += weight * divergence(probabilities(T[b], temperature), probabilities(S[b], temperature)) / B
+    return temperature**2 * found
+
+
+def transport(p, q, cost, regularisation, iterations=10):
+    """Cuturi 2013, algorithm 1: u and v scale the rows and columns of K in turn."""
+    n = len(p)
+    kernel = [[np.exp(-cost[i][j] / regularisation) for j in range(n)] for i in range(n)]
+    u = [1 / n] * n
+    for _ in range(iterations):
+        v = [q[j] / sum(kernel[i][j] * u[i] for i in range(n)) for j in range(n)]
+        u = [p[i] / sum(kernel[i][j] * v[j] for j in range(n)) for i in range(n)]
+    return sum(u[i] * kernel[i][j] * v[j] * cost[i][j] for i in range(n) for j in range(n))
+
+
+def wkd_l(gamma=600.0, temperature=8.0, sharpness=1.0, regularisation=0.05):
+    def length(row):
+        return np.sqrt(sum(x * x for x in row))
+
+    cosine = [[sum(v * w) / length(v) / length(w) for w in HEAD] for v in HEAD]
+    cost = np.array([[1 - np.exp(-sharpness * (1 - c)) for c in row] for row in cosine])
+    found = 0.0
+    for b in range(B):
+        target = -probabilities(T[b])[Y[b]] * np.log(probabilities(S[b])[Y[b]])
+        p, q = (probabilities(without(z[b], Y[b]), temperature) for z in (S, T))
+        kept = [c for c in range(C) if c != Y[b]]
+        found += (target + gamma * transport(p, q, cost[np.ix_(kept, kept)], regularisation)) / B
+    return found
+
+
 def luminet(temperature=4.0):
     def perception(logits):
         h = np.empty_like(logits)
@@ -154,6 +192,61 @@ def luminet(temperature=4.0):
     return np.mean(
         [divergence(probabilities(h_t[b], temperature), probabilities(h_s[b], temperature)) for b in range(B)]
     )
+
+
+def cells(regions, side):
+    """[B, side^2, C]: means of blocks of a 4 x 4 grid, row by row."""
+    found, size = np.zeros((B, side * side, C)), 4 // side
+    for b, row, column in np.ndindex(B, side, side):
+        block = [regions[b, 4 * (size * row + i) + size * column + j] for i in range(size) for j in range(size)]
+        found[b, side * row + column] = sum(block) / len(block)
+    return found
+
+
+def cat(weight, *, normalize=False):
+    found = 0.0
+    own, theirs = cells(S_PARTS, 2), cells(T_PARTS, 2)
+    for b, c in np.ndindex(B, C):
+        m_s, m_t = own[b, :, c], theirs[b, :, c]
+        if normalize:
+            m_s, m_t = m_s / np.sqrt(sum(m_s**2)), m_t / np.sqrt(sum(m_t**2))
+        found += weight * sum((m_s - m_t) ** 2) / (4 * B * C)
+    return found
+
+
+def likenesses(instances=0.9, batches=0.45, classes=0.45, s=S, t=T):
+    """The three levels, each summed over five temperatures."""
+    found = {"instance": 0.0, "batch": 0.0, "class": 0.0}
+    for heat in (2.0, 3.0, 4.0, 5.0, 6.0):
+        found["instance"] += instances * kd(s, t, heat)
+        p, q = (np.array([probabilities(z[b], heat) for b in range(B)]) for z in (T, S))
+        for i, j in np.ndindex(B, B):
+            found["batch"] += batches * (sum(p[i] * p[j]) - sum(q[i] * q[j])) ** 2 / B
+        for i, j in np.ndindex(C, C):
+            found["class"] += classes * (sum(p[:, i] * p[:, j]) - sum(q[:, i] * q[:, j])) ** 2 / C
+    return found
+
+
+def sdd(kind, temperature, extra=2.0):
+    """Over 1 + 4 + 16 parts: the losses above for one image at a time, twice where whole and part differ."""
+    found = 0.0
+    for b in range(B):
+        parts = [(s, t) for side in (1, 2, 4) for s, t in zip(cells(S_PARTS, side)[b], cells(T_PARTS, side)[b])]
+        whole = np.argmax(parts[0][1]) == Y[b]
+        for s, t in parts:
+            p, q = probabilities(t, temperature), probabilities(s, temperature)
+            p_y, q_y = p[Y[b]], q[Y[b]]
+            o_t, o_s = without(p, Y[b]) / (1 - p_y), without(q, Y[b]) / (1 - q_y)
+            if kind == "kd":
+                loss = temperature**2 * divergence(p, q)
+            elif kind == "dkd":
+                tckd = p_y * np.log(p_y / q_y) + (1 - p_y) * np.log((1 - p_y) / (1 - q_y))
+                loss = temperature**2 * (tckd + 8 * divergence(o_t, o_s))
+            else:
+                target = -probabilities(t)[Y[b]] * np.log(probabilities(s)[Y[b]])
+                loss = target + 1.5 * temperature**2 * entropy_between(o_t, o_s)
+            found += (extra if (np.argmax(t) == Y[b]) != whole else 1) * loss / (21 * B)
+    return found
 
 
 STANDARD = {"s": np.array([standardised(row) for row in S]), "t": np.array([standardised(row) for row in T])}
@@ -215,6 +308,41 @@ TERMS = [
         {"standardize": True, "teacher_weight": 10.0},
         {"label": 0.1 * label_term(), "teacher": 9 * kd(**STANDARD, temperature=CTKD_T)},
     ),
+    ("ea_kd", {}, {"label": 0.1 * label_term(), "teacher": 0.9 * ea_kd()}),
+    (
+        "ea_kd",
+        {"temperature": 2.0, "alpha": 0.5, "entropy_temperature": 2.0, "student_weight": 0.046},
+        {"label": 0.5 * label_term(), "teacher": 0.5 * ea_kd(2.0, 2.0, 0.046)},
+    ),
+    ("cat_kd", {}, {"label": label_term(), "teacher": cat(15.0)}),
+    (
+        "cat_kd",
+        {"normalize": True, "teacher_weight": 40.0},
+        {"label": label_term(), "teacher": cat(40.0, normalize=True)},
+    ),
+    ("mlkd", {}, {"label": 0.1 * label_term()} | likenesses()),
+    (
+        "mlkd",
+        {"standardize": True, "instance_weight": 9.0, "batch_weight": 0.2, "class_weight": 0.3, "label_weight": 1.0},
+        {"label": label_term()} | likenesses(9.0, 0.2, 0.3, **STANDARD),
+    ),
+    ("sdd", {}, {"label": 0.1 * label_term(), "teacher": 0.9 * sdd("kd", 4.0)}),
+    (
+        "sdd",
+        {"kind": "dkd", "label_weight": 1.0, "teacher_weight": 1.0, "warm_up": 20.0},
+        {"label": label_term(), "teacher": WARM * sdd("dkd", 4.0)},
+    ),
+    (
+        "sdd",
+        {"kind": "nkd", "temperature": 2.0, "complementary_weight": 3.0},
+        {"label": 0.1 * label_term(), "teacher": 0.9 * sdd("nkd", 2.0, 3.0)},
+    ),
+    ("wkd_l", {}, {"label": label_term(), "teacher": wkd_l()}),
+    (
+        "wkd_l",
+        {"temperature": 2.0, "others_weight": 30.0, "sharpness": 2.0, "regularisation": 0.2, "teacher_weight": 0.5},
+        {"label": label_term(), "teacher": 0.5 * wkd_l(30.0, 2.0, 2.0, 0.2)},
+    ),
     ("rld", {}, {"label": label_term(), "teacher": WARM * rld()}),
     (
         "rld",
@@ -229,9 +357,14 @@ TERMS = [
 @pytest.mark.parametrize(("name", "options", "expected"), TERMS, ids=[f"{n}-{i}" for i, (n, *_) in enumerate(TERMS)])
 def test_terms_are_the_papers(name, options, expected):
     method = method_class(name)(**options)
-    adapters = method.adapters(Sizes(C), Sizes(C), 100).double()
+    head = Head(torch.tensor(HEAD), torch.zeros(C, dtype=torch.float64))
+    sizes = Sizes(C, head=head, regions=True)
+    adapters = method.adapters(sizes, sizes, 100).double()
     context = Context(torch.tensor(Y), torch.arange(B), EPOCH)
-    found = method.losses(Outputs(torch.tensor(S)), Outputs(torch.tensor(T)), context, adapters)
+    student, teacher = (
+        Outputs(torch.tensor(z), regions=torch.tensor(parts)) for z, parts in ((S, S_PARTS), (T, T_PARTS))
+    )
+    found = method.losses(student, teacher, context, adapters)
     assert found.keys() == expected.keys()
     for term, value in expected.items():
         assert found[term].item() == pytest.approx(value, rel=1e-9, abs=1e-12), term

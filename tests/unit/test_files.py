@@ -96,6 +96,35 @@ def test_what_a_kill_left_behind_is_swept_away(tmp_path):
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == [".hidden", "sub", "sub/x.tmp", "tmp"]
 
 
+def test_what_another_machine_writes_has_a_day(tmp_path, monkeypatch):
+    """In a folder that machines share a process of another one looks as if it were dead."""
+    monkeypatch.setattr(files.platform, "node", lambda: "another")
+    with files.appearing(tmp_path / "file.txt") as beside:
+        monkeypatch.setattr(files.platform, "node", lambda: "this")
+        beside.write_text("half")
+        files.sweep(tmp_path)
+        assert beside.exists()
+        os.utime(beside, (0, 0))
+        files.sweep(tmp_path)
+        assert not beside.exists()
+        beside.write_text("whole")
+
+
+def test_what_a_dead_process_of_this_machine_left_goes_at_once(tmp_path):
+    child = multiprocessing.get_context("fork").Process(target=_leave_half, args=(tmp_path / "file.txt",))
+    child.start()
+    child.join()
+    assert len(names(tmp_path)) == 1
+    files.sweep(tmp_path)
+    assert names(tmp_path) == []
+
+
+def _leave_half(path):
+    with files.appearing(path) as beside:
+        beside.write_text("half")
+        os._exit(0)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_json_that_is_not_json_is_refused(tmp_path, value):
     with pytest.raises(ValueError):

@@ -1,5 +1,6 @@
 """A request to stop: heard once, obeyed after the step, at once the second time; the shell's number for it."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from tutelage import cli
-from tutelage.interrupts import SIGNALS, Stopped, listening, stopping
+from tutelage.interrupts import SIGNALS, Stopped, listening, passing_on, stopping
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 
@@ -42,6 +43,38 @@ def test_the_second_stops_at_once_and_handlers_are_restored(number):
     assert signal.getsignal(number) is before
 
 
+def test_another_signal_is_no_second_one():
+    """torchrun follows Ctrl-C up with SIGTERM while the run is being saved."""
+    with stopping() as stop:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop() == signal.SIGINT
+
+
+@pytest.mark.parametrize(("number", "saved"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+def test_what_a_scheduler_has_stopped_and_is_saved_may_be_queued_again(number, saved):
+    assert Stopped(number, saved=True).code == saved
+    assert Stopped(number).code == 128 + number
+
+
+def test_signals_go_to_the_processes_that_were_started():
+    fork = multiprocessing.get_context("fork")
+    ready = fork.Event()
+
+    def wait():
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(7))
+        ready.set()
+        signal.pause()
+
+    with passing_on() as heard:
+        child = fork.Process(target=wait)
+        child.start()
+        ready.wait()
+        signal.raise_signal(signal.SIGTERM)
+        child.join()
+        assert (child.exitcode, heard()) == (7, signal.SIGTERM)
+
+
 def test_nohup_is_obeyed():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with listening(), stopping() as stop:
@@ -50,7 +83,9 @@ def test_nohup_is_obeyed():
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGUSR1, 138)]
+)
 def test_the_command_ends_with_the_shells_number(number, code, monkeypatch, capfd):
     monkeypatch.setattr(cli, "command", lambda name: lambda arguments: signal.raise_signal(number))
     with pytest.raises(SystemExit) as stopped:
@@ -78,7 +113,7 @@ def test_a_closed_terminal_is_no_second_mistake():
 
 
 def test_without_signals_of_unix_there_is_ctrl_c():
-    code = "import signal; del signal.SIGHUP; from tutelage import interrupts as i; print(len(i.SIGNALS))\n"
-    code += "with i.listening(): pass"
+    code = "import signal; del signal.SIGHUP, signal.SIGUSR1\n"
+    code += "from tutelage import interrupts as i; print(len(i.SIGNALS))\nwith i.listening(): pass"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2\n"

@@ -16,7 +16,7 @@ from PIL import Image
 
 import awkward
 import fuzz_pictures
-from tutelage.data import index, reading
+from tutelage.data import facts, index, reading, rows
 from tutelage.data.places import Place
 from tutelage.edge.card import Card
 from tutelage.edge.pixels import read_picture
@@ -102,8 +102,8 @@ def test_scaled_pictures_are_counted_and_have_another_identity(tmp_path, capfd, 
     assert "16-bit pictures whose values need fewer bits, scaled by these: 12 bits 3" in text
     assert reading.Facts("sha", bits=16).pixels == reading.Facts("sha").pixels == "sha"
     assert reading.Facts("sha", bits=12).pixels != "sha"
-    shown = [index.Entry(Place("x", "", "a", 1, 0), reading.Facts("sha", bits=bits)) for bits in (0, 12, 16)]
-    eight, twelve, sixteen = (index.Index(tmp_path, [entry], Counter()).digest for entry in shown)
+    shown = [rows.Entry(Place("x", "", "a", 1, 0), reading.Facts("5a" * 32, bits=bits)) for bits in (0, 12, 16)]
+    eight, twelve, sixteen = (index.Index(tmp_path, facts.of([entry]), Counter()).digest for entry in shown)
     assert eight == sixteen != twelve
 
 

@@ -149,7 +149,7 @@ def test_of_several_runs_every_line_says_how_far_all_are(clock, piped):
         with advancing("training kd", 100) as advance:
             clock.now += 15
             advance(25)
-    assert piped.getvalue() == "run 4 of 20, about 16 min 15 s left; training kd: 25 %, 2 images/s, 45 s left\n"
+    assert piped.getvalue() == "run 4 of 20, about 16 min left; training kd: 25 %, 2 images/s, 45 s left\n"
     assert progress._prefixed("x") == "x"
 
 

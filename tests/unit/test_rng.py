@@ -130,6 +130,14 @@ def test_permutation_sends_every_sample_everywhere():
         assert stats.chisquare(places[:, position].bincount(minlength=10).numpy()).pvalue > 1e-4
 
 
+def test_the_default_device_has_no_say():
+    """Seeds that no test has used before: what is computed for them is kept."""
+    with torch.device("meta"):
+        integer, order = rng.integer(9_000_001, "a"), rng.permutation(9_000_002, 3, 10)
+    assert integer == rng.integer(9_000_001, "a")
+    assert order.tolist() == rng.permutation(9_000_002, 3, 10).tolist()
+
+
 def test_seeded_draws_by_address_and_leaves_no_trace():
     before = torch.default_generator.get_state()
     with rng.seeded(4, "weights"):

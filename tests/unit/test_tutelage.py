@@ -23,3 +23,13 @@ def test_public_names_are_there():
     assert callable(train)
     with pytest.raises(AttributeError):
         _ = tutelage.nothing
+
+
+def test_completion_shows_the_public_names_and_no_others():
+    import tutelage
+    from tutelage import methods
+
+    assert dir(tutelage) == sorted(tutelage.__all__)
+    assert {"KD", "kd_loss", "DKD", "dkd_loss", "METHODS", "Method"} <= set(dir(methods))
+    for name in dir(methods):
+        assert getattr(methods, name) is not None

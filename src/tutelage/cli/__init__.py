@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from tutelage import __version__, interrupts
+from tutelage.cli import sharing
 from tutelage.errors import UserError, unknown
 from tutelage.names import printable, speak_any_name
 
@@ -34,6 +35,7 @@ COMMANDS = {
     "explain": ("explain METHOD", "its formula, fields and when to use it"),
     "completion": ("completion bash|zsh|fish", "completes commands, names and flags in your shell; --help says how"),
     "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
+    "env": ("env", "versions, devices and paths, for the report of a problem"),
 }
 PACKAGES = {
     "altair", "filelock", "huggingface_hub", "jaxtyping", "jinja2", "lightning_fabric", "markupsafe", "numpy", "onnx",
@@ -44,19 +46,23 @@ PACKAGES = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command; exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n."""
+    """Runs one command.
+
+    Exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n, and 75 where a scheduler's
+    signal has stopped a run that is saved: the same command, queued again, goes on.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     speak_any_name()
     try:
+        sharing.join(arguments)
         with interrupts.listening():
             _dispatch(arguments)
             sys.stdout.flush()
     except UserError as error:
         _leave(f"error: {error}", 2)
     except KeyboardInterrupt as stopped:
-        _leave(
-            f"\n{str(stopped) or 'stopped'}; the same command goes on from there", 128 + getattr(stopped, "number", 2)
-        )
+        words = f"\n{str(stopped) or 'stopped'}; the same command goes on from there"
+        _leave("" if sharing.rank() else words, getattr(stopped, "code", 130))  # all processes stop together
     except BrokenPipeError:
         _leave("", 141)
     except Exception as error:
@@ -70,6 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _leave(text: str, code: int) -> NoReturn:
     """Ends the process; where what it printed cannot be written, Python shall not try again."""
+    text = sharing.last_words(text)
     with suppress(OSError):
         print(printable(text), file=sys.stderr, end="\n" if text else "")
     try:
@@ -187,6 +194,10 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import completion
 
         return completion.completion
+    if name == "env":
+        from tutelage.cli import environment
+
+        return environment.env
     if name == "data":
         from tutelage.cli import datacheck
 

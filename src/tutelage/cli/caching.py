@@ -3,9 +3,10 @@
 import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
 from tutelage import files
-from tutelage.cli.flags import RUNS, TrainFlags, parsed
+from tutelage.cli.flags import RUNS, FillFlags, TrainFlags, parsed, part_of
 from tutelage.errors import Damaged, UserError, unknown
 from tutelage.names import shown
 from tutelage.run.folder import Run
@@ -56,17 +57,15 @@ def _cache_list(arguments: list[str]) -> None:
 
 
 def _cache_fill(arguments: list[str]) -> None:
-    flags = _teaching_flags("cache fill", arguments)
-    from tutelage import data, progress
-    from tutelage.run.process import Process
-    from tutelage.teacher import lessons
+    flags = _teaching_flags("cache fill", arguments, FillFlags)
+    part = part_of(flags.part)
+    from tutelage import progress
+    from tutelage.training.launch import fill
 
-    dataset = data.load(flags.recipe.data, flags.data_root)
-    lesson = lessons.prepare(flags.recipe, dataset, flags.workspace, Process.of(flags.engine.fabric()))
-    if not lesson.caches:
+    paid, folders, size = fill(flags.recipe, flags.workspace, part)
+    if not folders:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
-    size = progress.size(sum(one.size_bytes for one in lesson.caches))
-    print(f"{', '.join(str(one.folder) for one in lesson.caches)}: {lesson.paid:,} teacher passes now, {size} in all")
+    print(f"{', '.join(folders)}: {paid:,} teacher passes now, {progress.size(size)} in all")
 
 
 def _cache_verify(arguments: list[str]) -> None:
@@ -137,9 +136,9 @@ def _read_by_a_run(folder: Path, runs: Path) -> bool:
         return False
 
 
-def _teaching_flags(verb: str, arguments: list[str]) -> TrainFlags:
+def _teaching_flags(verb: str, arguments: list[str], kind: Any = TrainFlags) -> Any:
     """Those of a command that asks a teacher, which must be there."""
-    flags = parsed(TrainFlags, verb, arguments)
+    flags = parsed(kind, verb, arguments)
     if not flags.recipe.taught_by:
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
     for own in flags.recipe.of_teachers:

@@ -7,17 +7,18 @@ import argparse
 import json
 from pathlib import Path
 
-from tutelage.cli import tracking
+from tutelage.cli import fitting, sharing, tracking
+from tutelage.cli.checks import check_methods
 from tutelage.cli.flags import (
     DistillFlags,
     TrainFlags,
     TuneFlags,
-    check_methods,
     parsed,
     with_method,
     with_needed_teachers,
 )
-from tutelage.errors import Damaged, UserError
+from tutelage.cli.taking import add_taking, check_taking
+from tutelage.errors import UserError
 from tutelage.names import shown
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
@@ -31,24 +32,26 @@ def distill(arguments: list[str]) -> None:
     from tutelage.study.watch import Watch
 
     watch = Watch()
-    flags = parsed(DistillFlags, "distill", arguments)
+    flags = fitting.fitted(parsed(DistillFlags, "distill", arguments), arguments)
     from tutelage import progress
     from tutelage.study.study import Study
+    from tutelage.study.work import Jobs, train_teachers
     from tutelage.training import preflight
 
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
-    study = Study(recipes, flags.seeds, flags.name)
+    study = Study(recipes, flags.seeds, flags.name, fitting.room_of(flags))
     if study.is_done(flags.workspace) and not flags.force:
         progress.say("all of this study was done before; its results, as they were written:")
         _show(study.folder(flags.runs))
         return
     preflight.rehearse(*recipes, workspace=flags.workspace)
-    watch.look(study.every, flags.runs)
     with tracking.following(flags.log, _folders(flags.workspace, study.every)):
         with watch.noting_a_stop(study.folder(flags.runs)):
+            train_teachers(recipes, flags.workspace, watch)
             preflight.before_training(recipes[-1], flags.workspace)
-        folder = study.run(flags.workspace, watch=watch, force=flags.force)
-    _show(folder)
+        outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
+    if outcome is not None:
+        _show(outcome.folder)
 
 
 def tune(arguments: list[str]) -> None:
@@ -60,8 +63,9 @@ def tune(arguments: list[str]) -> None:
     methods = arguments[1].split(",") if named else []
     check_methods(methods)
     flags = parsed(TuneFlags, "tune", [*arguments[:1], *methods[:1], *arguments[1 + bool(methods) :]])
-    from tutelage.report import results, search
+    from tutelage.report import search
     from tutelage.study.tune import Tuning
+    from tutelage.study.work import Jobs, train_teachers
     from tutelage.training import preflight
 
     recipes = (flags.recipe, *(with_method(flags.recipe, name) for name in methods[1:]))
@@ -72,13 +76,13 @@ def tune(arguments: list[str]) -> None:
         )
     tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
     preflight.rehearse(*recipes, *beside, workspace=flags.workspace)
-    watch.look(recipes, flags.runs)
     with watch.noting_a_stop(flags.runs / tuning.folder_name):
+        train_teachers(recipes, flags.workspace, watch)
         preflight.before_training(flags.recipe, flags.workspace)
-    folder = tuning.run(flags.workspace, watch=watch, force=flags.force)
-    if folder is not None:
-        _show(folder)
-        for line in search.in_words(results.read(folder)):
+    outcome = tuning.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
+    if outcome is not None:
+        _show(outcome.folder)
+        for line in search.in_words(outcome.results):
             print(line)
 
 
@@ -86,16 +90,19 @@ def train(arguments: list[str]) -> None:
     """One run; the same command goes on where it was stopped."""
     flags = parsed(TrainFlags, "train", arguments)
     from tutelage import data, progress
+    from tutelage.study.work import is_done
     from tutelage.training import preflight
     from tutelage.training.loop import train as train_run
     from tutelage.training.predictions import evaluate_run
 
     recipe = with_needed_teachers(flags.recipe)
-    was_done = _is_done(Run(flags.workspace.folder(recipe)))
+    was_done = is_done(recipe, flags.workspace)
     if not was_done:
         preflight.rehearse(recipe, workspace=flags.workspace)
     with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
         run = train_run(recipe, flags.workspace)
+    if sharing.rank():
+        return
     evaluation = evaluate_run(run, data.load(recipe.data, flags.data_root))
     cost = run.result("cost")
     print(shown(f"{run.path}{' (was done already)' if was_done else ''}"))
@@ -114,6 +121,7 @@ def check(arguments: list[str]) -> None:
 
     preflight.rehearse(flags.recipe, workspace=flags.workspace)
     preflight.before_training(flags.recipe, flags.workspace)
+    fitting.say_what_it_takes(flags.recipe, flags.workspace)
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -164,13 +172,20 @@ def report(arguments: list[str]) -> None:
     """The table of a study, and its report.html anew."""
     parser = argparse.ArgumentParser("tutelage report", description="The table of a study, and its report.html anew.")
     parser.add_argument("study", type=Path)
-    folder = parser.parse_args(arguments).study
+    add_taking(parser)
+    chosen = parser.parse_args(arguments)
+    check_taking(chosen)
+    folder = chosen.study
     check_study(folder)
     from tutelage import progress
-    from tutelage.report import write_report
+    from tutelage.report import records, results, write_report
+    from tutelage.report.takeaway import take
     from tutelage.study.study import Study
 
     Study.open(folder)
+    if chosen.to:
+        take(records.of_study(results.read(folder)), chosen.to, chosen.output)
+        return
     with progress.working("drawing the report"):
         write_report(folder)
     _show(folder)
@@ -194,29 +209,26 @@ def compare(arguments: list[str]) -> None:
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY")
     parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    add_taking(parser)
     chosen = parser.parse_args(arguments)
+    check_taking(chosen)
     for path in chosen.paths:
         if not (path / "study.json").is_file():
             Run.open(path)
     from rich.console import Console
 
     from tutelage.cli.comparison import print_comparison
-    from tutelage.study.compare import comparison, groups
+    from tutelage.report.takeaway import take
+    from tutelage.study.compare import comparison, groups, records
 
     compared = comparison(groups(chosen.paths), chosen.data_root)
-    if chosen.json:
+    if chosen.to:
+        take(records(compared), chosen.to, chosen.output)
+    elif chosen.json:
         print(json.dumps(compared, indent=2))
     else:
         print_comparison(compared, Console())
-
-
-def _is_done(run: Run) -> bool:
-    """Whether nothing is left to be trained: a damaged run is trained again where it is."""
-    try:
-        return run.done and run.damage() is None
-    except Damaged:
-        return False
 
 
 def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -49,7 +50,7 @@ def data_(arguments: list[str]) -> None:
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     chosen = parser.parse_args(arguments[1:])
     asked = {name: getattr(chosen, name) for name in ("val_share", "splits", "group", "on_leak")}
-    data = Data(chosen.name, on_bad="skip", **asked)
+    data = Data(chosen.name, look="whole", on_bad="skip", **asked)
     data.check_name()
     overview = look(data) if data.is_path else built_in(data, chosen.data_root)
     if chosen.json:
@@ -74,25 +75,26 @@ def look(data: Data) -> dict[str, Any]:
     except UserError as error:
         raise UserError("\nnote: ".join((error.message, *notes)), error.hint) from None
     split = {i: name for name, positions in parts.items() for i in positions.tolist()}
-    entries = [found.sound[i] for i in sorted(split)]
-    of = [split[i] for i in sorted(split)]
-    counts = Counter((of[i], entry.place.label) for i, entry in enumerate(entries))
-    said = {entry.place.split for entry in entries} - {""}
-    sides = sorted(min(entry.facts.width, entry.facts.height) for entry in entries)
+    used = found.sound.take(np.array(sorted(split)))
+    counts = Counter(zip((split[i] for i in sorted(split)), used.labels(), strict=True))
+    said = {found.rows.words.splits[number] for number in np.unique(used.column("split"))}
+    sides = np.sort(np.minimum(used.column("width"), used.column("height"))).tolist()
+    bytes_of = np.where(used.column("length") != 0, used.column("length"), used.column("bytes"))
+    traits = used.traits()
 
     leakage = leaks.found(found, *(parts[name].tolist() for name in ("train", "val", "test")))
     return {
         "name": data.name,
-        "images": len(entries),
+        "images": len(used),
         "classes": {name: {part: counts[part, name] for part in ("train", "val", "test")} for name in found.classes},
         "carved": [part for part in ("val", "test") if part not in said],
         "shorter_side": {"smallest": sides[0], "median": sides[len(sides) // 2], "largest": sides[-1]},
         "suggested_size": found.size,
-        "formats": _counted(entry.facts.format for entry in entries),
-        "modes": _counted(entry.facts.mode for entry in entries),
-        "turned": sum(entry.facts.turned for entry in entries),
-        "animated": sum(entry.facts.frames > 1 for entry in entries),
-        "bytes": sum(entry.place.length or entry.place.bytes for entry in entries),
+        "formats": _counted((of.format, count) for of, count in traits),
+        "modes": _counted((of.mode, count) for of, count in traits),
+        "turned": sum(count for of, count in traits if of.turned),
+        "animated": sum(count for of, count in traits if of.frames > 1),
+        "bytes": int(bytes_of.sum()),
         "broken": {place_in_words(entry.place): entry.facts.broken for entry in found.broken},
         "left_out": dict(found.left_out.most_common()),
         "dropped": len(found.sound) - len(split),
@@ -115,7 +117,7 @@ def _copies(found: index.Index, split: dict[int, str]) -> dict[str, Any]:
 
     same = [[i for i in group if i in split] for group in index.duplicates(found.sound)]
     same = [group for group in same if len(group) > 1]
-    shown = [entry.facts.shown or entry.facts.sha for entry in found.sound]
+    shown = found.sound.same
     alike = [pair for pair in near.pairs(found) if split.keys() >= set(pair) and shown[pair[0]] != shown[pair[1]]]
     return {
         "duplicates": {
@@ -133,8 +135,7 @@ def _suggestion(found: index.Index, data: Data) -> list[str]:
     """What to type where photos seem to be of bursts and a split is carved."""
     from tutelage.data import groups
 
-    given = {entry.place.split for entry in found.sound} >= {"val", "test"}
-    if data.group or given or not groups.by_counter(found.sound):
+    if data.group or found.splits >= {"val", "test"} or not groups.by_counter(found.sound):
         return []
     command = shlex.join(["tutelage", "data", "check", data.name, "--data.group", groups.COUNTER])
     return [
@@ -255,8 +256,11 @@ def _few(lines: list[str]) -> list[str]:
     return [f"  {line}" for line in lines[:SHOWN]] + more
 
 
-def _counted(words: Any) -> dict[str, int]:
-    return dict(Counter(words).most_common())
+def _counted(words: Iterable[tuple[str, int]]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for word, count in words:
+        counts[word] += count
+    return dict(counts.most_common())
 
 
 def _list(counts: dict[str, int]) -> str:

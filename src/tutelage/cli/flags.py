@@ -10,12 +10,11 @@ import tyro
 
 from tutelage import progress
 from tutelage.cli import helping
+from tutelage.cli.checks import check_names, check_weights
 from tutelage.cli.tracking import Tracker
-from tutelage.data import DATASETS
 from tutelage.errors import UserError
 from tutelage.methods.declared import declarations
 from tutelage.models import Model
-from tutelage.models.libraries import check_name
 from tutelage.run import builtin, recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
@@ -50,6 +49,14 @@ class TrainFlags:
 
 
 @dataclass(frozen=True)
+class FillFlags(TrainFlags):
+    """Which part is filled; every field of the recipe; the engine; and where things are."""
+
+    part: str = ""
+    """i/n: of n parts the i-th, for the jobs of an array; empty: all. Jobs that share a folder need no parts."""
+
+
+@dataclass(frozen=True)
 class DistillFlags(TrainFlags):
     """Seeds and methods of the study; every field of the recipe; the engine; and where things are."""
 
@@ -59,8 +66,16 @@ class DistillFlags(TrainFlags):
     """Compare these methods at their defaults instead of the recipe's own."""
     name: str = ""
     """The name of the study's folder; empty: made from the recipe."""
+    fit_in: str = ""
+    """FLASH/RAM of a microcontroller, 256k/96k: the student is the largest of a ladder that fits, and exported so."""
     force: bool = False
     """Export the student also where it is no better than guessing, or worse than its baseline."""
+    jobs: int = 0
+    """Runs at once, each in a process of its own; 1: one after the other; 0: as many as fit cores and memory."""
+    on: str = ""
+    """ray, or ray://HEAD:10001: each run is a task of that Ray cluster, whose nodes share --runs; empty: here."""
+    gpu: float = 1.0
+    """The share of a GPU that each run on Ray asks for, where there are GPUs."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,12 @@ class TuneFlags(TrainFlags):
     """The name of the folders; empty: made from the recipe."""
     force: bool = False
     """Export the student also where it is no better than guessing, or worse than its baseline."""
+    jobs: int = 0
+    """Runs at once, each in a process of its own; 1: one after the other; 0: as many as fit cores and memory."""
+    on: str = ""
+    """ray, or ray://HEAD:10001: each run is a task of that Ray cluster, whose nodes share --runs; empty: here."""
+    gpu: float = 1.0
+    """The share of a GPU that each run on Ray asks for, where there are GPUs."""
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
@@ -85,7 +106,7 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
     """
     with declarations():
         flags = _read(kind, verb, arguments)
-    _check_weights(flags.recipe)
+    check_weights(flags.recipe)
     with progress.working("loading PyTorch"):
         return dataclasses.replace(flags, recipe=Recipe.from_dict(flags.recipe.to_dict()))
 
@@ -114,25 +135,8 @@ def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
         flags = tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
     except UserError as error:
         raise _with_its_flag(error, rest) from None
-    _check_names(flags)
+    check_names(flags)
     return flags
-
-
-def _check_names(flags: Any) -> None:
-    """Refuses names of data, networks and methods that do not exist, before anything is imported to look for them."""
-    chosen = flags.recipe
-    chosen.data.check_name()
-    for model in (chosen.student, *(spec.model for spec in chosen.taught_by)):
-        if ".py:" not in model.name:
-            check_name(model.name)
-    check_methods([*getattr(flags, "methods", ()), *getattr(flags, "beside", ())])
-
-
-def check_methods(names: list[str]) -> None:
-    """Refuses names of methods that do not exist."""
-    with declarations():
-        for name in names:
-            recipe.method_at_defaults(name)
 
 
 def _with_its_flag(error: UserError, arguments: list[str]) -> UserError:
@@ -145,15 +149,18 @@ def _with_its_flag(error: UserError, arguments: list[str]) -> UserError:
     return UserError(longer[0] + error.message.removeprefix(field), error.hint)
 
 
-def _check_weights(chosen: Recipe) -> None:
-    """Files of weights for other networks are refused before the images are looked at."""
-    row = DATASETS.get(chosen.data.name)
-    models = [chosen.student, *(spec.model for spec in chosen.taught_by)]
-    if any(Path(model.weights or "-").is_file() for model in models):
-        from tutelage.models.building import check_file
+def part_of(text: str) -> tuple[int, int] | None:
+    """The numbers of "2/4"; None of an empty text.
 
-        for model in models:
-            check_file(model, row.channels if row else 3)
+    Raises:
+        UserError: it is something else.
+    """
+    part, _, parts = text.partition("/")
+    if not text:
+        return None
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise UserError(f"--part {text} is not the i-th of n parts", "write --part 1/4, 2/4, 3/4 and 4/4")
+    return int(part), int(parts)
 
 
 def with_method(chosen: Recipe, name: str) -> Recipe:

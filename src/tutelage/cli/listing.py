@@ -17,11 +17,18 @@ def list_(arguments: list[str]) -> None:
     parser.add_argument("kind", metavar="KIND", nargs="?", help=" | ".join(kinds))
     parser.add_argument("--filter", default="", metavar="TEXT", help="only lines that contain this text; of models "
                         "also those of timm and torchvision")  # fmt: skip
+    fit = parser.add_argument_group("of models")
+    fit.add_argument("--fit-in", metavar="FLASH/RAM", help="those of the ladder that fit a microcontroller: 256k/96k")
+    fit.add_argument("--size", type=int, default=0, help="of its images in pixels; default: the largest that fits each")
+    fit.add_argument("--classes", type=int, default=10, help="default: 10")
     chosen = parser.parse_args(arguments)
     if chosen.kind is None:
         raise UserError("usage: tutelage list " + "|".join(kinds), "tutelage list methods, for example")
     if chosen.kind not in kinds:
         raise unknown("list", chosen.kind, kinds)
+    if chosen.fit_in is not None:
+        _print(_fitting(chosen))
+        return
     rows = kinds[chosen.kind]()
     found = [row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower()]
     others, more = _others(chosen.filter) if chosen.kind == "models" and chosen.filter else ([], 0)
@@ -63,16 +70,28 @@ def _methods() -> Rows:
 
 
 def _models() -> Rows:
-    from tutelage.models import MODELS
+    from tutelage.models import MODELS, Model, ladder
 
-    rows: Rows = [("model", "parameters", "multiply-adds (32 px)", "stages", "summary", "paper")]
+    rows: Rows = [("model", "parameters", "multiply-adds (32 px)", "int8 flash, RAM", "stages", "summary", "paper")]
     for name, row in MODELS.items():
-        stages = ",".join(row.stages)
-        rows.append((name, f"{row.parameters:g} M", f"{row.macs:g} M", stages, row.summary, row.paper))
-    rows.append(("timm:NAME", "", "", "", "any network of timm", ""))
-    rows.append(("torchvision:NAME", "", "", "", "any classifier of torchvision", ""))
-    rows.append(("FILE.py:FUNCTION", "", "", "", "your own: FUNCTION(classes=...) returns a module", ""))
+        stages, rung = ",".join(row.stages), ladder.measured(Model(name), ladder.SIZES[0])
+        taken = f"{rung.flash / 1e3:,.0f}, {rung.ram / 1e3:,.0f} kB" if rung else "-"
+        rows.append((name, f"{row.parameters:g} M", f"{row.macs:g} M", taken, stages, row.summary, row.paper))
+    rows.append(("timm:NAME", "", "", "", "", "any network of timm", ""))
+    rows.append(("torchvision:NAME", "", "", "", "", "any classifier of torchvision", ""))
+    rows.append(("FILE.py:FUNCTION", "", "", "", "", "your own: FUNCTION(classes=...) returns a module", ""))
     return rows
+
+
+def _fitting(chosen: argparse.Namespace) -> Rows:
+    """`list models --fit-in`."""
+    from tutelage.cli import fitting
+
+    if chosen.kind != "models":
+        raise UserError(f"--fit-in goes with models, not with {chosen.kind}", "tutelage list models --fit-in 256k/96k")
+    if chosen.size < 0 or chosen.classes < 1:
+        raise UserError("--size is a number of pixels and --classes a number of classes", "--size 64 --classes 10")
+    return fitting.listed(chosen.fit_in, chosen.size, chosen.classes)
 
 
 def _others(text: str) -> tuple[Rows, int]:
@@ -81,9 +100,10 @@ def _others(text: str) -> tuple[Rows, int]:
 
     names = matching(text)
     rows: Rows = []
-    for network in map(sized, names[:MOST]):
+    for network in filter(None, map(sized, names[:MOST])):
         numbers = [f"{number / 1e6:.2f} M" if number else "?" for number in (network.parameters, network.macs)]
-        rows.append((network.name, numbers[0], f"{numbers[1]} ({network.pixels} px)", ",".join(network.stages), "", ""))
+        pixels, stages = f"{numbers[1]} ({network.pixels} px)", ",".join(network.stages)
+        rows.append((network.name, numbers[0], pixels, "", stages, "", ""))
     return rows, max(0, len(names) - MOST)
 
 

@@ -10,11 +10,17 @@ from tutelage.data import splitnames
 from tutelage.errors import UserError, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tutelage.data.index import Index
     from tutelage.data.splits import DataSet
 
 PATHS = (".csv", ".tsv", ".parquet", ".tar")
 """Endings of names that are paths to images; folders need none."""
+
+
+Keep = Literal["auto", "file", "memory", "none"]
+Look = Literal["auto", "whole", "headers"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,10 @@ class Data:
 
     size: int = 0
     """Photos: height and width of what networks are shown, in pixels; 0: what suits the files."""
-    keep: Literal["file", "memory", "none"] = "file"
-    """Photos: decoded once and kept in a file, or in memory; or decoded anew each time. The same pixels."""
+    keep: Keep = "auto"
+    """Photos: decoded once, kept in a file or in memory; or anew each time; auto: a file of up to 1/4 of free disk."""
+    look: Look = "auto"
+    """Photos: read every file whole once, or its header alone; auto: the headers of more than 200,000 photos."""
     on_bad: Literal["stop", "skip"] = "stop"
     """Photos that cannot be used: stop and name them, or leave them out."""
     unlabeled: str = ""
@@ -73,6 +81,45 @@ class Data:
         if not self.is_path and self.name not in DATASETS:
             raise unknown("data set", self.name, DATASETS, "tutelage list datasets")
 
+    @staticmethod
+    def of(
+        pictures: Any,
+        labels: Any = None,
+        *,
+        classes: "Sequence[str]" = (),
+        val: "tuple[Any, Any] | None" = None,
+        test: "tuple[Any, Any] | None" = None,
+        folder: Path | None = None,
+    ) -> "Data":
+        """Pictures in memory as data: written once as PNG files, and from then on photos like others.
+
+        Args:
+            pictures: To learn from. Arrays or tensors [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3, or a
+                list of such pictures: uint8, or floats in [0, 1], which are rounded to 8 bits. With `labels` None: a
+                torch Dataset of (picture, label), without random augmentation.
+            labels: [N], whole numbers that count the classes from 0.
+            classes: Their names; empty: the numbers. A data set counts its classes in the order of their names.
+            val: Pictures and labels for validation; None: set aside from `pictures`.
+            test: Likewise; None: set aside from `pictures`.
+            folder: Where the files go; None: below $TUTELAGE_CACHE, under a hash of the pixels, so that the same
+                pictures are the same data.
+
+        Raises:
+            UserError: another shape, type or range; labels that do not fit; a folder that exists.
+
+        >>> import numpy as np
+        >>> Data.of(np.zeros((2, 8, 8)), [0, 3], classes=["a", "b"])
+        Traceback (most recent call last):
+            ...
+        tutelage.errors.UserError: label 3 in data of 2 classes
+        <BLANKLINE>
+        hint: labels count the classes from 0
+        """
+        from tutelage.data import arrays
+
+        splits = {"train": (pictures, labels), "val": val, "test": test}
+        return arrays.data_of({name: given for name, given in splits.items() if given is not None}, classes, folder)
+
     @property
     def is_path(self) -> bool:
         """Whether the name is a path to images, and not of the built-in sets."""
@@ -93,8 +140,10 @@ class Data:
             if self.group or index.duplicates(indexed.sound):
                 values["group"] = _grouping(self, indexed)
             if self.unlabeled:
-                values["unlabeled"] = index.read(self.unlabeled, labelled=False).digest
-        return {name: value for name, value in values.items() if value and name not in ("keep", "on_bad", "splits")}
+                values["unlabeled"] = index.of_unlabeled(self).digest
+        return {
+            name: value for name, value in values.items() if value and name not in ("keep", "look", "on_bad", "splits")
+        }
 
     @property
     def labelled(self) -> "Data":
@@ -163,7 +212,7 @@ def load(data: Data, root: Path | str | None = None) -> "DataSet":
     from tutelage.data import index
 
     seen = index.of(data) if data.is_path else None  # another one where a file came, went or changed
-    more = index.read(data.unlabeled, labelled=False) if data.unlabeled else None
+    more = index.of_unlabeled(data) if data.unlabeled else None
     return _load(data, Path(root) if root is not None else None, os.environ.get("TUTELAGE_DATA"), (seen, more))
 
 
@@ -181,7 +230,7 @@ def _grouping(data: Data, indexed: "Index") -> str:
     from tutelage.data import photos
 
     of = photos.grouping(indexed, data)
-    return files.digest(list(of)) if of else ""
+    return files.digest(of.tolist()) if len(of) else ""
 
 
 def unlabeled_images(data: Data) -> int:

@@ -51,7 +51,8 @@ class FileImages(Images):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of content, side and labels."""
-        return files.digest([self.content, self.shape, self.labels.tolist()])
+        labels = (label for part in self.labels.split(4096) for label in part.tolist())
+        return files.digest([self.content, self.shape, labels])
 
     def plain(self, position: Int64[Tensor, " B"]) -> Float32[Tensor, "B C H W"]:
         """What a device sees of each photo (`edge.pixels`), in [0, 1], stored channels last."""

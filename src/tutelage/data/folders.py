@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tutelage.data import tars
-from tutelage.data.place import Aside, Place, few, is_picture, placed
+from tutelage.data.gathering import Files
+from tutelage.data.place import Aside, Place, few, is_picture
 from tutelage.data.splitnames import HOW, Splits, split_of
 from tutelage.errors import UserError
 from tutelage.progress import counted
@@ -24,7 +25,7 @@ UNLABELLED = {"pred", "preds", "predict", "prediction", "predictions", "unlabele
 TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".ods")
 
 
-def of_folder(root: Path, splits: Splits, aside: Aside) -> Iterator[Place]:
+def of_folder(root: Path, splits: Splits, aside: Aside) -> Iterator[Place | Files]:
     """The images of a folder for each class, or of such folders within folders of splits.
 
     Args:
@@ -45,7 +46,7 @@ def of_folder(root: Path, splits: Splits, aside: Aside) -> Iterator[Place]:
         yield from _of_split(root, folder, split, aside)
 
 
-def images(root: Path, folder: Path, split: str, label: str, aside: Aside) -> Iterator[Place]:
+def images(root: Path, folder: Path, split: str, label: str, aside: Aside) -> Iterator[Files]:
     """The image files anywhere below a folder; links are followed, each folder once.
 
     Args:
@@ -59,25 +60,45 @@ def images(root: Path, folder: Path, split: str, label: str, aside: Aside) -> It
         OSError: a folder below it may not be read.
     """
     seen: set[tuple[int, int]] = set()
-    found = False
-    for here, inner, names in os.walk(folder, followlinks=True, onerror=_refuse):
+    found = Files(split, label, [], [], [])
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
         about = os.stat(here)
-        if (about.st_dev, about.st_ino) in seen:
-            inner.clear()
-            continue
-        seen.add((about.st_dev, about.st_ino))
-        inner[:] = sorted(name for name in inner if _is_of_the_user(Path(here, name), aside))
-        for name in names:
-            path = Path(here, name)
-            if not _is_of_the_user(path, aside):
-                continue
-            if is_picture(name):
-                found = True
-                yield placed(root, path.relative_to(root).as_posix(), split, label)
-            else:
-                aside.file(path)
-    if label and not found:
+        if (about.st_dev, about.st_ino) not in seen:
+            seen.add((about.st_dev, about.st_ino))
+            waiting += sorted(_of_one(root, here, found, aside), reverse=True)
+    if found.names:
+        yield found
+    elif label:
         aside.empty.append(folder.relative_to(root).as_posix())
+
+
+def _of_one(root: Path, here: Path, found: Files, aside: Aside) -> list[Path]:
+    """Takes the image files of one folder, a million perhaps; the folders in it that are to be looked at."""
+    inner = []
+    relative = here.relative_to(root).as_posix()
+    prefix = "" if relative == "." else f"{relative}/"
+    with os.scandir(here) as entries:
+        for entry in entries:
+            name = entry.name
+            special = name[0] == "." or name.lower() in CACHES or entry.is_symlink()
+            if special and not _is_of_the_user(here / name, aside):
+                continue
+            if os.path.isdir(entry) if special else entry.is_dir():
+                inner.append(here / name)
+            elif is_picture(name):
+                try:
+                    about = entry.stat()
+                    size, mtime = about.st_size, about.st_mtime_ns
+                except OSError:  # as `place.placed`
+                    size, mtime = -1, 0
+                found.names.append(prefix + name)
+                found.bytes.append(size)
+                found.mtimes.append(mtime)
+            else:
+                aside.file(here / name)
+    return inner
 
 
 def _as_said(root: Path, folders: list[Path], splits: Splits, aside: Aside) -> dict[Path, str]:
@@ -147,7 +168,7 @@ def _leave_out(folder: Path, aside: Aside, why: str) -> None:
         )
 
 
-def _of_split(root: Path, folder: Path, split: str, aside: Aside) -> Iterator[Place]:
+def _of_split(root: Path, folder: Path, split: str, aside: Aside) -> Iterator[Place | Files]:
     """A folder for each class, or tar shards."""
     classes = _folders(folder, aside)
     if split and len(classes) == 1 and split_of(classes[0].name) == split and _holds_classes(classes[0]):
@@ -220,7 +241,3 @@ def _holds_classes(folder: Path) -> bool:
 
 def _pictures_below(folder: Path) -> int:
     return sum(is_picture(name) for _, _, names in os.walk(folder) for name in names)
-
-
-def _refuse(error: OSError) -> None:
-    raise error

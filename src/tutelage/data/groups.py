@@ -8,12 +8,15 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from tutelage.data import Data, tables
-from tutelage.data.index import Entry, Index
+from tutelage.data.index import Index
+from tutelage.data.rows import Entry
 from tutelage.errors import UserError
 
 PATIENCE_S = 10.0
@@ -29,8 +32,8 @@ json.dump([match and match.group(1) for match in found], sys.stdout)
 
 
 @lru_cache(maxsize=8)
-def of(indexed: Index, group: str, name: str = "") -> tuple[int, ...]:
-    """The group of every sound image: numbers from 0 in the order in which groups come first.
+def of(indexed: Index, group: str, name: str = "") -> np.ndarray:
+    """The group of every sound image, int64 [N]: numbers from 0 in the order in which groups come first.
 
     Args:
         indexed: The images.
@@ -40,13 +43,14 @@ def of(indexed: Index, group: str, name: str = "") -> tuple[int, ...]:
     Raises:
         UserError: there is no such column, the pattern is none, or no image is in a group.
     """
-    same = [("shown", entry.facts.shown or entry.facts.sha) for entry in indexed.sound]
+    same = indexed.sound.same
     if not group:
-        return _joined([[one] for one in same])
-    return _joined([[one, *more] for one, more in zip(same, _named(indexed, group, name), strict=True)])
+        return same
+    named = zip(same.tolist(), _named(indexed, group, name), strict=True)
+    return np.array(_joined([[("shown", str(one)), *more] for one, more in named]), np.int64)
 
 
-def of_data(indexed: Index, data: Data) -> tuple[int, ...]:
+def of_data(indexed: Index, data: Data) -> np.ndarray:
     """The groups that a data set is carved by."""
     return of(indexed, data.group, data.name)
 
@@ -76,7 +80,7 @@ def checked(pattern: str) -> re.Pattern[str]:
     return compiled
 
 
-def by_counter(entries: list[Entry]) -> bool:
+def by_counter(entries: Sequence[Entry]) -> bool:
     """Whether most files differ from others of their class by a counter at the end alone, as photos of bursts do.
 
     A name that a whole class shares (cat_0001, cat_0002, ...) is no burst.
@@ -110,7 +114,7 @@ def _named(indexed: Index, group: str, name: str) -> list[list[tuple[str, str]]]
     checked(group)
     matches = _matches(group, tuple(entry.place.file for entry in indexed.sound))
     named = [[] if match is None else [("pattern", match)] for match in matches]
-    first = indexed.sound[0].place.file if indexed.sound else ""
+    first = indexed.sound[0].place.file if len(indexed.sound) else ""
     return _some(named, f"the pattern {group} of data.group matches no path; the first is {first}", _HINT)
 
 

@@ -1,43 +1,43 @@
 """Keeps what reading every file of a path once has shown of its images, so that later starts are instant.
 
-One line an image in `index-<digest of the path>.jsonl` in the cache folder. A file is read again where its size or its
-time of change differs. Imports no torch.
+A row an image in `index-<digest of the path>.rows` in the cache folder. A file is read again where its size or its time
+of change differs. Of many images the headers alone are read. Imports no torch.
 """
 
 import hashlib
-import json
 import logging
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+
+import numpy as np
 
 from tutelage import files
-from tutelage.data import Data, huggingface, places, reading
-from tutelage.data.place import Place
+from tutelage.data import Data, Look, huggingface, places, reading, rowfile
+from tutelage.data.facts import FactsColumns
+from tutelage.data.facts import of as rows_of
+from tutelage.data.places import Listing
 from tutelage.data.reading import Facts
-from tutelage.errors import UserError
+from tutelage.data.rows import Rows
+from tutelage.errors import Damaged, UserError
 from tutelage.progress import advancing
 
 log = logging.getLogger(__name__)
 
 DRAWN = 64
 """Files whose contents are compared at a start."""
-VERSION = 3
-"""The version of the index's lines: raise it when `Facts` or what they mean changes."""
+MANY = 200_000
+"""Images from which on headers are read instead of whole files, where nothing else is asked for."""
+_BY_HEADERS = (
+    "{count:,} photos, of which the headers were read: damage in pixels, and copies in other bytes, are not known; "
+    "tutelage data check reads them whole, and so does --data.look whole"
+)
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
 """Sides that networks are usually given."""
-
-
-class Entry(NamedTuple):
-    """One image: where it is, and what reading it told."""
-
-    place: Place
-    facts: Facts
 
 
 class Index:
@@ -45,42 +45,58 @@ class Index:
 
     Args:
         root: What the places are relative to.
-        entries: In their order; broken ones too.
+        rows: In their order; broken ones too.
         left_out: Files that are no images, by ending.
         notes: What is not used, or may be understood in another way: a sentence each.
+        headers: Whether headers alone were read.
     """
 
-    def __init__(self, root: Path, entries: list[Entry], left_out: Counter[str], notes: Sequence[str] = ()):
-        self.root, self.entries, self.left_out, self.notes = root, entries, left_out, tuple(notes)
+    def __init__(
+        self, root: Path, rows: Rows, left_out: Counter[str], notes: Sequence[str] = (), *, headers: bool = False
+    ):
+        self.root, self.rows, self.left_out, self.notes, self.headers = root, rows, left_out, tuple(notes), headers
 
     @cached_property
-    def sound(self) -> list[Entry]:
+    def sound(self) -> Rows:
         """Those that can be used."""
-        return [entry for entry in self.entries if not entry.facts.broken]
+        broken = self._are_broken
+        return self.rows.take(np.flatnonzero(~broken)) if broken.any() else self.rows
 
     @cached_property
-    def broken(self) -> list[Entry]:
+    def broken(self) -> Rows:
         """Those that cannot; their facts say why."""
-        return [entry for entry in self.entries if entry.facts.broken]
+        return self.rows.take(np.flatnonzero(self._are_broken))
+
+    @property
+    def splits(self) -> set[str]:
+        """Those that are named; among them "" where some images are in none."""
+        return {self.rows.words.splits[number] for number in np.unique(self.sound.column("split"))}
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names in alphabetical order: a class's number is its place here."""
-        return tuple(sorted({entry.place.label for entry in self.sound}))
+        return tuple(self.rows.words.labels[number] for number in np.unique(self.sound.column("label")))
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what the images hold, their order, classes and splits: not of where they are."""
-        return files.digest([[e.place.split, e.place.label, e.facts.pixels] for e in self.sound])
+        if "digest" in self.rows.remembered:
+            return self.rows.remembered["digest"]
+        splits = (self.rows.words.splits[number] for number in self.sound.column("split"))
+        return files.digest(map(list, zip(splits, self.sound.labels(), self.sound.pixels(), strict=True)))
 
     @property
     def size(self) -> int:
         """A side in pixels that suits them: the largest usual one that half of the images reach on both sides."""
-        sides = sorted(min(entry.facts.width, entry.facts.height) for entry in self.sound)
-        if not sides:
+        sides = np.sort(np.minimum(self.sound.column("width"), self.sound.column("height")))
+        if not len(sides):
             return SIZES[-1]
-        middle = sides[len(sides) // 2]
+        middle = int(sides[len(sides) // 2])
         return max((size for size in SIZES if size <= middle), default=middle)
+
+    @property
+    def _are_broken(self) -> np.ndarray:
+        return np.array([bool(traits.broken) for traits in self.rows.words.traits])[self.rows.column("traits")]
 
 
 def cache_folder() -> Path:
@@ -88,11 +104,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TUTELAGE_CACHE") or Path.home() / ".cache" / "tutelage" / "photos")
 
 
-_latest: dict[tuple[str, bool, str], tuple[object, Index]] = {}
-"""Indices of this process, by path, with the folders' times at that moment."""
+_latest: dict[tuple[str, ...], tuple[object, Index, frozenset[Path]]] = {}
+"""Indices of this process, by path, with the folders of the files and their times at that moment."""
 
 
-def read(name: str, *, labelled: bool = True, splits: str = "", compare_all: bool = False) -> Index:
+def read(
+    name: str, *, labelled: bool = True, splits: str = "", look: Look = "auto", compare_all: bool = False
+) -> Index:
     """The index of a path: files that were never read, or have changed, are read now.
 
     Of files whose size and time are as they were, some are drawn once a process and their contents compared too.
@@ -101,6 +119,7 @@ def read(name: str, *, labelled: bool = True, splits: str = "", compare_all: boo
         name: A folder, table or tar file, or a name of the hub.
         labelled: False: any images below it, without labels.
         splits: Which folders are splits, as --data.splits says.
+        look: "whole": files are decoded; "headers": as `reading.glance` does; "auto": whole up to `MANY` images.
         compare_all: Compare the contents of all files.
 
     Raises:
@@ -108,111 +127,120 @@ def read(name: str, *, labelled: bool = True, splits: str = "", compare_all: boo
     """
     hub = name.startswith(huggingface.HUB)
     path = huggingface.fetched(name, cache_folder()) if hub else Path(name).expanduser()
-    key = (str(path.absolute()), labelled, splits)
-    if not compare_all and key in _latest and _latest[key][0] == _times(path, _latest[key][1]):
+    key = (str(path.absolute()), str(labelled), splits, look)
+    if not compare_all and key in _latest and _latest[key][0] == _times(_latest[key][2]):
         return _latest[key][1]
     listing = places.listing(path, labelled=labelled, splits=splits)
+    headers = look == "headers" or (look == "auto" and len(listing.rows) > MANY)
     files.sweep(cache_folder(), ".index-*")
-    file = _file(path, labelled, splits)
-    known = dict(_load(file))
-    changed = _changed(listing.root, [(place, known[place]) for place in listing.places if place in known], compare_all)
-    for place in changed:
-        del known[place]
-    new = [place for place in listing.places if place not in known]
-    if new or len(known) != len(listing.places):
-        with ThreadPoolExecutor(os.cpu_count()) as pool, advancing(f"reading {name}", len(new)) as advance:
-            for place, facts in zip(new, pool.map(lambda p: reading.inspect(listing.root, p), new), strict=True):
-                known[place] = facts
-                advance(1)
-        _save(file, [Entry(place, known[place]) for place in listing.places])
-    entries = [Entry(place, known[place]) for place in listing.places]
-    index = Index(listing.root, entries, listing.left_out, listing.notes)
-    _latest[key] = (_times(path, index), index)
+    file = _file(path, labelled, splits, "headers" * headers)
+    rows = _load(file)
+    at = listing.rows.found_in(rows)
+    known = np.flatnonzero(at >= 0)
+    changed = _changed(listing.root, rows.take(at[known]), compare_all)
+    at[known[changed]] = -1
+    if len(rows) != len(at) or not np.array_equal(at, np.arange(len(at))):
+        _save(file, _completed(name, listing, rows, at, headers=headers))
+        rows = _load(file)
+    notes = [*listing.notes, *[_BY_HEADERS.format(count=len(rows))] * (headers and look == "auto")]
+    index = Index(listing.root, rows, listing.left_out, notes, headers=headers)
+    folders = frozenset({path, *(listing.root / folder for folder in listing.folders)})
+    _latest[key] = (_times(folders), index, folders)
     return index
 
 
 def of(data: Data, *, compare_all: bool = False) -> Index:
     """The index of a data set's path: see `read`."""
-    return read(data.name, splits=data.splits, compare_all=compare_all)
+    return read(data.name, splits=data.splits, look=data.look, compare_all=compare_all)
 
 
-def duplicates(entries: list[Entry]) -> list[list[int]]:
+def of_unlabeled(data: Data) -> Index:
+    """The index of its images without a label, read as the labelled ones are, so that copies of these are found."""
+    look: Look = "headers" if of(data).headers else "whole"
+    return read(data.unlabeled, labelled=False, look=look)
+
+
+def duplicates(rows: Rows) -> list[list[int]]:
     """Groups of positions that show the very same pixels."""
-    by_pixels: dict[str, list[int]] = {}
-    for position, entry in enumerate(entries):
-        by_pixels.setdefault(entry.facts.shown or entry.facts.sha, []).append(position)
-    return [group for group in by_pixels.values() if len(group) > 1]
+    of_group = rows.same
+    several = np.bincount(of_group)[of_group] > 1 if len(of_group) else np.zeros(0, bool)
+    groups: dict[int, list[int]] = {}
+    for position in np.flatnonzero(several).tolist():
+        groups.setdefault(int(of_group[position]), []).append(position)
+    return list(groups.values())
 
 
-def _times(path: Path, index: Index) -> object:
+def _times(folders: frozenset[Path]) -> object:
     """The times of the folders (of the file itself): they change when a file comes, goes or gets another name."""
-    folders = {str(path), *(str((index.root / entry.place.file).parent) for entry in index.entries)}
     try:
         return {folder: os.stat(folder).st_mtime_ns for folder in folders}
     except OSError:
         return None
 
 
-def _file(path: Path, labelled: bool, splits: str = "") -> Path:
-    named = f"{path.resolve()} {labelled}{splits}"
+def _file(path: Path, labelled: bool, splits: str = "", look: str = "") -> Path:
+    named = f"{path.resolve()} {labelled}{splits}{look}"
     digest = hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()
-    return cache_folder() / f"index-{digest[:16]}.jsonl"
+    return cache_folder() / f"index-{digest[:16]}.rows"
 
 
-def _changed(root: Path, known: list[tuple[Place, Facts]], compare_all: bool) -> list[Place]:
-    """The files, of some that are drawn, whose contents are not as they were; once there is one, of all."""
-    drawn = known if compare_all else random.SystemRandom().sample(known, min(DRAWN, len(known)))
+def _completed(name: str, listing: Listing, known: Rows, at: np.ndarray, *, headers: bool) -> Rows:
+    """The rows of a listing with their facts: those at these positions of what is known, and others read now."""
+    facts = FactsColumns(len(at))
+    facts.copy(np.flatnonzero(at >= 0), known, at[at >= 0])
+    new = np.flatnonzero(at < 0)
+    look, part = (reading.glance, 256) if headers else (reading.inspect, 8)
 
-    def is_other(entry: tuple[Place, Facts]) -> bool:
-        place, facts = entry
-        try:
-            return hashlib.sha256(reading.content(root, place)).hexdigest() != facts.sha
-        except (OSError, MemoryError, ValueError, OverflowError):  # as `reading.inspect`
-            return bool(facts.sha)
+    def looked_at(rows: np.ndarray) -> list[Facts]:
+        return [look(listing.root, listing.rows[row].place) for row in rows.tolist()]
 
+    with ThreadPoolExecutor(os.cpu_count()) as pool, advancing(f"reading {name}", len(new)) as advance:
+        for first in range(0, len(new), 1 << 13):  # so that not all of them wait in memory
+            of_block = new[first : first + (1 << 13)]
+            parts = np.split(of_block, range(part, len(of_block), part))
+            for rows, found in zip(parts, pool.map(looked_at, parts), strict=True):
+                for row, of_row in zip(rows.tolist(), found, strict=True):
+                    facts.put(row, of_row)
+                advance(len(rows))
+    return facts.beside(listing.rows.words, listing.rows.names, listing.rows.columns)
+
+
+def _changed(root: Path, known: Rows, compare_all: bool) -> np.ndarray:
+    """Positions of files, of some that are drawn, whose contents are not as they were; once there is one, of all."""
+    every = range(len(known))
+    drawn = every if compare_all else random.SystemRandom().sample(every, min(DRAWN, len(every)))
+
+    def is_other(position: int) -> bool:
+        place, facts = known[position]
+        return not reading.is_as(facts, root, place)
+
+    found = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = [entry[0] for entry, other in zip(drawn, pool.map(is_other, drawn), strict=True) if other]
+        for first in range(0, len(drawn), 1 << 13):
+            part = drawn[first : first + (1 << 13)]
+            found += [position for position, other in zip(part, pool.map(is_other, part), strict=True) if other]
     if found and not compare_all:
         return _changed(root, known, compare_all=True)
     if found:
         log.warning(
             "%s of %s files have other contents under the same size and time (%s, ...): they are read anew",
-            *(f"{len(found):,}", f"{len(known):,}", found[0].file),
+            *(f"{len(found):,}", f"{len(known):,}", known[found[0]].place.file),
         )
-    return found
+    return np.array(sorted(found), np.int64)
 
 
-def _load(file: Path) -> Iterator[tuple[Place, Facts]]:
+def _load(file: Path) -> Rows:
     """What was read before; nothing, and a sentence, where the index is damaged: the images are read anew."""
-    if not file.exists():
-        return
-    head, _, body = file.read_bytes().partition(b"\n")
     try:
-        first = json.loads(head)
-        if not isinstance(first, dict):
-            raise TypeError
-        if first.get("version") != VERSION:
-            return
-        if first.get("sha256", _seal(file, body)) != _seal(file, body):
-            raise ValueError
-        lines = [json.loads(line) for line in body.splitlines()]
-        found = [(Place(*line["place"]), Facts(*line["facts"])) for line in lines]
-    except (ValueError, TypeError, KeyError):
+        return rowfile.read(file) or rows_of([])
+    except Damaged:
         log.warning("%s is damaged; the images are read anew", file)
-        return
-    yield from found
+        return rows_of([])
 
 
-def _seal(file: Path, body: bytes) -> str:
-    return hashlib.sha256(body + file.name.encode()).hexdigest()
-
-
-def _save(file: Path, entries: list[Entry]) -> None:
+def _save(file: Path, rows: Rows) -> None:
     try:
-        body = "".join(json.dumps(entry._asdict()) + "\n" for entry in entries).encode()
-        head = json.dumps({"version": VERSION, "sha256": _seal(file, body)}).encode()
-        with files.appearing(file) as beside:
-            beside.write_bytes(head + b"\n" + body)
+        rowfile.write(file, rows, {"digest": Index(Path(), rows, Counter()).digest})
     except OSError as error:
         raise UserError(
             f"cannot write the index {file}: {error.strerror}", "let TUTELAGE_CACHE name a folder that can be written"

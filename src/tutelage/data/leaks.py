@@ -1,7 +1,9 @@
 """Counts how many images of val and test have a copy or a near copy in training, and says what that means."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
+
+import numpy as np
 
 from tutelage.data import near
 from tutelage.data.index import Index, duplicates
@@ -41,20 +43,23 @@ def found(indexed: Index, train: Sequence[int], val: Sequence[int], test: Sequen
         test: Of the test images.
     """
     exact, alike = linked(indexed)
-    trained = set(train)
+    trained = np.zeros(len(indexed.sound), bool)
+    trained[np.asarray(train, np.int64)] = True
 
     def of(split: Sequence[int]) -> Leaked:
-        copies = {i for i in split if exact.get(i, set()) & trained}
-        also = {i for i in split if alike.get(i, set()) & trained}
+        inside = set(split)
+        copies, also = ({i for i in way.keys() & inside if trained[[*way[i]]].any()} for way in (exact, alike))
         return {"images": len(split), "copies": len(copies), "near": len(also - copies)}
 
     return {"val": of(val), "test": of(test), "not_compared": near.too_large(indexed)}
 
 
-def in_training(indexed: Index, train: Iterable[int], others: Iterable[int]) -> set[int]:
+def in_training(indexed: Index, train: np.ndarray, others: np.ndarray) -> list[int]:
     """The training images that have a copy or a near copy among the others."""
-    outside, ways = set(others), linked(indexed)
-    return {i for i in train if any(way.get(i, set()) & outside for way in ways)}
+    outside, exact_and_alike = np.zeros(len(indexed.sound), bool), linked(indexed)
+    outside[others] = True
+    found = {i for way in exact_and_alike for i, copies in way.items() if outside[[*copies]].any()}
+    return sorted(found & set(train.tolist()))
 
 
 def linked(indexed: Index) -> tuple[dict[int, set[int]], dict[int, set[int]]]:

@@ -100,8 +100,11 @@ def _looked_for(indexed: Index) -> Iterator[tuple[int, int]]:
 
 def _by_class(indexed: Index) -> dict[str, list[int]]:
     members: dict[str, list[int]] = {}
-    for position, entry in enumerate(indexed.sound):
-        members.setdefault(entry.place.label, []).append(position)
+    number = indexed.sound.column("label")
+    order = np.argsort(number, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
+        if len(part):
+            members[indexed.rows.words.labels[number[part[0]]]] = part.tolist()
     return members
 
 

@@ -3,18 +3,20 @@
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from tutelage import files
 from tutelage.data import Data, groups, index, leaks, place, turnstile
-from tutelage.data.index import Entry, Index
+from tutelage.data.index import Index
+from tutelage.data.rows import Joined, Rows
 from tutelage.data.stratify import stratified_order, whole_groups
 from tutelage.errors import UserError
 from tutelage.names import shown
@@ -48,7 +50,7 @@ def sound(data: Data) -> Index:
     """
     indexed = index.of(data)
     _refuse_broken(indexed, data, data.name)
-    if not indexed.sound:
+    if not len(indexed.sound):
         first = indexed.broken[0]
         raise UserError(
             f"none of {len(indexed.broken):,} images of {data.name} can be used; the first is "
@@ -65,7 +67,10 @@ def sound(data: Data) -> Index:
 
 def remarks(indexed: Index) -> list[str]:
     """What of a path is not used, and what was understood in a way that may surprise: a sentence each."""
-    scaled = Counter(entry.facts.bits for entry in indexed.sound if 0 < entry.facts.bits < 16)
+    scaled: Counter[int] = Counter()
+    for traits, count in indexed.sound.traits():
+        if 0 < traits.bits < 16:
+            scaled[traits.bits] += count
     said = list(indexed.notes)
     if indexed.left_out:
         endings = place.few(f"{ending} {count:,}" for ending, count in indexed.left_out.most_common())
@@ -83,18 +88,20 @@ def of_groups(indexed: Index, data: Data) -> list[str]:
     if not data.group:
         return []
     of, single = groups.of_data(indexed, data), groups.alone(indexed, data)
-    said = f"data.group: {len(of):,} images in {len(set(of)):,} groups, none of which a carved split cuts"
+    count = len(np.unique(of))
+    said = f"data.group: {len(of):,} images in {count:,} groups, none of which a carved split cuts"
     if single:
         said += f"; {counted(single, 'image')} in no group, each by itself"
-    if {entry.place.split for entry in indexed.sound} >= {"val", "test"}:
+    if indexed.splits >= {"val", "test"}:
         said += "; val and test are given, so nothing is carved"
     return [said]
 
 
-def labels_of(entries: list[Entry], classes: tuple[str, ...]) -> Int64[Tensor, " N"]:
+def labels_of(rows: Rows, classes: tuple[str, ...]) -> Int64[Tensor, " N"]:
     """Class numbers."""
     number = {name: i for i, name in enumerate(classes)}
-    return torch.tensor([number[entry.place.label] for entry in entries], dtype=torch.int64)
+    of_word = np.array([number.get(label, -1) for label in rows.words.labels], np.int64)
+    return torch.from_numpy(of_word[rows.column("label")])
 
 
 def pieces(indexed: Index, data: Data) -> Pieces:
@@ -116,7 +123,7 @@ def set_aside(indexed: Index, data: Data) -> Int64[Tensor, " T"]:
     return _cut(indexed, data)[1]
 
 
-def grouping(indexed: Index, data: Data) -> tuple[int, ...]:
+def grouping(indexed: Index, data: Data) -> np.ndarray:
     """The groups by which these images are split otherwise than without; empty: none is cut in two without, either.
 
     What --data.group says counts always; copies count where a carved split would come between them.
@@ -124,30 +131,30 @@ def grouping(indexed: Index, data: Data) -> tuple[int, ...]:
     of = groups.of_data(indexed, data)
     if data.group:
         return of
-    if len(set(of)) == len(of):
-        return ()
-    plain, grouped = _cut_by(indexed, data, ()), _cut_by(indexed, data, of)
-    return () if torch.equal(plain[1], grouped[1]) and torch.equal(plain[0].val, grouped[0].val) else of
+    if len(np.unique(of)) == len(of):
+        return of[:0]
+    plain, grouped = _cut_by(indexed, data, grouped=False), _cut_by(indexed, data, grouped=True)
+    return of[:0] if torch.equal(plain[1], grouped[1]) and torch.equal(plain[0].val, grouped[0].val) else of
 
 
 @lru_cache(maxsize=4)
 def _cut(indexed: Index, data: Data) -> tuple[Pieces, Tensor]:
     """The pieces, and the test split."""
-    cut, test = _cut_by(indexed, data, groups.of_data(indexed, data))
+    cut, test = _cut_by(indexed, data, grouped=True)
     if data.on_leak == "drop":
-        leaked = leaks.in_training(indexed, cut.train.tolist(), [*cut.val.tolist(), *test.tolist()])
-        kept = [i for i in cut.train.tolist() if i not in leaked]
-        cut = cut._replace(train=torch.tensor(kept, dtype=torch.int64))
+        leaked = leaks.in_training(indexed, cut.train.numpy(), torch.cat([cut.val, test]).numpy())
+        cut = cut._replace(train=cut.train[~torch.isin(cut.train, torch.tensor(leaked, dtype=torch.int64))])
         _refuse_absent_classes(labels_of(indexed.sound, indexed.classes)[cut.train], indexed, data)
     return cut, test
 
 
-def _cut_by(indexed: Index, data: Data, of: tuple[int, ...]) -> tuple[Pieces, Tensor]:
-    """The same, by groups that are kept whole; before any is dropped."""
+@lru_cache(maxsize=4)
+def _cut_by(indexed: Index, data: Data, *, grouped: bool) -> tuple[Pieces, Tensor]:
+    """The same, by groups that are kept whole, or image by image; before any is dropped."""
     labels = labels_of(indexed.sound, indexed.classes)
-    numbers = torch.tensor(of or range(len(labels)), dtype=torch.int64)
-    said = [entry.place.split for entry in indexed.sound]
-    named = {name: torch.tensor([i for i, s in enumerate(said) if s == name], dtype=torch.int64) for name in set(said)}
+    numbers = torch.from_numpy(groups.of_data(indexed, data)) if grouped else torch.arange(len(labels))
+    said, words = indexed.sound.column("split"), indexed.rows.words.splits
+    named = {name: torch.from_numpy(np.flatnonzero(said == number)) for number, name in enumerate(words)}
     empty = torch.zeros(0, dtype=torch.int64)
     train = torch.cat([named.get("train", empty), named.get("", empty)]).sort().values
     test, val = named.get("test", empty), named.get("val", empty)
@@ -160,7 +167,7 @@ def _cut_by(indexed: Index, data: Data, of: tuple[int, ...]) -> tuple[Pieces, Te
 
 
 def _refuse_absent_classes(trained: Tensor, indexed: Index, data: Data) -> None:
-    missing = set(range(len(indexed.classes))) - set(trained.tolist())
+    missing = set(range(len(indexed.classes))) - set(trained.unique().tolist())
     if missing:
         names = ", ".join(indexed.classes[i] for i in sorted(missing))
         dropped = "; data.on_leak = drop took some away" if data.on_leak == "drop" else ""
@@ -196,51 +203,51 @@ def read(data: Data) -> tuple[Index, Pieces, "FileImages", "FileImages"]:
         cut = cut._replace(train=cut.train[: data.part])
     cut = cut._replace(train=cut.train.sort().values)
     more = unlabeled(indexed, data)
-    if more:
+    if len(more):
         log.info("%s images without a label after %s labelled ones in train", f"{len(more):,}", f"{len(cut.train):,}")
     return indexed, cut, images(indexed, cut.train, data, "train", more), images(indexed, cut.val, data, "val")
 
 
-def unlabeled(indexed: Index, data: Data) -> list[Entry]:
+def unlabeled(indexed: Index, data: Data) -> Rows:
     """The images of `data.unlabeled`, at absolute places, without those that are among the labelled ones already."""
     if not data.unlabeled:
-        return []
-    known = {entry.facts.sha for entry in indexed.entries}
-    more = index.read(data.unlabeled, labelled=False)
+        return indexed.rows[:0]
+    more = index.of_unlabeled(data)
     _refuse_broken(more, data, data.unlabeled)
     for line in remarks(more):
         log.warning("%s: %s", data.unlabeled, line)
-    new = [entry for entry in more.sound if entry.facts.sha not in known]
-    root = more.root.absolute()
-    return [entry._replace(place=entry.place._replace(file=str(root / entry.place.file))) for entry in new]
+    known, shas = (np.ascontiguousarray(rows.column("sha")).view("V32").ravel() for rows in (indexed.rows, more.sound))
+    return more.sound.take(np.flatnonzero(~np.isin(shas, known))).below(more.root.absolute())
 
 
 def images(
-    indexed: Index, positions: Int64[Tensor, " N"], data: Data, split: str, more: Sequence[Entry] = ()
+    indexed: Index, positions: Int64[Tensor, " N"], data: Data, split: str, more: Rows | None = None
 ) -> "FileImages":
     """The images of one split, decoded where that is to be kept; `more` after them, with the label -1."""
     from tutelage.data.files import FileImages
     from tutelage.data.store import VERSIONS, Decoder, kept
 
     side = data.size or indexed.size
-    labelled = [indexed.sound[i] for i in positions.tolist()]
-    entries = [*labelled, *more]
-    labels = torch.cat([labels_of(labelled, indexed.classes), torch.full((len(more),), -1)])
-    decoder = Decoder(Path(indexed.root).absolute(), tuple(entries), side, "evaluation")
-    shown = [entry.facts.pixels for entry in entries]
+    labelled = indexed.sound.take(positions.numpy())
+    entries = Joined(labelled, more) if more is not None and len(more) else labelled
+    labels = labels_of(labelled, indexed.classes)
+    labels = torch.cat([labels, torch.full((len(entries) - len(labels),), -1)])
+    decoder = Decoder(Path(indexed.root).absolute(), entries, side, "evaluation")
     if split == "train":
         photos = kept(dataclasses.replace(decoder, purpose="training"), data.keep, "decoding train")
-        return FileImages(photos, decoder, labels, files.digest(shown))
+        return FileImages(photos, decoder, labels, files.digest(entries.pixels()))
     squares = kept(decoder, data.keep, f"decoding {split}")
-    return FileImages(squares, decoder, labels, files.digest([VERSIONS["evaluation"], *shown]), squares)
+    return FileImages(
+        squares, decoder, labels, files.digest(chain([VERSIONS["evaluation"]], entries.pixels())), squares
+    )
 
 
 def _refuse_broken(indexed: Index, data: Data, name: str) -> None:
-    if indexed.broken and data.on_bad == "stop":
+    if len(indexed.broken) and data.on_bad == "stop":
         named = "; ".join(f"{entry.place.file}: {entry.facts.broken}" for entry in indexed.broken[:3])
         more = f" and {len(indexed.broken) - 3} more" if len(indexed.broken) > 3 else ""
         raise UserError(
-            f"{len(indexed.broken)} of {len(indexed.entries):,} images cannot be used: {named}{more}",
+            f"{len(indexed.broken)} of {len(indexed.rows):,} images cannot be used: {named}{more}",
             f"tutelage data check {name} lists them; mend or remove them, or set data.on_bad = skip",
         )
 
@@ -253,7 +260,9 @@ def _carved(train: Tensor, labels: Tensor, groups: Tensor, share: float, purpose
     aside = torch.zeros(len(train), dtype=torch.bool)
     aside[order[:count]] = True
     of = groups[train]
-    whole = not set(of[aside].tolist()) & set(of[~aside].tolist())
+    set_aside = torch.zeros(int(groups.max()) + 1, dtype=torch.bool)
+    set_aside[of[aside]] = True
+    whole = not set_aside[of[~aside]].any()
     if not whole:
         aside = whole_groups(labels[train], of, share, purpose)
     if min(count, len(order) - count) < classes or not aside.any():

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tutelage.data import folders, huggingface, splitnames, tables, tars
+from tutelage.data.gathering import Gathered
 from tutelage.data.place import Aside, Place, few, placed
+from tutelage.data.rows import Rows
 from tutelage.data.splitnames import Splits
 from tutelage.errors import UserError
 from tutelage.picture import ENDINGS
@@ -17,12 +19,19 @@ class Listing(NamedTuple):
     """All places of a path."""
 
     root: Path
-    places: list[Place]
-    """In the order of split, class, file, offset."""
+    rows: Rows
+    """In the order of split, class, file, offset; without facts."""
+    folders: set[str]
+    """Where the files are, relative to the root."""
     left_out: Counter[str]
     """How many files of which ending are no images."""
     notes: list[str]
     """What is not used, or was understood in a way that the user may not expect: a sentence each."""
+
+    @property
+    def places(self) -> list[Place]:
+        """The places of all rows."""
+        return [entry.place for entry in self.rows]
 
 
 def listing(path: Path, *, labelled: bool = True, splits: str = "") -> Listing:
@@ -40,33 +49,36 @@ def listing(path: Path, *, labelled: bool = True, splits: str = "") -> Listing:
         raise UserError(
             f"there is no {path}", "give a folder of images, a CSV file of path,label, a tar file or hf:OWNER/NAME"
         )
-    aside, said = Aside(), splitnames.parsed(splits)
+    aside, said, found = Aside(), splitnames.parsed(splits), Gathered()
     if path.is_dir() and huggingface.is_saved(path):
-        root, found = path, list(_of_saved(path, aside.endings, labelled, said))
+        root = path
+        found.add(_of_saved(path, aside.endings, labelled, said))
     elif path.is_dir():
         root = path
         of_labels = folders.of_folder(path, said, aside)
-        found = list(of_labels if labelled else folders.images(path, path, "", "", aside))
+        found.add(of_labels if labelled else folders.images(path, path, "", "", aside))
     elif path.suffix.lower() == ".tar":
-        root, found = path.parent, list(tars.of_tar(path.parent, path, tars.split_of_shard(path), aside))
+        root = path.parent
+        found.add(tars.of_tar(path.parent, path, tars.split_of_shard(path), aside))
     elif path.suffix.lower() in tables.TABLES:
-        root, found = path.parent, list(tables.of_table(path, said, aside))
+        root = path.parent
+        found.add(tables.of_table(path, said, aside))
     else:
         raise UserError(
             f"{path} is neither a folder nor one of {', '.join((*tables.TABLES, '.tar'))}",
             "give one of these; spreadsheets save CSV files, archives are unpacked first",
         )
-    notes = [*aside.sentences(), *_of_one_word(found)]
-    if not found:
+    counts = found.counts()
+    notes = [*aside.sentences(), *_of_one_word(counts)]
+    if not counts:
         raise UserError(
             "\nnote: ".join((f"there are no images in {path}", *notes)), f"known endings: {' '.join(sorted(ENDINGS))}"
         )
-    return Listing(root, sorted(found, key=lambda p: (p.split, p.label, p.file, p.offset)), aside.endings, notes)
+    return Listing(root, found.rows(), found.folders, aside.endings, notes)
 
 
-def _of_one_word(found: list[Place]) -> list[str]:
+def _of_one_word(counts: Counter[str]) -> list[str]:
     """A sentence where classes differ in case, spaces or the way accents are stored alone."""
-    counts = Counter(place.label for place in found)
     words: dict[str, list[str]] = {}
     for label in sorted(counts):
         folded = unicodedata.normalize("NFKC", label).casefold()

@@ -8,6 +8,7 @@ refused by name.
 import hashlib
 import io
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,13 +23,17 @@ from tutelage.data.place import Place
 
 PATIENCE_S = 10.0
 """What decoding one file may take when it is looked at first."""
+HEAD, TAIL = 16 << 10, 4 << 10
+"""Bytes at the beginning and the end of a file that `glance` reads."""
+GLANCED = ("JPEG", "MPO", "PNG")
+"""Formats whose header says enough: the others are read whole. A PNG ends with checksums of all its pixels."""
 
 
 class Facts(NamedTuple):
     """What reading a file once told; kept in the index."""
 
     sha: str
-    """SHA-256 of the file's bytes."""
+    """SHA-256 of the file's bytes; or their fingerprint, where `glanced`."""
     width: int = 0
     """In pixels, as stored: before EXIF turns it."""
     height: int = 0
@@ -44,6 +49,11 @@ class Facts(NamedTuple):
     """Why it cannot be used; empty: it can."""
     bits: int = 0
     """The bits of 16-bit grey: those that its values need, by which it is scaled to 8; 0: it has 8."""
+
+    @property
+    def glanced(self) -> bool:
+        """Whether its header alone was read: it may turn out to be damaged when it is decoded."""
+        return not (self.shown or self.broken)
 
     @property
     def pixels(self) -> str:
@@ -63,6 +73,23 @@ def content(root: Path, place: Place) -> bytes:
     with (root / place.file).open("rb") as file:
         file.seek(place.offset)
         return file.read(min(place.length or size, size, picture.LARGEST))
+
+
+def named(data: bytes, facts: Facts) -> str:
+    """What `Facts.sha` would be of these bytes, were they read as those of `facts` were."""
+    if facts.glanced:
+        return _fingerprint(len(data), data[:HEAD], data[-TAIL:])
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_as(facts: Facts, root: Path, place: Place) -> bool:
+    """Whether a file still holds what it held, as far as was looked at."""
+    try:
+        if facts.glanced:
+            return _fingerprint(*_ends(root, place)) == facts.sha
+        return hashlib.sha256(content(root, place)).hexdigest() == facts.sha
+    except (OSError, MemoryError, ValueError, OverflowError):  # as `inspect`
+        return not facts.sha
 
 
 def decoded(data: bytes, side: int = 0) -> Image.Image:
@@ -88,6 +115,44 @@ def inspect(root: Path, place: Place) -> Facts:
         return Facts("", broken=_reason(error, b"-"))
     sha = hashlib.sha256(data).hexdigest()
     return _in_time(lambda: _facts(sha, data)) or Facts(sha, broken=f"decoding takes more than {PATIENCE_S:g} s")
+
+
+def glance(root: Path, place: Place) -> Facts:
+    """Reads the header of one file, and whole what has none that says enough; never raises for what is in it.
+
+    The file is named by its size, its first 16 KiB and its last 4 KiB.
+    """
+    try:
+        size, head, tail = _ends(root, place)
+        with Image.open(io.BytesIO(head), formats=picture.FORMATS) as image:
+            width, height = image.size
+            turned = image.getexif().get(picture.ORIENTATION, 1) != 1
+            known = image.format in GLANCED and image.mode not in picture.DEEP and min(width, height) > 1
+            mode, kind = image.mode, image.format or ""
+        if known:
+            return Facts(_fingerprint(size, head, tail), width, height, mode, kind, turned)
+    except Exception:  # decoders raise anything: the whole file says what is wrong, or that all is well
+        pass
+    return inspect(root, place)
+
+
+def _ends(root: Path, place: Place) -> tuple[int, bytes, bytes]:
+    """A file's size, its beginning and its end, read without what lies between."""
+    picture.plain_size(root / place.file, whole=not place.length)
+    with (root / place.file).open("rb", buffering=0) as file:
+        if hasattr(os, "posix_fadvise"):  # else the system reads on, of every file
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        size = max(0, place.length) if place.length else os.fstat(file.fileno()).st_size
+        file.seek(place.offset)
+        head = file.read(min(HEAD, size))
+        if size <= HEAD:
+            return size, head, head[-TAIL:]
+        file.seek(place.offset + size - TAIL)
+        return size, head, file.read(TAIL)
+
+
+def _fingerprint(size: int, head: bytes, tail: bytes) -> str:
+    return hashlib.sha256(f"{size} bytes, of which:".encode() + head + tail).hexdigest()
 
 
 def _facts(sha: str, data: bytes) -> Facts:

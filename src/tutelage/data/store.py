@@ -5,7 +5,6 @@ times what a view shows, its longer side at most twice that. For evaluation it i
 (`edge.pixels`).
 """
 
-import hashlib
 import io
 import logging
 import math
@@ -27,8 +26,9 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from tutelage import files, progress, sealed
-from tutelage.data import reading
-from tutelage.data.index import Entry, cache_folder
+from tutelage.data import Keep, reading, room
+from tutelage.data.index import cache_folder
+from tutelage.data.rows import Entry, Joined, Rows
 from tutelage.edge.card import PHOTOS, Card
 from tutelage.edge.pixels import fitted, upright
 from tutelage.errors import Damaged, UserError
@@ -40,7 +40,6 @@ LONGEST = 2.0
 """The longer side of a kept photo over its shorter one, at most; the middle is kept."""
 VERSIONS = {"training": 2, "evaluation": 3}
 """The versions of the kept pixels: raise one when its decoding changes."""
-Keep = Literal["file", "memory", "none"]
 Purpose = Literal["training", "evaluation"]
 
 
@@ -57,7 +56,7 @@ class Decoder(Photos):
     """Photos decoded whenever they are asked for."""
 
     root: Path
-    entries: tuple[Entry, ...]
+    entries: Rows | Joined
     side: int
     """The side of the views, in pixels."""
     purpose: Purpose
@@ -78,12 +77,17 @@ class Decoder(Photos):
         """
         try:
             data = reading.content(self.root, entry.place)
-            if hashlib.sha256(data).hexdigest() != entry.facts.sha:
+            if reading.named(data, entry.facts) != entry.facts.sha:
                 raise ValueError("it is another picture now")
             if self.purpose == "training":
                 return self._with_margin(data)
             return _tensor(fitted(upright(io.BytesIO(data), 3), Card((), (3, self.side, self.side), PHOTOS)))
         except Exception as error:  # a damaged file makes decoders raise anything
+            if entry.facts.glanced:
+                raise UserError(
+                    f"{entry.place.file}, of which the header alone was read, cannot be shown: {error}",
+                    "remove it, or set data.look = whole and data.on_bad = skip; tutelage data check names all such",
+                ) from None
             raise UserError(
                 f"{entry.place.file} could be read before, and cannot now: {error}", "tutelage data check reads it anew"
             ) from None
@@ -104,11 +108,22 @@ class Decoder(Photos):
         return pixels
 
     @property
+    def bytes_kept(self) -> int:
+        """About what they take when they are kept: JPEGs that are decoded smaller may differ by a row or a column."""
+        if self.purpose == "evaluation":
+            return 3 * self.side**2 * len(self.entries)
+        sides = np.stack([self.entries.column(name) for name in ("width", "height")]).astype(np.float64)
+        short, long = sides.min(0), sides.max(0)
+        long = np.minimum(long, np.round(short * LONGEST))
+        shrink = np.minimum(1, math.ceil(MARGIN * self.side) / np.maximum(short, 1))
+        return int((3 * np.round(short * shrink) * np.round(long * shrink)).sum())
+
+    @property
     def digest(self) -> str:
         """A digest of everything the pixels depend on."""
-        shown = [entry.facts.pixels for entry in self.entries]
         whole = self.purpose == "evaluation"
-        return files.digest([VERSIONS[self.purpose], __version__, torch.__version__, self.side, whole, shown])
+        versions = VERSIONS[self.purpose], __version__, torch.__version__
+        return files.digest([*versions, self.side, whole, self.entries.pixels()])
 
 
 @dataclass(frozen=True)
@@ -125,18 +140,18 @@ class Kept(Photos):
     """CRC-32 of each photo's bytes, compared when a process first reads it; None: not known, or only in memory."""
     decoder: Decoder | None = None
     """Decodes a damaged photo again."""
-    seen: set[int] = field(default_factory=set, compare=False)
-    """Positions whose sums were compared."""
+    seen: bytearray = field(default_factory=bytearray, compare=False)
+    """Photos whose sums were compared: 1."""
 
     def __call__(self, position: int) -> Tensor:
         height, width = self.shapes[position].tolist()
         start = int(self.starts[position])
         flat = self.pixels if isinstance(self.pixels, np.ndarray) else _mapped(self.pixels)
         own = flat[start : start + height * width * 3]
-        if self.sums is not None and position not in self.seen:
+        if self.sums is not None and not self.seen[position]:
             if zlib.crc32(own.data) != self.sums[position]:
                 own = self._mended(position, start)
-            self.seen.add(position)
+            self.seen[position] = 1
         return _tensor(own.reshape(height, width, 3))
 
     def _mended(self, position: int, start: int) -> np.ndarray:
@@ -156,8 +171,12 @@ def kept(decoder: Decoder, keep: Keep, what: str) -> Photos:
 
     Args:
         decoder: The photos.
-        keep: "file": in the cache folder, for later starts too; "memory"; "none": the decoder itself.
+        keep: "file": in the cache folder, for later starts too; "memory"; "none": the decoder itself; "auto": in a file
+            that takes at most `room.SHARE` of the free disk.
         what: For the progress bar.
+
+    Raises:
+        UserError: the disk has no room for the file; a photo cannot be decoded.
     """
     if keep == "none":
         return decoder
@@ -173,6 +192,8 @@ def kept(decoder: Decoder, keep: Keep, what: str) -> Photos:
             log.warning("%s; the photos are decoded again", damaged.message)
             with suppress(FileNotFoundError):
                 files.remove_folder(folder)
+    if not room.is_there(decoder.bytes_kept, keep, what):
+        return decoder
     _write(folder, decoder, what)
     return _opened(folder, decoder)
 
@@ -188,7 +209,9 @@ def _opened(folder: Path, decoder: Decoder) -> Photos:
     try:
         rows = np.load(shapes, allow_pickle=False)
         photos = _laid_out(pixels, rows[:, :2])
-        photos = replace(photos, decoder=decoder, sums=rows[:, 2] if rows.shape[1] > 2 else None)
+        photos = replace(
+            photos, decoder=decoder, sums=rows[:, 2] if rows.shape[1] > 2 else None, seen=bytearray(len(rows))
+        )
     except (ValueError, OSError, EOFError, IndexError) as error:
         raise Damaged.of(shapes, f"it cannot be read ({error})") from None
     size = int(photos.shapes.prod(1).sum()) * 3

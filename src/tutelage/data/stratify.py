@@ -20,13 +20,12 @@ def stratified_order(labels: Int64[Tensor, " N"], purpose: str) -> Int64[Tensor,
     part lies within a larger one, which scikit-learn's splits do not give.
     """
     key = rng.key(0, purpose, torch.arange(len(labels)))
-    place = torch.empty(len(labels), dtype=torch.float64)
-    for label in labels.unique():
-        members = (labels == label).nonzero()[:, 0]
-        rank = torch.argsort(torch.argsort(key[members]))
-        place[members] = (rank.double() + 0.5) / len(members)
     by_key = torch.argsort(key)
-    return by_key[torch.argsort(place[by_key], stable=True)]
+    _, of, sizes = labels[by_key].unique(return_inverse=True, return_counts=True)
+    by_class = torch.argsort(of, stable=True)
+    rank = torch.empty_like(of)
+    rank[by_class] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[of[by_class]]
+    return by_key[torch.argsort((rank.double() + 0.5) / sizes[of], stable=True)]
 
 
 def whole_groups(
@@ -43,12 +42,12 @@ def whole_groups(
         share: Of the images, above 0 and below 1.
         purpose: Names the draw.
     """
-    sizes = groups.unique(return_counts=True)[1].tolist()
-    members = [part.tolist() for part in torch.argsort(groups, stable=True).split(sizes)]
-    counts = [Counter(labels[part].tolist()) for part in members]
+    _, of, sizes = groups.unique(return_inverse=True, return_counts=True)
+    in_order = torch.argsort(of, stable=True)
+    first = in_order[sizes.cumsum(0) - sizes]
+    counts = _counted(labels[in_order], sizes)
     wanted = {label: share * count for label, count in Counter(labels.tolist()).items()}
     best: tuple[float, list[int]] = (math.inf, [])
-    first = torch.tensor([part[0] for part in members])
     for attempt in range(ORDERS):
         order = torch.argsort(rng.key(attempt, purpose, first)).tolist()
         chosen, taken = _filled(counts, order, wanted)
@@ -57,9 +56,19 @@ def whole_groups(
             best = (left, chosen)
         if all(abs(taken[label] - wanted[label]) <= 0.5 for label in wanted):
             break
-    aside = torch.zeros(len(labels), dtype=torch.bool)
-    aside[[image for group in best[1] for image in members[group]]] = True
-    return aside
+    aside = torch.zeros(len(sizes), dtype=torch.bool)
+    aside[best[1]] = True
+    return aside[of]
+
+
+def _counted(labels: Tensor, sizes: Tensor) -> list[Counter[int]]:
+    """How many images of which class each group has; groups of one image, a million perhaps, share what says so."""
+    alone = {label: Counter([label]) for label in labels.unique().tolist()}
+    edges = (sizes.cumsum(0) - sizes).tolist()
+    return [
+        alone[label] if size == 1 else Counter(labels[edge : edge + size].tolist())
+        for edge, size, label in zip(edges, sizes.tolist(), labels[edges].tolist(), strict=True)
+    ]
 
 
 def _filled(counts: list[Counter[int]], order: list[int], wanted: dict[int, float]) -> tuple[list[int], Counter[int]]:

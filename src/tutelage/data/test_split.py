@@ -97,7 +97,8 @@ def _split(dataset: DataSet) -> str:
     from tutelage.data import photos
 
     found = photos.sound(dataset.data)
-    return files.digest(sorted(found.sound[i].facts.sha for i in photos.set_aside(found, dataset.data).tolist()))
+    aside = found.sound.take(photos.set_aside(found, dataset.data).numpy())
+    return files.digest(sorted(sha.tobytes().hex() for sha in aside.column("sha")))
 
 
 def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:

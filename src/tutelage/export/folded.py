@@ -75,7 +75,7 @@ def _first_convolution(network: Tapped, shape: tuple[int, int, int]) -> str | No
         if len(users) != 1:
             return None
         (user,) = users
-        if user.target in (torch.ops.aten.pad.default, torch.ops.aten.constant_pad_nd.default) and len(user.args) == 2:
+        if _pads_with_zeros(user):
             node = user
             continue
         if user.target not in (torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding):
@@ -85,3 +85,9 @@ def _first_convolution(network: Tapped, shape: tuple[int, int, int]) -> str | No
         found = dict(network.network.named_modules()).get(path)
         plain = isinstance(found, nn.Conv2d) and found.groups == 1 and len(user.args[1].users) == 1
         return path if plain and weight == f"{path}.weight" else None
+
+
+def _pads_with_zeros(node: torch.fx.Node) -> bool:
+    if node.target is torch.ops.aten.pad.default:
+        return node.args[2:] in ((), ("constant",), ("constant", None), ("constant", 0.0))
+    return node.target is torch.ops.aten.constant_pad_nd.default and node.args[2:] in ((), (0,))

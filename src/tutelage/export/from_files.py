@@ -17,7 +17,7 @@ from tutelage import rng
 from tutelage.data.files import FileImages
 from tutelage.data.images import Images
 from tutelage.edge.pixels import as_input, upright
-from tutelage.edge.runtimes import open_file
+from tutelage.edge.runtimes import Infer, open_file
 from tutelage.progress import advancing
 
 PICTURES = 1000
@@ -26,13 +26,16 @@ ROUNDING = 1e-3
 """Logits that differ by less are the same but for the order in which a runtime adds."""
 
 
-def from_files(path: Path, images: Images, logits: Float32[np.ndarray, "N C"]) -> dict[str, Any]:
+def from_files(
+    path: Path, images: Images, logits: Float32[np.ndarray, "N C"], infer: Infer | None = None
+) -> dict[str, Any]:
     """Compares what a file says of pictures with what it said of a split's pixels.
 
     Args:
         path: The file; its card is inside or beside it.
         images: The split.
         logits: The file's, on the split's pixels.
+        infer: What runs the file; None: the runtime of its suffix.
 
     Returns:
         `images`, of which at most `PICTURES`; `top1`, from files; `drop`, the top-1 of `logits` on the same images less
@@ -41,12 +44,12 @@ def from_files(path: Path, images: Images, logits: Float32[np.ndarray, "N C"]) -
     """
     chosen = rng.permutation(0, 0, len(images))[:PICTURES].sort().values
     student = open_file(path)
-    card = student.card()
+    card, infer = student.card(), infer or student.infer
     found = []
     with advancing(f"{path.name} from files", len(chosen)) as advance:
         for position in chosen.tolist():
             picture = upright(io.BytesIO(file_of(images, position)), card.shape[0])
-            found.append(student.infer(as_input(picture, card))[0])
+            found.append(infer(as_input(picture, card))[0])
             advance(1)
     said, expected, labels = np.stack(found), logits[chosen.numpy()], images.labels[chosen].cpu().numpy()
     apart = np.abs(said - expected).max(1)

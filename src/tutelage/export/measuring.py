@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from tutelage.data.images import Images
 from tutelage.edge import processor
 from tutelage.edge.comparing import percentiles, size_bytes
-from tutelage.edge.runtimes import open_file
+from tutelage.edge.runtimes import Infer, open_file
 from tutelage.edge.worker import Worker
 from tutelage.export.from_files import from_files
 from tutelage.export.task import Task
@@ -23,13 +23,16 @@ from tutelage.progress import advancing
 LATENCY_RUNS = 200
 
 
-def measured(task: Task, path: Path, logits: Float32[np.ndarray, "N C"] | None = None) -> dict[str, Any]:
+def measured(
+    task: Task, path: Path, logits: Float32[np.ndarray, "N C"] | None = None, infer: Infer | None = None
+) -> dict[str, Any]:
     """Runs a file on val, on val's picture files, and image by image in a process of its own.
 
     Args:
         task: What was exported.
         path: The file.
         logits: The file's on val, where it has been run already.
+        infer: What runs it on picture files; None: the runtime of its suffix.
 
     Returns:
         `file`; `bytes`, with what belongs to it; `images`, of val; `val_top1`; `drop`, PyTorch's top-1 less the
@@ -58,7 +61,7 @@ def measured(task: Task, path: Path, logits: Float32[np.ndarray, "N C"] | None =
         "drop": measure(task.logits, labels)["top1"] - top1,
         "same_predictions": float((logits.argmax(1) == expected.argmax(1)).mean()),
         "largest_difference": float(np.abs(difference).max()),
-        "from_files": from_files(path, task.dataset.val, logits),
+        "from_files": from_files(path, task.dataset.val, logits, infer),
         "sqnr_db": 10 * float(np.log10(np.square(expected).mean() / noise)) if noise else None,
         "latency_ms": percentiles(times),
         **worker.memory,

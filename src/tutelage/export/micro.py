@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Integer
 
 from tutelage.data.images import Images
-from tutelage.edge.flatbuffer import Program, as_bytes, litert, logits, micro
+from tutelage.edge.flatbuffer import Program, as_bytes, infer, litert, logits, micro
+from tutelage.edge.runtimes import singly
 from tutelage.errors import UserError
 from tutelage.export.measuring import measured
 from tutelage.export.needs import needs
@@ -28,7 +29,8 @@ def measured_micro(task: Task, path: Path) -> dict[str, Any]:
     """Runs a file on all of val by TensorFlow Lite Micro's interpreter, and by LiteRT.
 
     Returns:
-        As `measuring.measured`, of TensorFlow Lite Micro, but for latency and memory, which are LiteRT's here; and
+        As `measuring.measured`, of TensorFlow Lite Micro, picture files too, but for latency and memory, which are
+        LiteRT's here; and
         `flash_bytes` {"total", "model", "code_estimate"}, `ram_bytes` {"arena", "head", "tail"}, `operators`, `macs`,
         `output`, and `litert_steps_apart`: the largest difference between the two in steps of 8 bits.
 
@@ -47,7 +49,8 @@ def measured_micro(task: Task, path: Path) -> dict[str, Any]:
             "report it with the model's name",
         )
     expected = torch.log_softmax(task.logits, 1) if softmax else task.logits
-    numbers = measured(dataclasses.replace(task, logits=expected), path, logits(said, one.said, probabilities=softmax))
+    found = logits(said, one.said, probabilities=softmax)
+    numbers = measured(dataclasses.replace(task, logits=expected), path, found, singly(infer(one, path)))
     more = {"macs": macs(task.network, (1, *task.shape)), "litert_steps_apart": int(apart.max())}
     return numbers | needs(path).told() | more | {"output": task.micro.output}
 

@@ -22,7 +22,7 @@ class Row(NamedTuple):
     paper: str
     year: int
     needs: tuple[str, ...]
-    """What it reads of the teacher: a cache serves "logits", "embedding" and "head", a live teacher all."""
+    """What it reads of the teacher: a cache serves all but "features", a live teacher all."""
     functions: tuple[str, ...] = ()
     """The public pure functions in the same file."""
 
@@ -45,6 +45,11 @@ METHODS: dict[str, Row] = {
     "ctkd": Row("CTKD", "Li et al.", 2023, ("logits",)),
     "rld": Row("RLD", "Sun et al.", 2024, ("logits",), ("rld_loss",)),
     "luminet": Row("LumiNet", "Hossain et al.", 2023, ("logits",), ("luminet_loss", "perception")),
+    "ea_kd": Row("EAKD", "Su et al.", 2025, ("logits",), ("ea_weights", "entropy")),
+    "wkd_l": Row("WKDL", "Lv, Yang & Li", 2024, ("logits", "head"), ("class_costs", "sinkhorn_cost")),
+    "mlkd": Row("MLKD", "Jin, Wang & Lin", 2023, ("logits",), ("class_likeness_loss", "sample_likeness_loss")),
+    "cat_kd": Row("CATKD", "Guo et al.", 2023, ("regions",), ("cat_loss",)),
+    "sdd": Row("SDD", "Wei, Luo & Luo", 2024, ("regions",)),
     # embedding
     "rkd": Row("RKD", "Park et al.", 2019, ("embedding",), ("rkd_distance_loss", "rkd_angle_loss")),
     "pkt": Row("PKT", "Passalis & Tefas", 2018, ("embedding",), ("pkt_loss",)),
@@ -54,6 +59,7 @@ METHODS: dict[str, Row] = {
     "srrl": Row("SRRL", "Yang et al.", 2021, ("logits", "embedding", "head")),
     "simkd": Row("SimKD", "Chen et al.", 2022, ("embedding", "head")),
     "crd": Row("CRD", "Tian, Krishnan & Isola", 2020, ("embedding",), ("nce_loss",)),
+    "nd": Row("ND", "Wang et al.", 2023, ("embedding",), ("nd_loss",)),
     # features
     "fitnet": Row("FitNet", "Romero et al.", 2015, ("features",)),
     "at": Row("AT", "Zagoruyko & Komodakis", 2017, ("features",), ("at_loss",)),
@@ -63,6 +69,7 @@ METHODS: dict[str, Row] = {
     "vid": Row("VID", "Ahn et al.", 2019, ("features",), ("vid_loss",)),
     "ofd": Row("OFD", "Heo et al.", 2019, ("features",), ("ofd_loss", "ofd_margin")),
     "review_kd": Row("ReviewKD", "Chen et al.", 2021, ("embedding", "features"), ("hcl_loss",)),
+    "wkd_f": Row("WKDF", "Lv, Yang & Li", 2024, ("features",), ("wkd_f_loss",)),
     "sem_ckd": Row("SemCKD", "Chen et al.", 2021, ("features",), ("similarity_profile",)),
 }
 
@@ -105,3 +112,8 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(importlib.import_module(f"tutelage.methods.{file}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    listed = {name for row in METHODS.values() for name in (row.cls, *row.functions)}
+    return sorted(listed.union(*_PUBLIC.values(), {"METHODS", "method_class", "method_name"}))

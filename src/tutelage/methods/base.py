@@ -70,8 +70,10 @@ class Claims(NamedTuple):
     stopped: str = ""
     """What the formula holds constant, so that its gradient is not that of its value; empty: nothing."""
     couples_batch: str = ""
-    """What ties the samples of a batch together, so that its loss is not the mean of its parts' losses: accumulated
-    gradients are then others, and so are those of several processes, unless it gathers their shares. Empty: nothing."""
+    """What ties the samples of a batch together beside batch norm, so that its loss is not the mean of its parts'
+    losses: several processes gather the whole batch for it, and `fit.accumulate` is refused. Empty: nothing."""
+    batch_norm: str = ""
+    """In which of its adapters there is batch norm, whose statistics several processes share; empty: in none."""
 
 
 @cache
@@ -91,9 +93,9 @@ class Method(ABC):
     """Frozen hyper-parameters plus `losses`, the one thing that a method has to define."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
-    """What it reads of the teacher: any of "logits", "embedding", "features", "head"; empty: no teacher at all."""
+    """What it reads of the teacher, of "logits", "embedding", "features", "regions", "head"; empty: it has none."""
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits"})
-    """What it reads of the student: any of "logits", "embedding", "features"."""
+    """What it reads of the student: any of "logits", "embedding", "features", "regions"."""
     claims: ClassVar[Claims] = Claims()
     """What it promises beyond the contract of all methods."""
     mixable: ClassVar[bool] = True
@@ -111,7 +113,9 @@ class Method(ABC):
             object.__setattr__(self, "student_needs", frozenset().union(*(part.student_needs for part in parts)))
             object.__setattr__(self, "mixable", all(part.mixable for part in parts))
             coupled = dict.fromkeys(filter(None, (part.claims.couples_batch for part in parts)))
-            object.__setattr__(self, "claims", self.claims._replace(couples_batch=", ".join(coupled)))
+            normed = dict.fromkeys(filter(None, (part.claims.batch_norm for part in parts)))
+            claims = self.claims._replace(couples_batch=", ".join(coupled), batch_norm=", ".join(normed))
+            object.__setattr__(self, "claims", claims)
 
     @abstractmethod
     def losses(self, student: "Outputs", teacher: "Outputs", context: "Context", adapters: Any) -> "dict[str, Tensor]":

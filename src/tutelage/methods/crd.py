@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
@@ -81,7 +80,7 @@ class Contrast(nn.Module):
     """Both embeddings in a common width, and the memory they are contrasted with.
 
     Buffers of 4 x samples x width numbers: 102 MB for 50,000 samples in float32. All are saved, so that a resumed run
-    goes on bitwise; under several processes each writes what all of them saw, so the copies stay equal.
+    goes on bitwise; several processes each write what all of them saw, so that the copies stay equal.
     """
 
     labels: Tensor
@@ -118,7 +117,7 @@ class CRD(Adapted):
     mixable: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         why="a contrastive bound: other samples are to be told apart",
-        couples_batch="labels and partition come from the batch, which is gathered from all processes",
+        couples_batch="the memory takes up the batch, and its partition comes from it",
     )
 
     label_weight: Weight = 1.0
@@ -142,8 +141,7 @@ class CRD(Adapted):
         # float32, as under torch.compile, where the epoch is a tensor: the draws are the same with and without.
         step = torch.as_tensor(context.epoch, dtype=torch.float32, device=sample.device).view(torch.int32).long()
         with torch.no_grad():
-            everyone = _gathered(sample)
-            adapters.labels[everyone] = _gathered(context.labels)
+            adapters.labels[sample] = context.labels
             drawn = adapters.negatives(sample, step, self.negatives)
             keep = adapters.labels[drawn] != context.labels[:, None]
             current = adapters.written == step
@@ -156,8 +154,8 @@ class CRD(Adapted):
             contrast = contrast + nce_loss(positive, negative, keep, self._offset(bank, negative.detach(), keep))
         with torch.no_grad():
             for (_, value, bank, _), table in zip(pairs, tables):
-                bank.write(table, everyone, _gathered(value), self.momentum)
-            adapters.written[everyone] = step
+                bank.write(table, sample, value.detach(), self.momentum)
+            adapters.written[sample] = step
         return {
             "label": self.label_weight * label_cross_entropy(student.logits, context),
             "teacher": self.teacher_weight * contrast,
@@ -169,15 +167,6 @@ class CRD(Adapted):
     def _offset(self, bank: Bank, negative: Float[Tensor, "B K"], keep: Bool[Tensor, "B K"]) -> Float[Tensor, ""]:
         """log(K mean exp(score)) over the first batch that the bank met; kept from then on, as published."""
         mean = (negative.exp() * keep).sum() / keep.sum().clamp_min(1)
-        fresh = (_gathered(mean[None]).mean() * self.negatives).log()
+        fresh = (mean * self.negatives).log()
         bank.offset.copy_(torch.where(bank.offset.isinf(), fresh, bank.offset))
         return bank.offset.clone()
-
-
-def _gathered(x: Float[Tensor, "B *rest"] | Int64[Tensor, " B"]) -> Tensor:
-    """The rows of all processes, in the order of their ranks; `x` itself where there is one process."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return x
-    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, x.detach().contiguous())
-    return torch.cat(parts)

@@ -15,7 +15,7 @@ from tutelage.methods.base import Adapted, Extended, Method, ranges
 
 WIDTH = 100
 """The width of the text, in characters."""
-PARTS = ("logits", "embedding", "features", "head")
+PARTS = ("logits", "embedding", "features", "regions", "head")
 """The parts of a network's answer that a method may read."""
 HEADINGS = ("Source", "Departures", "Defaults", "When")
 """What the docstring of a method's file says after its title, each after "Heading:"."""
@@ -135,8 +135,10 @@ def _trained(cls: type[Method]) -> str:
 
 
 def _coupled(cls: type[Method]) -> str:
-    why = cls.claims.couples_batch
-    return f"yes: {why}; a batch in parts gives another loss" if why else "no: its loss is a mean over samples"
+    why, normed = cls.claims.couples_batch, cls.claims.batch_norm
+    if why:
+        return f"yes: {why}; several processes each compute the loss of all their images, fit.accumulate is refused"
+    return f"by batch norm in {normed} alone" if normed else "no: its loss is a mean over samples"
 
 
 def _and(words: list[str]) -> str:

@@ -54,7 +54,7 @@ class FitNet(Adapted):
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
-    claims: ClassVar[Claims] = Claims(why="the regressor is random", couples_batch="batch norm in the regressor")
+    claims: ClassVar[Claims] = Claims(why="the regressor is random", batch_norm="the regressor")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -73,7 +73,9 @@ class OFD(Adapted):
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
     claims: ClassVar[Claims] = Claims(
-        why="the connectors are random", couples_batch="batch norm in the connectors, margins from the batch"
+        why="the connectors are random",
+        couples_batch="a channel's margin comes from the batch",
+        batch_norm="the connectors",
     )
 
     label_weight: Weight = 1.0

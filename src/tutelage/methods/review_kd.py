@@ -98,7 +98,7 @@ class ReviewKD(Adapted):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding", "features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding", "features"})
-    claims: ClassVar[Claims] = Claims(why="the fusion is random", couples_batch="batch norm in the fusions")
+    claims: ClassVar[Claims] = Claims(why="the fusion is random", batch_norm="the fusions")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -95,7 +95,9 @@ class SemCKD(Adapted):
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
     claims: ClassVar[Claims] = Claims(
-        why="the attention is random", couples_batch="batch norm in the regressors, similarities to the batch"
+        why="the attention is random",
+        couples_batch="similarities to the batch are compared",
+        batch_norm="the regressors",
     )
 
     label_weight: Weight = 1.0

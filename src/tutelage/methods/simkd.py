@@ -83,7 +83,7 @@ class SimKD(Extended):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding", "head"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "features"})
-    claims: ClassVar[Claims] = Claims(why="the projection is random", couples_batch="batch norm in the projector")
+    claims: ClassVar[Claims] = Claims(why="the projection is random", batch_norm="the projector")
 
     teacher_weight: Weight = 1.0
     """Weight of the embeddings, >= 0; published: 1."""

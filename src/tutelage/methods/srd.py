@@ -51,7 +51,8 @@ class SRD(Adapted):
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
     claims: ClassVar[Claims] = Claims(
-        why="the projection is random", couples_batch="batch norm, and the logarithm of a sum over the batch"
+        why="the projection is random",
+        couples_batch="a dimension is standardised over the batch, and the logarithm is of a sum over it",
     )
 
     label_weight: Weight = 1.0

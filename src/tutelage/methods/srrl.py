@@ -45,7 +45,7 @@ class SRRL(Adapted):
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding", "head"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "embedding"})
-    claims: ClassVar[Claims] = Claims(why="the projection is random", couples_batch="batch norm in the projection")
+    claims: ClassVar[Claims] = Claims(why="the projection is random", batch_norm="the projection")
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

@@ -82,6 +82,8 @@ def from_timm(model: Model, name: str, *, classes: int, channels: int) -> Networ
     except OSError as error:
         repository = name.removeprefix("hf-hub:") if published is None else published.hf_hub_id or name
         raise _offline(name, f"model.safetensors of https://huggingface.co/{repository}", error) from error
+    if not hasattr(module, "get_classifier"):
+        raise UserError(f"timm:{name} is no classifier: it has no final layer", "tutelage list models --filter TEXT")
     cfg = module.pretrained_cfg
     info = getattr(module, "feature_info", [])
     by_reduction = {f["reduction"]: f["module"] for f in info if 4 <= f["reduction"] <= 32 and f["module"]}

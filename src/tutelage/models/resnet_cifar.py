@@ -1,4 +1,4 @@
-"""Residual networks for 32-pixel images: three stages of 16, 32, 64 channels.
+"""Residual networks for 32-pixel images: three stages of 16, 32, 64 channels, or multiples of another width.
 
 Source: He, Zhang, Ren & Sun 2015, arXiv:1512.03385, section 4.2: depth 6n + 2, shortcuts without parameters
 ("option A": every second pixel, missing channels zero).
@@ -36,15 +36,15 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """A stem of one 3x3 convolution, three stages of n blocks, global average pooling, one linear layer."""
 
-    def __init__(self, depth: int, classes: int, channels: int):
+    def __init__(self, depth: int, classes: int, channels: int, width: int = 16):
         super().__init__()
         blocks = (depth - 2) // 6
-        self.conv1 = nn.Conv2d(channels, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = _stage(16, 16, blocks, 1)
-        self.layer2 = _stage(16, 32, blocks, 2)
-        self.layer3 = _stage(32, 64, blocks, 2)
-        self.linear = nn.Linear(64, classes)
+        self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = _stage(width, width, blocks, 1)
+        self.layer2 = _stage(width, 2 * width, blocks, 2)
+        self.layer3 = _stage(2 * width, 4 * width, blocks, 2)
+        self.linear = nn.Linear(4 * width, classes)
         he_normal(self, "fan_in")
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B classes"]:
@@ -57,8 +57,9 @@ def _stage(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     return nn.Sequential(Block(inputs, width, stride), *(Block(width, width, 1) for _ in range(blocks - 1)))
 
 
-def resnet8(*, classes: int, channels: int = 3) -> ResNet:
-    return ResNet(8, classes, channels)
+def resnet8(*, classes: int, channels: int = 3, width: int = 16) -> ResNet:
+    """`width`: channels of the first stage, even; the others have twice and four times as many."""
+    return ResNet(8, classes, channels, width)
 
 
 def resnet14(*, classes: int, channels: int = 3) -> ResNet:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+from tutelage.errors import UserError
 from tutelage.models import Model
 from tutelage.models.count import macs, parameters
 from tutelage.models.external import from_timm, from_torchvision
@@ -33,8 +34,8 @@ def matching(text: str) -> list[str]:
     return sorted((name for name in names if text.lower() in name.lower()), key=lambda name: (len(name), name))
 
 
-def sized(name: str) -> Sized:
-    """A network built on the meta device and run there once."""
+def sized(name: str) -> Sized | None:
+    """A network built on the meta device and run there once; None for one that is no classifier."""
     source, _, bare = name.partition(":")
     try:
         with torch.device("meta"):
@@ -43,4 +44,6 @@ def sized(name: str) -> Sized:
             count = macs(network.module, (1, 3, pixels, pixels))
     except (RuntimeError, NotImplementedError, AssertionError):  # some compute with values while they are built
         return Sized(name, 0, 0, PIXELS, ())
+    except UserError:
+        return None
     return Sized(name, parameters(network.module), count, pixels, network.stages)

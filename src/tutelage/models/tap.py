@@ -1,5 +1,6 @@
 """Makes a network ready for pixels: it normalises and resizes inside, and says its logits, embedding and stages."""
 
+import math
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tutelage.errors import UserError, unknown
-from tutelage.outputs import Head, Outputs, Sizes
+from tutelage.outputs import GRID, Head, Outputs, Sizes
 
 LOGITS = frozenset({"logits"})
 EVERYTHING = frozenset({"logits", "embedding", "features"})
@@ -114,21 +115,26 @@ class Tapped(nn.Module):
 
         Args:
             pixels: In [0, 1].
-            want: Any of "logits" (always there), "embedding", "features"; other words are ignored.
+            want: Any of "logits" (always there), "embedding", "features", "regions"; other words are ignored.
         """
         self._embedding.wanted = "embedding" in want
         for catch in self._features:
             catch.wanted = "features" in want
-        if "features" in want and not self.stages:
+        if want & {"features", "regions"} and not self.stages:
             raise UserError("the network's stages are not known", "name them in model.stages, shallow to deep")
+        if "regions" in want:
+            self._features[-1].wanted = True
         logits = self.network(self.prepare(pixels))
-        embedding, features = None, ()
+        embedding, features, regions = None, (), None
         if "embedding" in want:
             embedding = self._embedding.take()
             embedding = embedding.mean((2, 3)) if embedding.ndim == 4 else embedding.flatten(1)
         if "features" in want:
             features = tuple(catch.take() for catch in self._features)
-        return Outputs(logits, embedding, features)
+        if "regions" in want:
+            last = features[-1] if features else self._features[-1].take()
+            regions = _module(self.network, self.head)(_parts(last))
+        return Outputs(logits, embedding, features, regions)
 
     def shallow(self, pixels: Float[Tensor, "B C H W"], stages: int) -> Outputs:
         """The features of the first stages and nothing else (logits of no classes): what lies behind is not computed.
@@ -163,19 +169,42 @@ class Tapped(nn.Module):
 
     @torch.no_grad()
     def sizes(self) -> Sizes:
-        """The shapes of this network's `Outputs` and its head, found by running one black image in eval mode."""
+        """The shapes of this network's `Outputs` and its head, found by running one image in eval mode."""
         weight = next(self.network.parameters())
-        image = torch.zeros(1, len(self.mean), self.size, self.size, dtype=weight.dtype, device=weight.device)
+        shape = (1, len(self.mean), self.size, self.size)
+        # From black to white: a map whose largest value is not its mean.
+        image = torch.linspace(0, 1, math.prod(shape), dtype=weight.dtype, device=weight.device).view(shape)
         with evaluating(self):
             outputs = self(image, EVERYTHING if self.stages else EVERYTHING - {"features"})
         _check_answer(outputs.logits)
+        head = head_of(_module(self.network, self.head))
         return Sizes(
             classes=outputs.logits.shape[1],
             embedding=outputs.embedding.shape[1] if outputs.embedding is not None else None,
             features=tuple(tuple(f.shape[1:]) for f in outputs.features),
             stages=self.stages,
-            head=head_of(_module(self.network, self.head)),
+            head=head,
+            regions=head is not None and _is_mean(outputs),
         )
+
+
+def _parts(last: Float[Tensor, "B D H W"]) -> Float[Tensor, "B 16 D"]:
+    """The means of a map over the parts of a grid, row by row."""
+    height, width = last.shape[2:]
+    if height % GRID or width % GRID:
+        return F.adaptive_avg_pool2d(last, GRID).flatten(2).mT
+    # The same, by a kernel whose gradient is deterministic on a GPU.
+    return F.avg_pool2d(last, (height // GRID, width // GRID)).flatten(2).mT
+
+
+def _is_mean(outputs: Outputs) -> bool:
+    """Whether the embedding is the mean of the last stage over positions."""
+    if outputs.embedding is None or not outputs.features or outputs.features[-1].ndim != 4:
+        return False
+    mean = outputs.features[-1].mean((2, 3))
+    if mean.is_meta:  # shapes alone are known
+        return False
+    return mean.shape == outputs.embedding.shape and torch.allclose(mean, outputs.embedding, rtol=1e-3, atol=1e-5)
 
 
 def _check_answer(answer: Any) -> None:

@@ -97,7 +97,9 @@ class Point(NamedTuple):
     """Over the seeds; 0 of style network."""
 
 
-def pareto(points: list[Point], cost: str, in_words: Callable[[float], str], split: Split) -> Markup:
+def pareto(
+    points: list[Point], cost: str, in_words: Callable[[float], str], split: Split, limit: float | None = None
+) -> Markup:
     """Accuracy against a cost on a logarithmic axis; a line joins what nothing else beats in both.
 
     Args:
@@ -105,8 +107,9 @@ def pareto(points: list[Point], cost: str, in_words: Callable[[float], str], spl
         cost: The axis's title.
         in_words: A cost in words.
         split: That the accuracy was measured on.
+        limit: A cost that must not be exceeded, drawn as a line; None: there is none.
     """
-    costs = [point.cost for point in points]
+    costs = [point.cost for point in points] + ([] if limit is None else [limit])
     domain = [min(costs) / 2, max(costs) * 2]
     axis = alt.Axis(format="~s" if min(costs) >= 1 else "~g", values=ticks(*domain), title=cost)
     x = alt.X("cost:Q", scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
@@ -115,6 +118,9 @@ def pareto(points: list[Point], cost: str, in_words: Callable[[float], str], spl
     front = [{"cost": point.cost, "top1": 100 * point.top1} for point in unbeaten(points)]
     line = chart(front).mark_line(color="var(--soft)", strokeDash=[3, 3], strokeWidth=1.5, aria=False)
     layers: list[Any] = [line.encode(x=x, y=y)]
+    if limit is not None:
+        there = chart([{"cost": limit, "words": f"there are {in_words(limit)}"}])
+        layers.append(there.mark_rule(color="var(--ink)", strokeWidth=2).encode(x=x, description="words:N"))
     for style, paid, top1, deviation in points:
         words = f"{style.label}: {text.percent(top1)} at {in_words(paid)}"
         value = {"cost": paid, "top1": 100 * top1, "words": words}

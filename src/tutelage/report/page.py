@@ -49,6 +49,7 @@ def page(results: Results) -> str:
                 "cost": sentences.cost(summary.results),
                 "openings": sentences.openings(summary.results["test_openings"]),
                 "handed_over": sentences.handed_over(summary),
+                "microcontroller": sentences.microcontroller(summary),
                 "caveats": sentences.caveats(summary.results),
             },
             results=summary.results,
@@ -107,13 +108,16 @@ def _figures(summary: Summary, styles: list[Series]) -> dict[str, Any]:
     """The charts of the whole, and which series each of them shows."""
     results = summary.results
     cost_charts, reliability = sections.costs(summary, styles), sections.reliability(summary, styles)
+    memory_charts = sections.memories(summary, styles)
     drawings = _charts(summary, styles) | {"costs": Markup("").join(drawing for _, drawing in cost_charts)}
+    drawings["memories"] = Markup("").join(drawing for _, drawing in memory_charts)
     if reliability:
         drawings["reliability"] = reliability["chart"]
     return {
         "charts": drawings,
         "drawn_series": {name: _in(drawing, [*styles, TEACHER]) for name, drawing in drawings.items()},
         "costs": cost_charts,
+        "memories": memory_charts,
         "losses": [
             (style, charts.loss(points, style))
             for points, style in zip(curves(results, "train_loss"), styles, strict=True)

@@ -44,6 +44,17 @@ class Seed(TypedDict):
     """Against the baseline of the same seed; not in the baseline's own row."""
 
 
+class Needs(TypedDict):
+    """What a student takes of a microcontroller, in 8 bits."""
+
+    flash: int
+    """Bytes of the model, and of the code that runs it: the latter are an estimate."""
+    ram: int
+    """Bytes of the tensor arena."""
+    how: str
+    """By what it is known: "its file", "the ladder's table", "its initial weights"."""
+
+
 class Row(TypedDict):
     """The runs of one recipe."""
 
@@ -57,6 +68,8 @@ class Row(TypedDict):
     """Over the baseline; not in the baseline's own row, which is the first."""
     fidelity: NotRequired[dict[Split, Fidelity]]
     """On the splits whose logits were kept."""
+    microcontroller: NotRequired[Needs]
+    """Where it is known."""
 
 
 class Teacher(TypedDict):
@@ -184,6 +197,8 @@ class Results(TypedDict):
     recipes: list[dict[str, Any]]
     """One a row, every field."""
     seeds: list[int]
+    budget: NotRequired[dict[Literal["flash", "ram"], int]]
+    """Bytes that the microcontroller has, where one was named."""
     leakage: NotRequired[Leakage | None]
     """Images of val and test with a copy in training; None for a built-in set, absent where nobody looked."""
 

@@ -4,10 +4,11 @@ Each function returns what a part of page.html needs, or nothing where the study
 """
 
 import statistics
-from typing import Any
+from typing import Any, Literal
 
 from markupsafe import Markup
 
+from tutelage.progress import size
 from tutelage.report import charts, details, text
 from tutelage.report.results import Results, Split
 from tutelage.report.summary import Summary
@@ -23,6 +24,28 @@ COSTS = (
     ("ms an image (PyTorch, one thread)", lambda ms: f"{ms:.3g} ms"),
 )
 """What a network costs, and the words for a number of it."""
+
+
+MEMORIES: tuple[tuple[Literal["flash", "ram"], str], ...] = (
+    ("flash", "bytes of flash (int8, with the code)"),
+    ("ram", "bytes of RAM (tensor arena)"),
+)
+"""What a student takes of a microcontroller."""
+
+
+def memories(summary: Summary, styles: list[Series]) -> list[tuple[str, Markup]]:
+    """Accuracy on test against each of `MEMORIES`, the budget drawn in; nothing where no student's is known."""
+    known = [(style, row) for style, row in zip(styles, summary.rows, strict=True) if row.needs]
+    drawings = []
+    for name, title in MEMORIES if known else ():
+        points = []
+        for style, row in known:
+            assert row.needs is not None
+            top1 = row.top1["test"]
+            points.append(charts.Point(style, row.needs[name], statistics.mean(top1), _deviation(top1)))
+        limit = summary.results.get("budget", {}).get(name)
+        drawings.append((title, charts.pareto(points, title, size, "test", limit)))
+    return drawings
 
 
 def costs(summary: Summary, styles: list[Series]) -> list[tuple[str, Markup]]:

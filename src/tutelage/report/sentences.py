@@ -26,7 +26,9 @@ def cost(results: Results) -> str:
     commands = f" over {spent['commands']} commands" if spent.get("commands", 1) > 1 else ""
     parts = [f"{duration(spent['wall_seconds'])} in all{commands}"]
     if own:
-        parts[0] += "".join(f", {duration(own[who])} of it {words}" for who, words in whose.items() if own[who])
+        at_once = sum(own.values()) > spent["wall_seconds"]
+        share = ", several runs at once: {} of {}" if at_once else ", {} of it {}"
+        parts[0] += "".join(share.format(duration(own[who]), words) for who, words in whose.items() if own[who])
     else:
         parts += [f"{words} took {duration(trained[who])}" for who, words in whose.items() if trained[who]]
     return "; ".join([*parts, *_found(spent, several), *([_passes(spent)] if results["teacher"] else [])])
@@ -58,6 +60,18 @@ def openings(opened: Openings) -> str:
     if unnamed := opened.get("unnamed", 0):
         line += f"; {unnamed} of these in records that do not say which data set was opened"
     return line
+
+
+def microcontroller(summary: Summary) -> str:
+    """What the claim's student takes of a microcontroller, and what is there; empty where that is not known."""
+    needs = (summary.row or summary.rows[0]).needs
+    if needs is None:
+        return ""
+    said = f"in 8 bits on a microcontroller: {size(needs['flash'])} of flash (its code is an estimate), "
+    said += f"{size(needs['ram'])} of RAM, by {needs['how']}"
+    if budget := summary.results.get("budget"):
+        said += f"; {size(budget['flash'])} and {size(budget['ram'])} are there"
+    return said
 
 
 def handed_over(summary: Summary) -> list[str]:

@@ -12,7 +12,7 @@ from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.measure.statistics import Judged
 from tutelage.names import shown_in
 from tutelage.report import text
-from tutelage.report.results import Latency, Results, Split
+from tutelage.report.results import Latency, Needs, Results, Split
 
 SPLITS: tuple[Split, Split] = ("val", "test")
 
@@ -33,6 +33,8 @@ class MethodRow:
     parameters: int
     macs: int
     latency_ms: Latency
+    needs: Needs | None
+    """Of a microcontroller, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def methods(results: Results) -> list[MethodRow]:
             parameters=row["parameters"],
             macs=row["macs"],
             latency_ms=row["latency_ms"],
+            needs=row.get("microcontroller"),
         )
         for label, row in zip(_labels(results), results["rows"], strict=True)
     ]

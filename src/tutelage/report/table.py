@@ -41,6 +41,8 @@ def print_table(results: Results, console: Console) -> None:
     say(sentences.openings(results["test_openings"]))
     for line in sentences.handed_over(summary):
         say(line)
+    if needs := sentences.microcontroller(summary):
+        say(needs)
     say(claim(results), "bold")
     if about := about_teacher(results):
         say(about)

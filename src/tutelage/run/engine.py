@@ -1,10 +1,12 @@
 """Says where a run runs: devices, precision, compilation. It changes the speed, not the recipe."""
 
-import os
+import inspect
+import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tutelage.errors import UserError
+from tutelage.run.launched import Launched, launched
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -19,7 +21,9 @@ class Engine:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """auto: a GPU where there is one."""
     devices: int = 1
-    """Processes, each with a device of its own (CPU: gloo)."""
+    """Processes on every node, each with a device of its own (CPU: gloo); with torchrun or srun: as many as started."""
+    nodes: int = 1
+    """Machines that share the run: torchrun, srun or fabric run starts the processes on them, and says how many."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """The number format of the student's forward pass; weights and losses stay float32. auto: fp32; on a processor the
     faster of fp32 and bf16, timed once for all runs that are compared with each other."""
@@ -31,43 +35,123 @@ class Engine:
     """CPU threads a process; 0: torch's choice; in training one, or more where a long run is clearly faster so."""
     workers: int = -1
     """Processes that make views of photos ahead; 0: none; -1: up to 8 beside a GPU, none where the CPU trains."""
+    save_every: float = 10.0
+    """Minutes between two checkpoints within an epoch, > 0; there is one at the end of every epoch too."""
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "nodes", "save_every"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"engine.{name} = {getattr(self, name)!r}", f"{name} must be above 0")
+
+    @property
+    def processes(self) -> int:
+        """All that share a run, on all nodes.
+
+        Raises:
+            UserError: a launcher has started others than these settings say.
+        """
+        here, nodes, _ = self._processes()
+        return here * nodes
+
+    @property
+    def starts_processes(self) -> bool:
+        """Whether several processes share a run and none of them is there yet."""
+        return self.processes > 1 and launched() is None
 
     def fabric(self) -> "Fabric":
         """The Fabric these settings describe, and torch's threads set.
 
         Raises:
-            UserError: the device is not there, or cannot compute in that precision.
+            UserError: the device is not there, cannot compute in that precision, or is asked to run several processes.
         """
         import torch
         from lightning_fabric import Fabric
 
-        accelerator = "cuda" if self.device == "auto" and torch.cuda.is_available() else self.device
-        accelerator = "cpu" if accelerator == "auto" else accelerator
-        if accelerator == "cuda" and torch.cuda.device_count() < self.devices:
-            raise UserError(
-                f"engine.device = cuda with {self.devices} devices, but torch sees {torch.cuda.device_count()}",
-                "use --engine.device cpu, or fewer devices",
-            )
-        if accelerator == "mps" and not torch.backends.mps.is_available():
-            raise UserError("engine.device = mps, but torch sees none", "use --engine.device cpu")
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it tells of processes is no news
+        here, nodes, started = self._processes()
+        accelerator = self._accelerator(here, started)
         if accelerator == "cpu" and self.precision == "fp16":
             # Fabric would compute in bfloat16 instead and only warn.
             raise UserError(
                 "engine.precision = fp16 needs a GPU", "on a CPU use fp32, or bf16 where it has instructions for it"
             )
-        if self.graphs and (accelerator != "cuda" or self.devices > 1 or self.compile):
+        if self.graphs and (accelerator != "cuda" or here * nodes > 1 or self.compile):
             raise UserError(
                 "engine.graphs is for one GPU, without engine.compile; here: "
-                f"device {accelerator}, {self.devices} of them, {'' if self.compile else 'not '}compiled",
+                f"device {accelerator}, {here * nodes} of them, {'' if self.compile else 'not '}compiled",
                 "leave out engine.graphs",
             )
         if self.threads:
             torch.set_num_threads(self.threads)
-        # A launcher (torchrun, fabric run) has started the processes already; else we start them.
-        several = "ddp" if "WORLD_SIZE" in os.environ else "ddp_spawn"
-        return Fabric(
-            accelerator=accelerator,
-            devices=self.devices,
-            strategy=several if self.devices > 1 else "auto",
-            precision=PRECISIONS[self.precision],  # ty: ignore[invalid-argument-type]
-        )
+        settings: dict[str, Any] = {"accelerator": accelerator, "precision": PRECISIONS[self.precision]}
+        try:
+            return Fabric(devices=here, num_nodes=nodes, **settings, **_several(here * nodes, started))
+        except (ValueError, RuntimeError) as error:  # `fabric run` and SLURM have a word in this, too
+            raise UserError(
+                str(error).strip().splitlines()[0], "say the same to the launcher and to --engine"
+            ) from None
+
+    def _processes(self) -> tuple[int, int, Launched | None]:
+        """How many on this node, on how many nodes, and who has started them."""
+        started = launched()
+        if started is None and self.nodes > 1:
+            raise UserError(
+                f"engine.nodes = {self.nodes}, and no launcher has started this process",
+                f"on every node: torchrun --nnodes {self.nodes} --nproc-per-node {self.devices} ... -m tutelage train",
+            )
+        if started is None:
+            return self.devices, self.nodes, None
+        for name, asked, found in (("devices", self.devices, started.here), ("nodes", self.nodes, started.nodes)):
+            if asked not in (1, found):
+                raise UserError(
+                    f"engine.{name} = {asked}, and {started.by} has started {started.here} processes on each of "
+                    f"{started.nodes} nodes",
+                    f"leave out engine.{name}: {started.by} says it",
+                )
+        return started.here, started.nodes, started
+
+    def _accelerator(self, here: int, started: Launched | None) -> str:
+        """The device, once it is sure that there is one for every process of this node."""
+        import torch
+
+        there = {
+            "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+            "mps": int(torch.backends.mps.is_available()),
+        }
+        name = self.device
+        if name == "auto":
+            name = "cuda" if there["cuda"] else "cpu"
+        if name != "cpu" and not there[name]:
+            raise UserError(f"engine.device = {name}, but torch sees none", "use --engine.device cpu")
+        if name != "cpu" and there[name] < here:
+            raise UserError(
+                f"{here} processes on this machine, and torch sees {there[name]} {name} devices: each needs its own",
+                "start fewer processes; under SLURM ask for --gpus-per-node, since with --gpus-per-task each sees one"
+                if started
+                else "use --engine.device cpu, or fewer devices",
+            )
+        return name
+
+
+def _several(processes: int, started: Launched | None) -> dict[str, Any]:
+    """How Fabric starts and joins several processes; nothing of it where there is one."""
+    from lightning_fabric.plugins.environments import (
+        LightningEnvironment,
+        SLURMEnvironment,
+        TorchElasticEnvironment,
+    )
+    from lightning_fabric.strategies import DDPStrategy
+    from torch.nn.parallel import DistributedDataParallel
+
+    # Said and not guessed by Fabric: one process alone in a job of SLURM would wait for others.
+    if started is None:
+        environment = LightningEnvironment()
+    else:
+        environment = SLURMEnvironment(auto_requeue=False) if started.by == "srun" else TorchElasticEnvironment()
+    if processes == 1:
+        return {"plugins": [environment]}
+    # Every process moves its buffers alike (statistics of all, memories of all): none has to send them.
+    known = inspect.signature(DistributedDataParallel).parameters
+    quiet: dict[str, Any] = {name: False for name in ("forward_sync_buffers", "broadcast_buffers") if name in known}
+    ddp = DDPStrategy(start_method="popen" if started else "spawn", **dict([*quiet.items()][:1]))
+    return {"strategy": ddp, "plugins": [environment]}

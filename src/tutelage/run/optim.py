@@ -19,12 +19,13 @@ class Fit:
     """Passes over the training split."""
     batch_size: int = 64
     """Images a step, over all devices together; a last partial batch is dropped."""
-    optimizer: Literal["sgd", "adamw", "adam", "muon"] = "sgd"
-    """sgd is with Nesterov momentum; muon moves convolutions by orthogonal steps, everything else as sgd does."""
+    optimizer: Literal["sgd", "adamw", "adam", "muon", "dot"] = "sgd"
+    """sgd is with Nesterov momentum; muon moves convolutions by orthogonal steps, everything else as sgd does; dot is
+    SGD with two plain momenta: a longer one for the teacher's gradient than for the labels' (Zhao et al. 2023)."""
     learning_rate: float = 0.05
     """The highest of the schedule."""
     momentum: float = 0.9
-    """The momentum of sgd and muon, in [0, 1)."""
+    """The momentum of sgd, muon and dot, in [0, 1)."""
     companion: float = 0.1
     """muon: the highest rate of its companion, SGD, which moves what is no convolution (biases, norms, the head)."""
     weight_decay: float = 5e-4
@@ -39,6 +40,9 @@ class Fit:
     """Decay per step of the averaged weights that become the result, in [0, 1); 0: no averaging."""
     average: float = 0.0
     """Share of the steps, at the end, whose plain mean of weights becomes the result, in [0, 1]; 0: none."""
+    accumulate: int = 1
+    """Parts in which a batch is computed, one after another, where it does not fit into memory as a whole; its gradient
+    is the mean of theirs. Batch norm sees the parts: its statistics are those of fewer images."""
 
     def __post_init__(self) -> None:
         for name, good, expected in (
@@ -52,9 +56,19 @@ class Fit:
             ("clip_norm", 0 <= self.clip_norm < math.inf, "at least 0"),
             ("ema", 0 <= self.ema < 1, "in [0, 1)"),
             ("average", 0 <= self.average <= 1, "in [0, 1]"),
+            ("accumulate", self.accumulate >= 1, "at least 1"),
         ):
             if not good:
                 raise UserError(f"fit.{name} = {getattr(self, name)!r}", f"{name} must be {expected}")
+        if self.optimizer == "dot" and self.clip_norm:
+            raise UserError(
+                "fit.optimizer = dot keeps two gradients apart: fit.clip_norm has no meaning for it", "set it to 0"
+            )
+        if self.accumulate > 1 and self.optimizer == "dot":
+            raise UserError(
+                f"fit.accumulate = {self.accumulate} with fit.optimizer = dot, which takes two backward passes a step",
+                "set one of them otherwise",
+            )
         if self.ema and self.average:
             raise UserError(
                 f"fit.ema = {self.ema:g} and fit.average = {self.average:g} are two ways of averaging weights",
@@ -114,6 +128,10 @@ def optimizer(fit: Fit, module: "nn.Module") -> "torch.optim.Optimizer":
             from tutelage.run.muon import Muon
 
             return Muon(groups, lr=fit.learning_rate, momentum=fit.momentum)
+        case "dot":
+            from tutelage.run.dot import DOT
+
+            return DOT(groups, lr=fit.learning_rate, momentum=fit.momentum)
 
 
 def average_decay(fit: Fit, step: int, steps: int) -> float:

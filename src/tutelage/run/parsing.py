@@ -5,6 +5,7 @@ A record is a frozen dataclass whose fields are numbers, text, lists, tables or 
 
 import dataclasses
 import types
+from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tutelage.errors import UserError, unknown
@@ -82,8 +83,14 @@ def parsed(kind: Any, plain: Any, where: str) -> Any:
     raise UserError(f"{where} = {shown(plain)} is not {expected}", f"write {expected} for {where}")
 
 
+@lru_cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a record's fields: Python works them out anew each time."""
+    return get_type_hints(kind, include_extras=True)
+
+
 def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
-    hints = get_type_hints(kind, include_extras=True)
+    hints = _hints(kind)
     known = [f.name for f in dataclasses.fields(kind)]
     values = {}
     for name, value in plain.items():

@@ -1,5 +1,6 @@
 """Says what happens at a step: which samples, which view, which learning rate. All are pure functions of the step."""
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,24 +19,26 @@ if TYPE_CHECKING:
 _order = lru_cache(maxsize=2)(rng.permutation)
 
 
-def check_batch(images: int, samples: int, field: str = "fit", devices: int = 1) -> None:
+def check_batch(fit: optim.Fit, samples: int = sys.maxsize, field: str = "fit", devices: int = 1) -> None:
     """Refuses a batch that cannot be made.
 
     Args:
-        images: In a batch.
-        samples: Of the training split.
-        field: Where in the recipe the batch size stands; the hint names it.
+        fit: Its size, and in how many parts it is computed.
+        samples: Of the training split; not said: enough.
+        field: Where in the recipe `fit` stands; the hint names it.
         devices: That share a batch.
     """
+    images, parts = fit.batch_size, fit.accumulate
     if images > samples:
         raise UserError(
             f"a batch of {images} images, but only {samples} to train on",
             f"lower {field}.batch_size to {samples} or less, or give more images to train on",
         )
-    if images % devices:
+    if images % (devices * parts):
+        accumulated = f", each in {parts} parts" if parts > 1 else ""
         raise UserError(
-            f"a batch of {images} images cannot be shared equally by {devices} devices",
-            f"choose a {field}.batch_size that engine.devices divides: every image then counts the same",
+            f"a batch of {images} images cannot be shared equally by {devices} devices{accumulated}",
+            f"choose a {field}.batch_size that {devices * parts} divides: every image then counts the same",
         )
 
 
@@ -57,7 +60,7 @@ class Plan:
         return Plan(samples, recipe.views, recipe.seed, recipe.fit)
 
     def __post_init__(self) -> None:
-        check_batch(self.fit.batch_size, self.samples)
+        check_batch(self.fit, self.samples)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -1,15 +1,22 @@
-"""Says which of several processes this one is, and on which device it computes."""
+"""Says which of several processes this one is, on which device it computes, and what the others say."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch import Tensor
+
+PATIENCE = timedelta(days=1)
+"""How long a process waits for the others: one may have to ask a teacher about many more images than another."""
 
 
-def _nobody_else() -> None:
-    """What waiting for the others means where there are none."""
+def _only_this(number: int) -> list[int]:
+    """What everyone says where there is nobody else."""
+    return [number]
 
 
 @dataclass(frozen=True)
@@ -22,19 +29,51 @@ class Process:
     """This process, 0..world-1."""
     world: int = 1
     """How many there are."""
-    wait: Callable[[], Any] = _nobody_else
-    """Returns once all processes have called it."""
+    everyone: Callable[[int], list[int]] = _only_this
+    """Takes this process's number and returns those of all, by rank, once all processes have called it."""
 
     @staticmethod
     def of(fabric: "Fabric") -> "Process":
         """The process that a launched Fabric runs in."""
-        return Process(fabric.device, fabric.global_rank, fabric.world_size, fabric.barrier)
+        said = _said_by_all if fabric.world_size > 1 else _only_this
+        return Process(fabric.device, fabric.global_rank, fabric.world_size, said)
 
     @property
     def first(self) -> bool:
         """Whether this process writes what all share."""
         return self.rank == 0
 
+    def mean(self, numbers: "Tensor") -> "Tensor":
+        """The mean over all processes of tensors of one shape on their devices."""
+        if self.world == 1:
+            return numbers
+        import torch.distributed as dist
+
+        total = numbers.clone()
+        dist.all_reduce(total)
+        return total / self.world
+
+    def wait(self) -> None:
+        """Returns once all processes have called it."""
+        self.everyone(0)
+
 
 ALONE = Process()
 """The only process there is, on the CPU."""
+
+
+def _said_by_all(number: int) -> list[int]:
+    import torch
+    import torch.distributed as dist
+
+    told = [torch.zeros((), dtype=torch.int64) for _ in range(dist.get_world_size())]
+    dist.all_gather(told, torch.tensor(number), group=_of_hosts(dist.group.WORLD))
+    return [int(one) for one in told]
+
+
+@lru_cache(maxsize=1)
+def _of_hosts(world: Any) -> Any:
+    """A group of the same processes whose hosts speak to each other: no device is waited for."""
+    import torch.distributed as dist
+
+    return dist.new_group(backend="gloo", timeout=PATIENCE)

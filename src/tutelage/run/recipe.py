@@ -84,6 +84,12 @@ class Recipe:
                 "replace all initial weights",
                 'leave student.init at "random", or student.weights empty',
             )
+        if self.fit.accumulate > 1 and (why := self.method.claims.couples_batch or self.data.unlabeled):
+            raise UserError(
+                f"fit.accumulate = {self.fit.accumulate}: {method_words(self.method)} needs the whole batch at once "
+                f"({why if self.method.claims.couples_batch else 'its parts would have unequally many labels'})",
+                "leave it out, lower fit.batch_size, or train on several devices (engine.devices)",
+            )
         if self.augment.mix != "none" and not self.method.mixable:
             raise UserError(
                 f"{method_name(self.method)} singles out one true class: augment.mix = {self.augment.mix} "

@@ -21,6 +21,11 @@ class Workspace:
     engine: Engine = field(default_factory=Engine)
     """Devices, precision, threads."""
 
+    def __post_init__(self) -> None:
+        """Folders may be named by text, as people type them."""
+        object.__setattr__(self, "runs", Path(self.runs))
+        object.__setattr__(self, "data_root", None if self.data_root is None else Path(self.data_root))
+
     @property
     def caches(self) -> Path:
         """The folder of all teachers' answers."""

@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from tutelage import data
+from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
-from tutelage.measure import fidelity
 from tutelage.measure.classifier import measure
-from tutelage.measure.measures import MEASURES, taken
+from tutelage.measure.measures import MEASURES, missing, taken
 from tutelage.measure.statistics import Gain, Judged, McNemar, image_interval, judged, mcnemar, paired_gain
 from tutelage.methods.baseline import Baseline
 from tutelage.report import results
+from tutelage.report.records import Record, filled, gained, spread
 from tutelage.run.conditions import Apart, apart
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
 from tutelage.study.study import Study
 from tutelage.training import predictions
-from tutelage.training.predictions import Predictions
 
 ALIKE = ("data.", "augment.", "views", "fit.epochs")
 """What must be the same, or a difference would be of the images and of the budget: the data and their split, what is
@@ -120,12 +120,11 @@ def differences(recipes: list[Recipe]) -> list[Difference]:
 def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
     """The numbers: every group on val, and its paired difference to the first."""
     dataset = data.load(found[0].recipe.data, data_root)
-    kept = [{seed: predictions.on_val(run, dataset) for seed, run in sorted(g.runs.items())} for g in found]
-    right = [{seed: fidelity.right(*answers) for seed, answers in group.items()} for group in kept]
+    right = [{seed: predictions.right_on_val(run, dataset) for seed, run in sorted(g.runs.items())} for g in found]
     compared: list[Compared] = []
-    for label, group, answers, hits in zip(_labels(found), found, kept, right, strict=True):
+    for label, group, hits in zip(_labels(found), found, right, strict=True):
         top1 = [float(of_seed.mean()) for of_seed in hits.values()]
-        measured = [_measured(group.runs[seed], of_seed) for seed, of_seed in answers.items()]
+        measured = [_measured(group.runs[seed], dataset) for seed in hits]
         compared.append(
             {
                 "label": label,
@@ -156,11 +155,25 @@ def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
     }
 
 
-def _measured(run: Run, answers: Predictions) -> dict[str, float]:
+def records(compared: Comparison) -> list[Record]:
+    """A record a group, with columns like those of `report.records.of_study`; `difference` is to the first group."""
+    rows: list[Record] = []
+    for group in compared["groups"]:
+        row: Record = {"runs": group["label"], "n": len(group["seeds"])}
+        for name, values in group["measures"].items():
+            row |= spread(f"val_{name}", values)
+        difference = group.get("difference")
+        rows.append(row | (gained("difference", difference) if difference else {}))
+    return filled(rows)
+
+
+def _measured(run: Run, dataset: DataSet) -> dict[str, float]:
     """A run's measures on val. What compares it with its teacher is there where the run was evaluated."""
     evaluation = run.result("evaluation")
-    measured = measure(*answers)
-    return taken({**measured, **evaluation["val"]} if evaluation else measured)
+    if evaluation is None or missing(evaluation["val"], taught=False):
+        measured = measure(*predictions.on_val(run, dataset))
+        return taken({**measured, **evaluation["val"]} if evaluation else measured)
+    return taken(evaluation["val"])
 
 
 def _runs(path: Path) -> list[Run]:

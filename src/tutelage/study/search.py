@@ -1,6 +1,7 @@
 """Keeps a search for a method's numbers on disk: how much is tried, Optuna's journal, and who works on which trial."""
 
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,17 @@ class Search:
                 f"search.trials = {self.trials}, search.minutes = {self.minutes:g}",
                 "at least one trial, and 0 minutes or more (0: no limit)",
             )
+
+    def late(self, begun: float) -> bool:
+        """Whether no trial begins any more in a process that began then (of time.monotonic)."""
+        return bool(self.minutes) and time.monotonic() - begun >= 60 * self.minutes
+
+    def spent(self, search: "Optuna") -> bool:
+        """Whether all trials are made, or at least begun."""
+        from optuna.trial import TrialState
+
+        counted = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
+        return len(search.get_trials(deepcopy=False, states=counted)) >= self.trials
 
 
 def opened(folder: Path, search: Search) -> "Optuna":

@@ -12,8 +12,10 @@ from typing import Any
 
 from tutelage import data, files, progress
 from tutelage.data import leaks
+from tutelage.data.leaks import Leakage
 from tutelage.data.splits import DataSet
 from tutelage.data.test_split import leakage, open_test
+from tutelage.edge.bytes import Budget
 from tutelage.errors import Damaged, UserError
 from tutelage.export import export, exported
 from tutelage.export.doubt import doubt
@@ -25,13 +27,14 @@ from tutelage.run.folder import Run, environment
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import check_study, keep, kept
 from tutelage.run.workspace import Workspace
-from tutelage.study import SEEDS, handed
+from tutelage.study import SEEDS, handed, microcontroller
 from tutelage.study.finished import Finished, Trained, teaches
+from tutelage.study.outcome import Outcome
 from tutelage.study.results import gathered
 from tutelage.study.watch import Watch
+from tutelage.study.work import ONE, Jobs, train_all
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.members import load_member
-from tutelage.training.loop import train
 from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, keep_test, on_test
 from tutelage.training.student import load_student
 
@@ -46,11 +49,13 @@ class Study:
         recipes: Their `seed` is not looked at. The same student, data, budget and views.
         seeds: At least 3 for an interval.
         name: Of its folder; empty: from the recipes.
+        budget: What a microcontroller has for the student, which is exported for it too; None: for none.
     """
 
     recipes: tuple[Recipe, ...]
     seeds: tuple[int, ...] = SEEDS
     name: str = ""
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         if not self.recipes:
@@ -90,27 +95,44 @@ class Study:
         found = sorted(Path(runs).glob(f"study-*-{self.folder_name[-8:]}/study.json"))
         return path if path.exists() or not found else found[0].parent
 
-    def run(self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False) -> Path:
-        """Trains, evaluates, exports and reports; the study's folder.
+    def run(
+        self,
+        workspace: Workspace | None = None,
+        *,
+        watch: Watch | None = None,
+        force: bool = False,
+        jobs: Jobs = ONE,
+    ) -> Outcome | None:
+        """Trains, evaluates, exports and reports; what came of it.
+
+        Several processes may run the same study: they share its runs, and the last of them writes the results. The
+        others return None.
 
         Args:
             workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
             watch: Of the command that this is a part of; None: it begins now.
             force: Export the student also where it is no better than guessing or worse than its baseline.
+            jobs: How many runs at once, and where.
 
         Raises:
             UserError: anything a user can mend.
         """
         workspace, watch = workspace or Workspace(), watch or Watch()
         folder = self.folder(workspace.runs)
-        watch.look(self.every, workspace.runs)
-        with files.locked(folder / "lock") as alone:
-            if not alone:
-                raise UserError(f"another process works on {folder}", "wait for it: what is done is found again")
-            with watch.noting_a_stop(folder):
-                self._run(folder, workspace, watch, force=force)
-            watch.note(folder)
-        return folder
+        keep(folder, "study", self.to_dict())
+        keep(folder, "environment", environment(workspace.engine))
+        found = leakage(self.rows[0].data)
+        progress.say(leaks.sentence(found))
+        with watch.noting_a_stop(folder):
+            others = train_all(self.every, workspace, watch, jobs)
+            with files.locked(folder / "lock") as alone:
+                if alone and not others:
+                    self._close(folder, workspace, watch, found, force=force)
+                else:
+                    at_work = progress.counted(len(others), "run") if others else "the results"
+                    progress.say(f"other processes still work on {at_work} of {folder}: the last writes the results")
+        watch.note(folder)
+        return Outcome(folder) if alone and not others else None
 
     @property
     def every(self) -> list[Recipe]:
@@ -120,7 +142,7 @@ class Study:
     def is_done(self, workspace: Workspace) -> bool:
         """Whether nothing is left to do: runs, results, report and exported student are there as they were written."""
         folder = self.folder(workspace.runs)
-        if not all((folder / name).is_file() for name in ("report.html", "test.json")):
+        if self.budget is not None or not all((folder / name).is_file() for name in ("report.html", "test.json")):
             return False
         runs = [Run(workspace.folder(recipe)) for one in self.every for recipe in (*one.of_teachers, one)]
         try:
@@ -133,13 +155,14 @@ class Study:
         except (Damaged, FileNotFoundError, LookupError):
             return False  # whoever runs the study says what is wrong, and mends it
 
-    def _run(self, folder: Path, workspace: Workspace, watch: Watch, *, force: bool) -> None:
+    def _close(self, folder: Path, workspace: Workspace, watch: Watch, found: Leakage | None, *, force: bool) -> None:
+        """All that comes after training: for one process alone."""
         files.sweep(folder)
-        keep(folder, "study", self.to_dict())
-        keep(folder, "environment", environment(workspace.engine))
-        found = leakage(self.rows[0].data)
-        progress.say(leaks.sentence(found))
-        trained = self._train(workspace)
+        trained = {
+            (number, seed): Run.of(dataclasses.replace(row, seed=seed), workspace.runs)
+            for seed in self.seeds
+            for number, row in enumerate(self.rows)
+        }
         dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
             evaluate_run(run, dataset)
@@ -148,9 +171,11 @@ class Study:
         shown = study.shown[1]
         if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
             export(shown, dataset, force=force)
+        if self.budget is not None:
+            microcontroller.export_for(shown, dataset, self.budget, force=force)
         shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
         with progress.working("measuring what the study is about"):
-            results = gathered(study, watch)
+            results = microcontroller.with_needs(gathered(study, watch), study, self.budget)
         keep(folder, "results", {**results, "leakage": found})
         handed.keep(study, results)
         with progress.working("drawing the report"):
@@ -158,7 +183,9 @@ class Study:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"name": self.name, "seeds": list(self.seeds), "recipes": [recipe.to_dict() for recipe in self.rows]}
+        room = {} if self.budget is None else {"budget": list(self.budget)}
+        recipes = [recipe.to_dict() for recipe in self.rows]
+        return {"name": self.name, "seeds": list(self.seeds), "recipes": recipes} | room
 
     @staticmethod
     def open(folder: Path) -> "Study":
@@ -175,19 +202,8 @@ class Study:
                 f"{folder}/study.json was changed: its first recipe is not the baseline",
                 "a gain is a gain over the same student without a teacher; tutelage distill writes the file anew",
             )
-        return Study(recipes, tuple(plain["seeds"]), plain["name"])
-
-    def _train(self, workspace: Workspace) -> Trained:
-        trained = {}
-        with progress.whole(len(self.every)) as whole:
-            for seed in self.seeds:
-                for number, row in enumerate(self.rows):
-                    recipe = dataclasses.replace(row, seed=seed)
-                    was_done = Run(workspace.folder(recipe)).done
-                    whole.next()
-                    trained[number, seed] = train(recipe, workspace)
-                    whole.ended(worked=not was_done)
-        return trained
+        budget = Budget(*plain["budget"]) if "budget" in plain else None
+        return Study(recipes, tuple(plain["seeds"]), plain["name"], budget)
 
     def _see_to_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
         """Has test.json there: as it was written, computed from the answers that were kept, or of one opening."""

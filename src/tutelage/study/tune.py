@@ -26,11 +26,13 @@ from tutelage.run.record import keep
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
 from tutelage.shares import percent
+from tutelage.study import trials
+from tutelage.study.outcome import Outcome
 from tutelage.study.results import labels
 from tutelage.study.search import Search, at_work, opened, trial_lock
 from tutelage.study.study import SEEDS, Study
 from tutelage.study.watch import Watch
-from tutelage.training.loop import train
+from tutelage.study.work import ONE, Jobs, settled, train_or_wait, train_teachers
 
 if TYPE_CHECKING:
     from optuna import Study as Optuna
@@ -40,7 +42,7 @@ EARLY = 3
 """A trial's first run has so many times fewer epochs than its second."""
 
 
-class Outcome(TypedDict):
+class Searched(TypedDict):
     """What the trials of a search gave."""
 
     search: dict[str, Any]
@@ -94,9 +96,14 @@ class Tuning:
         return one_name(self.name) or readable(*words)
 
     def run(
-        self, workspace: Workspace | None = None, *, watch: Watch | None = None, force: bool = False
-    ) -> Path | None:
-        """Makes the trials that are left, then the closing study; the study's folder.
+        self,
+        workspace: Workspace | None = None,
+        *,
+        watch: Watch | None = None,
+        force: bool = False,
+        jobs: Jobs = ONE,
+    ) -> Outcome | None:
+        """Makes the trials that are left, then the closing study; what came of that.
 
         Several processes may run the same tuning: they share the trials, and the last of them makes the study. The
         others return None. So does a search that nothing but defaults has won: there is nothing to try again, and the
@@ -106,15 +113,16 @@ class Tuning:
             workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
             watch: Of the command that this is a part of; None: it begins now.
             force: As for a study.
+            jobs: How many runs at once; proposals then know less of each other than one after the other.
 
         Raises:
             UserError: anything a user can mend.
         """
         workspace, watch = workspace or Workspace(), watch or Watch()
         folder = workspace.runs / self.folder_name
-        watch.look(self.recipes, workspace.runs)
         with watch.noting_a_stop(folder):
-            self.search_trials(workspace)
+            train_teachers(self.recipes, workspace, watch)
+            self.search_trials(workspace, jobs)
         outcome = self.outcome(folder)
         if any(at_work(folder, trial["number"]) for trial in outcome["trials"]):
             progress.say(f"other processes still work on trials of {folder}: the last of them makes the study")
@@ -130,16 +138,24 @@ class Tuning:
         study = self.closing(outcome)
         written = {**outcome, **self._rows(study), "folder": folder.name}
         keep(study.folder(workspace.runs), "tuning", written)
-        return study.run(workspace, watch=watch, force=force)
+        return study.run(workspace, watch=watch, force=force, jobs=jobs)
+
+    def search_trials(self, workspace: Workspace, jobs: Jobs = ONE) -> None:
+        """Makes trials until the budget is spent, in several processes where that is wanted."""
+        folder, trial = workspace.runs / self.folder_name, self.trial_of(self.recipes[0], workspace)
+        keep(folder, "tuning", {"search": dataclasses.asdict(self.search), "study": folder.name})
+        one_by_one, workspace = settled([trial] * self.search.trials, workspace, jobs)
+        if one_by_one:
+            self.make_trials(workspace)
+            return
+        trials.in_processes(self, workspace, jobs)
 
     @no_test_split("a search")
-    def search_trials(self, workspace: Workspace) -> None:
-        """Makes trials until the budget is spent."""
-        for own in {own.name: own for recipe in self.recipes for own in recipe.of_teachers}.values():
-            train(own, workspace)
+    def make_trials(self, workspace: Workspace) -> None:
+        """Makes trials in this process until the budget is spent."""
+        train_teachers(self.recipes, workspace, Watch())
         begun, folder = time.monotonic(), workspace.runs / self.folder_name
-        keep(folder, "tuning", {"search": dataclasses.asdict(self.search), "study": folder.name})
-        while not self.search.minutes or time.monotonic() - begun < 60 * self.search.minutes:
+        while not self.search.late(begun):
             with self._next(folder) as proposed:
                 if proposed is None:
                     return
@@ -158,7 +174,7 @@ class Tuning:
                     teachers[number] = dataclasses.replace(teacher, model=model, tune="none")
         return dataclasses.replace(recipe.with_teachers(*teachers), data=data, fit=fit, seed=self.search.seed)
 
-    def outcome(self, folder: Path) -> Outcome:
+    def outcome(self, folder: Path) -> Searched:
         """What the trials gave."""
         from optuna.trial import TrialState
 
@@ -185,7 +201,18 @@ class Tuning:
         best = max(complete, key=complete.__getitem__, default=None)
         return {"search": dataclasses.asdict(self.search), "trials": trials, "best": best}
 
-    def closing(self, outcome: Outcome) -> Study:
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for another process."""
+        recipes = {name: [recipe.to_dict() for recipe in getattr(self, name)] for name in ("recipes", "beside")}
+        return {**recipes, "search": dataclasses.asdict(self.search), "seeds": list(self.seeds), "name": self.name}
+
+    @staticmethod
+    def from_dict(plain: dict[str, Any]) -> "Tuning":
+        """The search that `to_dict` said."""
+        recipes, beside = (tuple(map(Recipe.from_dict, plain[name])) for name in ("recipes", "beside"))
+        return Tuning(recipes, Search(**plain["search"]), beside, tuple(plain["seeds"]), plain["name"])
+
+    def closing(self, outcome: Searched) -> Study:
         """The best setting on fresh seeds, beside the defaults it came from, the baseline, and what else is wanted."""
         best = next(trial for trial in outcome["trials"] if trial["number"] == outcome["best"])
         start = self._start(best["method"])
@@ -216,9 +243,7 @@ class Tuning:
                     if not at_work(folder, trial.number):
                         search.tell(trial.number, state=TrialState.FAIL)
                         search.enqueue_trial(trial.params, {"defaults": trial.user_attrs.get("defaults", False)})
-                counted = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
-                spent = len(search.get_trials(deepcopy=False, states=counted)) >= self.search.trials
-                trial = None if spent else search.ask()
+                trial = None if self.search.spent(search) else search.ask()
                 if trial is not None:
                     held.enter_context(files.locked(trial_lock(folder, trial.number)))
             yield None if trial is None else (search, trial)
@@ -255,12 +280,12 @@ class Tuning:
         try:
             if self.search.prune and early:
                 short = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, epochs=early))
-                trial.report(_val(train(short, workspace)), early)
+                trial.report(_val(train_or_wait(short, workspace, Watch())), early)
                 if trial.should_prune() and not trial.user_attrs.get("defaults"):
                     search.tell(trial, state=TrialState.PRUNED)
                     progress.say(f"{what}: below the median of the short runs, {early} of {recipe.fit.epochs} epochs")
                     return
-            val = _val(train(recipe, workspace))
+            val = _val(train_or_wait(recipe, workspace, Watch()))
         except Diverged as error:
             trial.set_user_attr("diverged", error.message)
             search.tell(trial, 0.0)

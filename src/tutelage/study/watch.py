@@ -45,6 +45,10 @@ class Watch:
                 if folder not in self._before:
                     self._before[folder] = _seconds(folder)
 
+    def forget(self, recipe: Recipe, runs: Path) -> None:
+        """What a run gains is not this command's: another process trains it."""
+        self._before.pop(Workspace(runs).folder(recipe), None)
+
     @property
     def line(self) -> dict[str, Any]:
         """So far: when it began, `seconds` on the clock, and the seconds by which it `trained` each run."""

@@ -42,7 +42,7 @@ class LiveTeacher(Teacher):
 
     Args:
         network: Frozen here: evaluation mode, no gradient. `check_frozen` proves that nothing in it moved.
-        want: Fields of `Outputs` beside logits: "embedding", "features".
+        want: Fields of `Outputs` beside logits: "embedding", "features", "regions".
     """
 
     def __init__(self, network: Tapped, want: frozenset[str]):

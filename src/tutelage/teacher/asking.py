@@ -46,6 +46,6 @@ def answers(
     for views in shown:
         answer = network(views.pixels.to(device, memory_format=torch.channels_last), frozenset(fields))
         for field in fields:
-            parts[field].append(getattr(answer, field).float().cpu())
+            parts[field].append(getattr(answer, field).flatten(1).float().cpu())
         advance(len(views.pixels))
     return {field: torch.cat(rows) for field, rows in parts.items()}

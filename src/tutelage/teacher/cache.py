@@ -2,7 +2,8 @@
 
 `<root>/v1-<digest>/manifest.json` holds the identity in full, `view_0003/logits_00008192.npy` the rows of samples
 8192..16383 in view 3, in sample order, beside a line with the checksum. Rows are addressed, never counted, so order,
-batch size and devices do not matter; files appear by rename and never change, so readers and writers need no lock.
+batch size and devices do not matter; files appear by rename and never change, so readers need no lock. A block of rows
+has one while the teacher is asked for it, so that several who fill pay it once.
 """
 
 import logging
@@ -23,7 +24,7 @@ from tutelage.data.augment import Augment
 from tutelage.data.images import Images
 from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped
-from tutelage.outputs import Head, Outputs
+from tutelage.outputs import GRID, Head, Outputs
 from tutelage.progress import advancing
 from tutelage.run.process import ALONE, Process
 from tutelage.shares import percent
@@ -42,6 +43,13 @@ ROWS = 64
 """How many stored rows `verify` asks for again."""
 TOLERANCE = 2e-3
 """How far a recomputed answer may be off, by the largest logit: float16 keeps 11 bits, other kernels differ."""
+
+
+def of_rows(rows: dict[str, Tensor]) -> Outputs:
+    """Rows of every field that was asked for, as a teacher would say them."""
+    logits, regions = rows["logits"], rows.get("regions")
+    regions = None if regions is None else regions.unflatten(1, (GRID**2, logits.shape[1]))
+    return Outputs(logits, rows.get("embedding"), regions=regions)
 
 
 class TeacherCache:
@@ -77,9 +85,12 @@ class TeacherCache:
             raise tampered(folder)
         return TeacherCache(folder.parent, manifest)
 
-    def missing(self, views: Iterable[int], fields: Collection[str]) -> list[Shard]:
-        """The files that are not there yet, in order."""
-        wanted = (Shard(field, view, start) for view in views for start in self._starts for field in fields)
+    def missing(
+        self, views: Iterable[int], fields: Collection[str], starts: Collection[int] | None = None
+    ) -> list[Shard]:
+        """The files that are not there yet, in order; of all blocks, or of those that begin with some samples."""
+        starts = self._starts if starts is None else starts
+        wanted = (Shard(field, view, start) for view in views for start in starts for field in fields)
         return [shard for shard in wanted if not (self.folder / shard.path).exists()]
 
     def bytes_needed(self, views: Iterable[int], widths: dict[str, int]) -> int:
@@ -103,11 +114,11 @@ class TeacherCache:
     ) -> int:
         """Asks the teacher for what is missing; what is there is never asked again.
 
-        Several processes may fill at once: each takes every world-th shard of all, whatever the others have done, and
-        two that take the same write the same bytes.
+        Several processes may fill at once: each takes every world-th block of all, whatever the others have done. What
+        another run or command is asking at the moment is left for the end, and waited for: every block is paid once.
 
         Returns:
-            Teacher passes paid: images answered.
+            Teacher passes paid here: images answered.
         """
         network, views, fields = frozen(network), sorted(set(views)), tuple(fields)
         with files.locked(self.folder / "lock", wait=True):
@@ -118,15 +129,24 @@ class TeacherCache:
         blocks = [block for block in every[process.rank :: process.world] if block in absent]
         if "logits" in fields:
             headfile.write(self.folder, network)
-        paid = 0
+        paid, held = 0, []
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
-            for view, start in blocks:
+
+            def ask(view: int, start: int) -> int:
                 shown = asking.shown(network, images, augment, view, range(start, self._end(start)))
                 answers = asking.answers(network, shown, fields, advance)
                 for field in fields:
                     self._write(Shard(field, view, start), answers[field])
-                paid += self._end(start) - start
+                return self._end(start) - start
+
+            for wait, at in ((False, blocks), (True, held)):
+                for view, start in at:
+                    with shards.block(self.folder, view, start, wait=wait) as alone:
+                        if not alone:
+                            held.append((view, start))
+                        elif self.missing([view], fields, [start]):  # another process may have asked since
+                            paid += ask(view, start)
         return paid
 
     def rows(self, field: str, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"]) -> Float32[Tensor, "B _"]:
@@ -150,7 +170,7 @@ class TeacherCache:
     ) -> Outputs:
         """The stored rows of several fields as the teacher would say them; raises what `rows` raises."""
         found = {field: self.rows(field, sample, view) for field in fields}
-        return Outputs(found["logits"], found.get("embedding"))
+        return of_rows(found)
 
     def verify(
         self,

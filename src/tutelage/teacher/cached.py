@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from tutelage.outputs import Outputs
 from tutelage.teacher.answer import Teacher
-from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.cache import TeacherCache, of_rows
 
 RESIDENT = 1 << 30
 """Bytes of one view's answers up to which they are kept in a GPU's memory; larger ones are read batch by batch."""
@@ -20,7 +19,7 @@ class CachedTeacher(Teacher):
 
     Args:
         cache: Filled for every view that will be asked.
-        fields: What to answer: "logits", "embedding".
+        fields: What to answer: "logits", "embedding", "regions".
     """
 
     def __init__(self, cache: TeacherCache, fields: Iterable[str]):
@@ -32,10 +31,8 @@ class CachedTeacher(Teacher):
         device, of_one = pixels.device, _the_only(view)
         if device.type == "cuda" and of_one is not None and self._hold(of_one, device):
             there = sample.to(device, non_blocking=True)
-            rows = {field: self._resident[field, of_one][there].float() for field in self.fields}
-            return Outputs(rows["logits"], rows.get("embedding"))
-        logits, embedding, _ = self.cache.answers(sample, view, self.fields)
-        return Outputs(logits.to(device), None if embedding is None else embedding.to(device))
+            return of_rows({field: self._resident[field, of_one][there].float() for field in self.fields})
+        return of_rows({field: _moved(self.cache.rows(field, sample, view), device) for field in self.fields})
 
     def _hold(self, view: int, device: torch.device) -> bool:
         """Copies a view's answers to the device, in place of the view before; False where they are too large."""
@@ -48,6 +45,11 @@ class CachedTeacher(Teacher):
                 for field, of_field in shards.items()
             }
         return True
+
+
+def _moved(rows: Tensor, device: torch.device) -> Tensor:
+    """Rows on the device; to a GPU they go while it computes: by way of memory that the system keeps in its place."""
+    return rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
 
 
 def _the_only(view: Int64[Tensor, " B"]) -> int | None:

@@ -11,8 +11,10 @@ from tutelage import progress
 from tutelage.data.augment import Augment
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
+from tutelage.errors import UserError
 from tutelage.models.count import macs
-from tutelage.outputs import Sizes
+from tutelage.models.tap import Tapped
+from tutelage.outputs import GRID, Sizes
 from tutelage.run.plan import Plan
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe, TeacherSpec, temperatures
@@ -27,7 +29,7 @@ from tutelage.teacher.opening import open_for
 
 log = logging.getLogger(__name__)
 
-CACHEABLE = frozenset({"logits", "embedding", "head"})
+CACHEABLE = frozenset({"logits", "embedding", "regions", "head"})
 """What a cache can hold; feature maps would be too large."""
 
 
@@ -104,10 +106,58 @@ def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: 
         )
     asked, images = answering(recipe, member, dataset, workspace)
     answered = cache.fill(asked, images.to(process.device), recipe.augment, views, fields_of(recipe), process)
-    process.wait()
-    cache.verify(network, dataset.train, recipe.augment, views=views)
+    answered = sum(process.everyone(answered))
+    _verify(cache, network, dataset, recipe, views, process)
     paid = answered if asked is network else 0
     return Lesson(CachedTeacher(cache, fields_of(recipe)), sizes, paid, (cache,))
+
+
+def fill_part(
+    recipe: Recipe, dataset: DataSet, workspace: Workspace, device: Any, part: tuple[int, int]
+) -> tuple[int, tuple[TeacherCache, ...]]:
+    """Has a part of the answers that a run needs paid: of all blocks every n-th; another job sees to the others.
+
+    Args:
+        recipe: The run.
+        dataset: Its images.
+        workspace: Where the caches are.
+        device: Where the teacher computes.
+        part: (i, n): the i-th of n parts, from 1 on.
+
+    Returns:
+        Teacher passes made now, and the caches.
+    """
+    paid, caches, views = 0, [], Plan.of(recipe, len(dataset.train)).views_used
+    for spec in recipe.taught_by:
+        if cached(recipe, spec):
+            member = load_member(recipe, spec, dataset, workspace)
+            network = member.network.to(device)
+            cache = open_cache(recipe, member, dataset, workspace)
+            asked, images = answering(recipe, member, dataset, workspace)
+            one = Process(device, part[0] - 1, part[1])
+            answered = cache.fill(asked, images.to(device), recipe.augment, views, fields_of(recipe), one)
+            cache.verify(network, dataset.train, recipe.augment, views=set(views) & set(cache.views()))
+            paid += answered if asked is network else 0
+            caches.append(cache)
+    return paid, tuple(caches)
+
+
+def _verify(
+    cache: TeacherCache, network: Tapped, dataset: DataSet, recipe: Recipe, views: tuple[int, ...], process: Process
+) -> None:
+    """Asks again for a few rows, in the first process for all: each would draw others, and might judge otherwise.
+
+    Raises:
+        UserError: in every process, where the answers have drifted.
+    """
+    drift: UserError | None = None
+    if process.first:
+        try:
+            cache.verify(network, dataset.train, recipe.augment, views=views)
+        except UserError as error:
+            drift = error
+    if process.everyone(int(drift is not None))[0]:
+        raise drift or UserError(f"{cache.folder}: process 0 says what is wrong with it")
 
 
 def cached(recipe: Recipe, spec: TeacherSpec) -> bool:
@@ -132,7 +182,8 @@ def answering(recipe: Recipe, member: Member, dataset: DataSet, workspace: Works
         recipe.data.identity,
         recipe.augment,
     )
-    if trained is None or not same_views or not embeddings_will_do(trained):
+    alone = "regions" not in recipe.method.needs  # of which a head and embeddings know nothing
+    if trained is None or not (alone and same_views and embeddings_will_do(trained)):
         return member.network, dataset.train
     cache = embedded.backbones(workspace.caches, member.network, trained.student.name, dataset.train, recipe.augment)
     return embedded.answering(cache, member.network, dataset.train, Plan.of(recipe, len(dataset.train)).views_used)
@@ -166,12 +217,12 @@ def all_on_val(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> Float3
 
 def fields_of(recipe: Recipe) -> tuple[str, ...]:
     """What the cache must hold for a recipe's method."""
-    return ("logits", *sorted(recipe.method.needs & {"embedding"}))
+    return ("logits", *sorted(recipe.method.needs & {"embedding", "regions"}))
 
 
 def widths(recipe: Recipe, sizes: Sizes) -> dict[str, int]:
     """Columns of what the cache must hold."""
-    columns = {"logits": sizes.classes, "embedding": sizes.embedding or 0}
+    columns = {"logits": sizes.classes, "embedding": sizes.embedding or 0, "regions": GRID**2 * sizes.classes}
     return {field: columns[field] for field in fields_of(recipe)}
 
 

@@ -1,6 +1,8 @@
 """Writes and reads one file of a teacher's answers, compared with its checksum when it is first mapped."""
 
 import io
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +36,26 @@ def write(folder: Path, shard: Shard, rows: np.ndarray) -> None:
     with files.locked(folder / "lock", wait=True):
         if not path.exists():
             sealed.write_bytes(path, buffer.getvalue(), _what(path))
+
+
+@contextmanager
+def block(folder: Path, view: int, start: int, *, wait: bool = False) -> Generator[bool]:
+    """True while the rows of one view from a sample on are this process's to ask for; False where they are another's.
+
+    Args:
+        folder: The cache's.
+        view: The view's number.
+        start: The block's first sample.
+        wait: Wait for the other to finish instead.
+    """
+    lock = folder / f"view_{view:04d}" / f"{start:08d}.lock"
+    with files.locked(lock, wait=wait) as alone:
+        try:
+            yield alone
+        finally:
+            if alone:
+                with suppress(OSError):  # Windows keeps a file that is open
+                    lock.unlink()
 
 
 def discard(path: Path) -> None:

@@ -57,7 +57,7 @@ def decided(recipe: Recipe, run: Run, workspace: Workspace, steps_taken: StepsTa
         steps_taken: The loop, some of whose steps are timed.
     """
     engine = workspace.engine
-    if engine.fabric().device.type != "cpu" or engine.devices > 1 or engine.compile or embeddings_will_do(recipe):
+    if engine.fabric().device.type != "cpu" or engine.processes > 1 or engine.compile or embeddings_will_do(recipe):
         return replace(engine, precision=_given(engine) or "fp32")
     asked = Way(engine.precision, engine.threads)
     if asked.precision == "fp32" and asked.threads:

@@ -11,6 +11,7 @@ from tutelage.errors import Diverged
 from tutelage.measure.measures import Measured
 from tutelage.run.folder import Run
 from tutelage.run.plan import Plan
+from tutelage.run.process import ALONE, Process
 
 LOG_EVERY = 50
 """Steps between two readings of the losses: only there does the host wait for the device."""
@@ -24,11 +25,11 @@ class Book:
         run: Whose metrics.jsonl is written.
         plan: The run's.
         state: What the last checkpoint says, `step` among it.
-        first: Whether this process is the one that writes.
+        process: The first of several writes.
     """
 
-    def __init__(self, run: Run, plan: Plan, state: dict[str, Any], *, first: bool):
-        self.run, self.plan, self.first = run, plan, first
+    def __init__(self, run: Run, plan: Plan, state: dict[str, Any], process: Process = ALONE):
+        self.run, self.plan, self.process, self.first = run, plan, process, process.first
         self.next_step: int = state["step"]
         """The first step that this process makes."""
         self.state = {key: value for key, value in state.items() if key != "step"}
@@ -58,7 +59,7 @@ class Book:
             self.run.log(step, "train", {"loss": sum(means.values()), **means})
 
     def read(self) -> None:
-        """Fetches the losses noted since the last reading.
+        """Fetches the losses noted since the last reading: their means over all processes, so that all see the same.
 
         Raises:
             Diverged: one is not finite; names step and term.
@@ -69,7 +70,8 @@ class Book:
         if not self._waiting:
             return
         names = list(self._waiting[0][1])
-        values = torch.stack([torch.stack([terms[name] for name in names]) for _, terms in self._waiting]).cpu()
+        values = torch.stack([torch.stack([terms[name] for name in names]) for _, terms in self._waiting])
+        values = self.process.mean(values).cpu()
         if not values.isfinite().all():
             row, column = (~values.isfinite()).nonzero()[0].tolist()
             raise Diverged(

@@ -1,36 +1,31 @@
 """Trains one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
-import logging
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from tutelage import files, progress
+from tutelage import progress
 from tutelage.data.images import Images
 from tutelage.data.turnstile import no_test_split
-from tutelage.errors import UserError
-from tutelage.interrupts import stopping
-from tutelage.run.engine import Engine
-from tutelage.run.folder import Run, logged
+from tutelage.interrupts import Stopped, stopping
+from tutelage.run import dot
+from tutelage.run.folder import Run
 from tutelage.run.plan import check_batch
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.training import graphs
 from tutelage.training.arithmetic import decided
+from tutelage.training.launch import in_all_processes
 from tutelage.training.pace import Pace
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-log = logging.getLogger(__name__)
 
 
 @no_test_split("a training run")
@@ -42,52 +37,30 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
         workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
 
     Raises:
-        UserError: anything a user can mend.
+        Busy: another process trains it.
+        UserError: anything else that a user can mend.
         KeyboardInterrupt: after Ctrl-C, once the state is saved.
     """
     workspace = workspace or Workspace()
-    check_batch(recipe.fit.batch_size, sys.maxsize, devices=workspace.engine.devices)
+    check_batch(recipe.fit, devices=workspace.engine.processes)
+    dot.check(recipe.fit.optimizer, workspace.engine)
     for own in recipe.of_teachers:
         train(own, workspace)
-    run = Run.of(recipe, workspace.runs)
-    damage = run.damage() if run.done else None
-    with files.locked(run.path / "lock") as alone:
-        if run.done and damage is None:
-            if alone:
-                files.sweep(run.path)
-            return run
-        if not alone:
-            raise UserError(f"another process trains {run.path}", "wait for it, or change the recipe")
-        files.sweep(run.path)
-        if damage is not None:
-            log.warning("%s; it is made again from the run's last checkpoint", damage.message)
-            (run.path / "DONE").unlink(missing_ok=True)
-        with logged(run):
-            _launch(run, workspace)
-    return run
-
-
-def _launch(run: Run, workspace: Workspace) -> None:
-    engine = decided(run.recipe, run, workspace, steps_taken)
-    # What was not asked for is set when the teacher has answered: its answers do not depend on who learns from them.
-    fabric = replace(engine, threads=workspace.engine.threads).fabric()
-    threads = torch.get_num_threads()
-    if engine.devices > 1:
-        # Fabric walks what it hands to a process and refuses frozen dataclasses.
-        fabric.launch(cast(Any, _train_in_a_process), run.path, workspace.data_root, asdict(engine))
-    else:
-        try:
-            _train(fabric, run, replace(workspace, engine=engine))
-        finally:
-            torch.set_num_threads(threads)
-
-
-@no_test_split("a training run")
-def _train_in_a_process(fabric: "Fabric", path: Path, data_root: Path | None, engine: dict[str, Any]) -> None:
-    _train(fabric, Run.open(path), Workspace(path.parent, data_root, Engine(**engine)))
+    return in_all_processes(_train, recipe, workspace)
 
 
 def _train(fabric: "Fabric", run: Run, workspace: Workspace) -> None:
+    engine, threads = decided(run.recipe, run, workspace, steps_taken), torch.get_num_threads()
+    if engine.precision != "fp32" and workspace.engine.precision == "auto":
+        # Threads that were not asked for are set when the teacher has answered: its answers depend on nobody's choice.
+        fabric = replace(workspace.engine, precision=engine.precision).fabric()
+    try:
+        _train_as_decided(fabric, run, replace(workspace, engine=engine))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train_as_decided(fabric: "Fabric", run: Run, workspace: Workspace) -> None:
     session = set_up(fabric, run, workspace)
     plan, book = session.plan, session.book
     with stopping() as stop:
@@ -95,11 +68,11 @@ def _train(fabric: "Fabric", run: Run, workspace: Workspace) -> None:
             session.stepped(step, terms)
             if plan.ends_epoch(step):
                 session.validate(step + 1)
-            stopped = stop()
-            if stopped or plan.ends_epoch(step):
+            stopped, due = session.agreed(stop())
+            if stopped or due or plan.ends_epoch(step):
                 session.save(step + 1)
             if stopped:
-                raise KeyboardInterrupt(f"stopped after step {step + 1} of {plan.steps}")
+                raise Stopped(stopped, f"stopped after step {step + 1} of {plan.steps}", saved=True)
     session.hand_over()
 
 

@@ -61,11 +61,11 @@ def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
 
 
 def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
-    check_batch(tried.fit.batch_size, len(dataset.train), devices=workspace.engine.devices)
+    check_batch(tried.fit, len(dataset.train), devices=workspace.engine.processes)
     for number, spec in enumerate(tried.taught_by):
         if tried.training_of(spec) is not None:
             field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
-            check_batch(spec.fit.batch_size, len(dataset.train), field, workspace.engine.devices)
+            check_batch(spec.fit, len(dataset.train), field, workspace.engine.processes)
     for run in (tried, *tried.of_teachers):
         dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
     student = build_for(tried.student, dataset, tried.seed, learns=True)

@@ -1,6 +1,8 @@
 """Sets up one run in one process, follows each of its steps, and hands over its results at the end."""
 
 import logging
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from tutelage import data, rng
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
-from tutelage.errors import Damaged
+from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.adapters import pairs_in_words, stages_read
 from tutelage.models.tap import Tapped
@@ -62,8 +64,13 @@ class Session:
     kept: dict[str, nn.Module]
     """What a checkpoint holds, by name."""
     book: Book
+    save_every: float = math.inf
+    """Minutes between two checkpoints within an epoch."""
     val_logits: Tensor | None = None
     """The answers on val after the last epoch, where this process has made them."""
+
+    def __post_init__(self) -> None:
+        self._saved_at = time.monotonic()
 
     def stepped(self, step: int, terms: dict[str, Tensor]) -> None:
         """Follows a step: the average moves, the losses are noted."""
@@ -82,12 +89,25 @@ class Session:
         self.book.validated(step, measure(self.val_logits, self.dataset.val.labels))
         set_trained(self.student, self.recipe.tune)
 
+    def agreed(self, stop: int) -> tuple[int, bool]:
+        """The signal that one of the processes was sent, and whether the first finds that a checkpoint is due.
+
+        Args:
+            stop: The signal that this process was sent, 0: none.
+        """
+        due = time.monotonic() - self._saved_at > 60 * self.save_every
+        said = self.take_step.process.everyone(2 * stop + due)
+        return max(said) // 2, bool(said[0] % 2)
+
     def save(self, step: int) -> None:
         """Writes a checkpoint after so many steps."""
         self.book.read()
         if self.book.first:
             metrics = tuple(self.run.path.glob("metrics.jsonl"))
-            checkpoint.save(self.run.checkpoints, step, self.kept, self.take_step.optimizer, self.book.state, metrics)
+            scaler = _scaler(self.take_step.fabric)
+            state = self.book.state | ({"scaler": scaler.state_dict()} if scaler else {})
+            checkpoint.save(self.run.checkpoints, step, self.kept, self.take_step.optimizer, state, metrics)
+        self._saved_at = time.monotonic()
 
     def hand_over(self) -> None:
         """Writes the final weights, what they answer on val, and what the run cost; then the run is done."""
@@ -142,7 +162,9 @@ def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
     student = build_for(recipe.student, dataset, recipe.seed, learns=True)
     adapters = _adapters(recipe, student, lesson, len(dataset.train), process)
     learner, images, val, paid = _seen(recipe, student, dataset, workspace, process)
-    distiller = Distiller(learner, recipe.method, adapters).to(memory_format=torch.channels_last)
+    # Among images without a label the mean over those that have one is no mean of shares.
+    whole = bool(recipe.method.claims.couples_batch or recipe.data.unlabeled)
+    distiller = Distiller(learner, recipe.method, adapters, whole=whole).to(memory_format=torch.channels_last)
     set_trained(student, recipe.tune)
     average = AveragedModel(distiller).to(fabric.device) if recipe.fit.ema or recipe.fit.average else None
     optimizer = optim.optimizer(recipe.fit, distiller)
@@ -153,6 +175,9 @@ def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
         kept["average"] = average
     state: dict[str, Any] = {"seconds": 0.0, "paid": 0}
     state |= checkpoint.load_latest(run.checkpoints, kept, optimizer)
+    _check_alike(run, process, state["step"])
+    if "scaler" in state and (scaler := _scaler(fabric)):
+        scaler.load_state_dict(state.pop("scaler"))
     state["paid"] += lesson.paid + paid
     if process.first:
         log.info("%s: step %d of %d on %s", run.path.name, state["step"], plan.steps, fabric.device)
@@ -160,8 +185,29 @@ def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
     take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
-    book = Book(run, plan, state, first=process.first)
-    return Session(run, recipe, dataset, plan, lesson, student, distiller, average, images, val, take_step, kept, book)
+    book = Book(run, plan, state, process)
+    parts = (distiller, average, images, val, take_step, kept, book, engine.save_every)
+    return Session(run, recipe, dataset, plan, lesson, student, *parts)
+
+
+def _scaler(fabric: "Fabric") -> Any:
+    """What keeps fp16's gradients from vanishing; its scale moves with the steps. None for other precisions."""
+    return getattr(fabric.strategy.precision, "scaler", None)
+
+
+def _check_alike(run: Run, process: Process, step: int) -> None:
+    """Refuses processes that have found different checkpoints.
+
+    Raises:
+        UserError: they see different folders.
+    """
+    steps = process.everyone(step)
+    if len(set(steps)) > 1:
+        other = next(rank for rank, found in enumerate(steps) if found != steps[0])
+        raise UserError(
+            f"process 0 finds step {steps[0]} of {run.path}, process {other} finds step {steps[other]}",
+            "choose a --runs that all nodes share",
+        )
 
 
 def _write_environment(run: Run, now: dict[str, Any], *, gone_on: bool) -> None:
@@ -203,5 +249,4 @@ def _seen(
     of_val = embedded.backbones(workspace.caches, network, name, dataset.val, embedded.PLAIN)
     images, passes = embedded.embed(of_train, network, dataset.train, recipe.augment, views, process)
     val, val_passes = embedded.embed(of_val, network, dataset.val, embedded.PLAIN, (0,), process)
-    process.wait()
-    return head, images.to(process.device), val.to(process.device), passes + val_passes
+    return head, images.to(process.device), val.to(process.device), sum(process.everyone(passes + val_passes))

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from tutelage import rng
 from tutelage.data.images import Views
+from tutelage.methods.combine import LABEL
 from tutelage.outputs import Context, Outputs
+from tutelage.run.dot import DOT
 from tutelage.run.plan import Plan
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
@@ -54,16 +58,40 @@ class Step:
         answer = self.teacher.answer(pixels, *addresses)  # a cache reads on the host: nobody waits for the device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(step) * group.get("lr_scale", 1.0)
-        torch.default_generator.manual_seed(rng.integer(recipe.seed, "step", step, rank))
+        rng.seed_generators(rng.integer(recipe.seed, "step", step, rank), fabric.device)
         terms = (self.recorded or self.gradients)(pixels, answer, context)
         if recipe.fit.clip_norm:
-            fabric.clip_gradients(self.module, self.optimizer, max_norm=recipe.fit.clip_norm)
+            # A norm that is not finite is fp16's overflow, after which the scaler skips the step, or shows in the loss.
+            norm = recipe.fit.clip_norm
+            fabric.clip_gradients(self.module, self.optimizer, max_norm=norm, error_if_nonfinite=False)
         self.optimizer.step()
         return terms
 
     def gradients(self, pixels: Tensor, answer: Outputs, context: Context) -> dict[str, Tensor]:
-        """The terms; their gradients are left with the parameters."""
+        """The terms, means over the parts of the batch; their gradients are left with the parameters."""
         self.optimizer.zero_grad()
-        terms = self.module(pixels, answer, context)
-        self.fabric.backward(sum(terms.values()))
-        return terms
+        parts = self.recipe.fit.accumulate
+        total: dict[str, Tensor] = {}
+        for number in range(parts):
+            part = pytree.tree_map_only(Tensor, partial(_part, number, parts), (pixels, answer, context))
+            rest_follows = number + 1 < parts and self.fabric.world_size > 1
+            with self.fabric.no_backward_sync(self.module, enabled=rest_follows):
+                terms = self.module(*part)
+                self._backward({name: term / parts for name, term in terms.items()})
+            total = {name: total.get(name, 0) + term.detach() / parts for name, term in terms.items()}
+        return total
+
+    def _backward(self, terms: dict[str, Any]) -> None:
+        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        if isinstance(optimizer, DOT) and LABEL in terms and len(terms) > 1:
+            others = [term for name, term in terms.items() if name != LABEL]
+            self.fabric.backward(sum(others), retain_graph=True)
+            optimizer.keep()
+            self.fabric.backward(terms[LABEL])
+        else:
+            self.fabric.backward(sum(terms.values()))
+
+
+def _part(number: int, parts: int, whole: Tensor) -> Tensor:
+    """One of the equal parts of a batch's tensor, in order; what has no dimension, the epoch, is the same for all."""
+    return whole.chunk(parts)[number] if whole.ndim and parts > 1 else whole

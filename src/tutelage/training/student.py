@@ -70,6 +70,7 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
                 "embedding": teacher.embedding,
                 "features": [list(shape) for shape in teacher.features],
                 "stages": list(teacher.stages),
+                "regions": teacher.regions,
             },
             "load": "tutelage.training.student.load_student(Run.open(FOLDER), dataset)",
         },
@@ -109,6 +110,7 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
         tuple(tuple(shape) for shape in shape["features"]),
         tuple(shape["stages"]),
         head,
+        shape.get("regions", False),
     )
     adapters = recipe.method.adapters(student.sizes(), teacher, len(dataset.train))
     if to_learn:

@@ -5,12 +5,15 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import small
-from tutelage.data import index, reading
+from tutelage.data import Data, facts, index, photos, reading, rows
 from tutelage.data.places import Place
+from tutelage.data.store import Decoder
+from tutelage.errors import UserError
 
 PLACE = Place("a.png", "", "a", 0, 0)
 
@@ -116,5 +119,89 @@ def test_other_bytes_of_the_same_pixels_are_duplicates(folder):
     ("sides", "size"), [((12, 12, 12), 12), ((31, 40, 500), 32), ((300, 640, 480), 224), ((), 224)]
 )
 def test_the_suggested_size(sides, size):
-    entries = [index.Entry(PLACE, reading.Facts("", side, side + 5)) for side in sides]
-    assert index.Index(Path(), entries, Counter()).size == size
+    entries = [rows.Entry(PLACE, reading.Facts("", side, side + 5)) for side in sides]
+    assert index.Index(Path(), facts.of(entries), Counter()).size == size
+
+
+def by_headers(path, **more):
+    index._latest.clear()
+    return index.read(str(path), look="headers", **more)
+
+
+@pytest.fixture
+def jpegs(tmp_path):
+    """Noise, so that files are longer than what a glance reads."""
+    draw = np.random.default_rng(0)
+    for number in range(6):
+        path = tmp_path / "noise" / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (160, 200, 3), dtype=np.uint8)).save(path, quality=90)
+    return tmp_path / "noise"
+
+
+def test_headers_tell_sizes_and_names_without_the_rest_of_a_file(jpegs, monkeypatch):
+    monkeypatch.setattr(reading, "content", lambda root, place: pytest.fail("read whole"))
+    found = by_headers(jpegs)
+    assert {(entry.facts.width, entry.facts.height, entry.facts.format) for entry in found.sound} == {
+        (200, 160, "JPEG")
+    }
+    assert all(entry.facts.glanced for entry in found.sound)
+    assert by_headers(jpegs).digest == found.digest, "known ones are compared by a glance too"
+
+
+@pytest.mark.parametrize("at", [10_000, -100])
+def test_a_glance_sees_that_a_file_of_the_same_size_and_time_is_another(jpegs, at):
+    before, one = by_headers(jpegs).digest, jpegs / "a" / "0.jpg"
+    assert one.stat().st_size > reading.HEAD + reading.TAIL
+    about, content = one.stat(), bytearray(one.read_bytes())
+    content[at] ^= 1
+    one.write_bytes(content)
+    os.utime(one, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert by_headers(jpegs).digest != before
+
+
+def test_of_many_images_the_headers_are_read_and_a_sentence_says_so(folder, monkeypatch):
+    whole = fresh(folder)
+    assert not whole.notes
+    monkeypatch.setattr(index, "MANY", 11)
+    few = fresh(folder)
+    assert few.headers
+    assert "12 photos, of which the headers were read" in few.notes[-1]
+    assert few.digest == by_headers(folder).digest != whole.digest
+    index._latest.clear()
+    assert index.read(str(folder), look="whole").digest == whole.digest
+
+
+def test_what_has_no_header_that_says_enough_is_read_whole(folder):
+    with Image.open(folder / "red" / "00.png") as picture:
+        picture.save(folder / "red" / "flat.bmp")
+    Image.fromarray(np.full((9, 9), 900, np.uint16)).save(folder / "red" / "deep.png")
+    (folder / "red" / "text.png").write_text("no picture")
+    found = {Path(entry.place.file).name: entry.facts for entry in by_headers(folder).rows}
+    assert [name for name, facts in found.items() if facts.shown] == ["deep.png", "flat.bmp"]
+    assert found["deep.png"].bits == 10
+    assert found["text.png"].broken == "not an image of a known format"
+    assert found["00.png"].glanced
+
+
+def test_a_truncated_photo_is_named_when_it_is_shown(jpegs):
+    os.truncate(jpegs / "a" / "0.jpg", 9_000)
+    found = by_headers(jpegs)
+    assert len(found.sound) == 6
+    decoder = Decoder(jpegs, found.sound, side=16, purpose="training")
+    with pytest.raises(UserError, match=r"a/0.jpg, of which the header alone was read, cannot be shown: .*truncated"):
+        decoder(0)
+    assert decoder(1).shape[0] == 3
+
+
+def test_copies_and_unlabelled_images_are_known_by_headers_too(jpegs, tmp_path):
+    shutil.copy(jpegs / "a" / "0.jpg", jpegs / "b" / "copy.jpg")
+    more = tmp_path / "more" / "x"
+    more.mkdir(parents=True)
+    shutil.copy(jpegs / "b" / "1.jpg", more)
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(more / "new.jpg")
+    asked = Data(str(jpegs), look="headers", unlabeled=str(more))
+    found = index.of(asked)
+    ((one, other),) = index.duplicates(found.sound)
+    assert {found.sound[one].place.file, found.sound[other].place.file} == {"a/0.jpg", "b/copy.jpg"}
+    assert [entry.place.file for entry in photos.unlabeled(found, asked)] == [str(more / "new.jpg")]

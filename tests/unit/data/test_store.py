@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import small
 from tutelage.data import Data, index, photos
@@ -15,7 +16,7 @@ def decoder(tmp_path, monkeypatch):
     monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "cache"))
     folder = small.photos(tmp_path / "colours", images=3, size=(40, 60))
     found = photos.sound(Data(str(folder)))
-    return Decoder(folder, tuple(found.sound), side=16, purpose="training")
+    return Decoder(folder, found.sound, side=16, purpose="training")
 
 
 def test_the_same_pixels_wherever_they_are_kept(decoder):
@@ -45,7 +46,7 @@ def test_a_kept_file_is_made_once(decoder, monkeypatch):
 
 def test_nothing_is_left_of_a_file_that_could_not_be_finished(decoder, monkeypatch):
     def broken(self, entry):
-        if entry is self.entries[-1]:
+        if entry == self.entries[-1]:
             raise UserError("cannot be read now")
         return torch.zeros(3, 19, 28, dtype=torch.uint8)
 
@@ -65,6 +66,19 @@ def test_a_photo_that_vanished_is_named(decoder):
 def test_a_small_photo_is_not_enlarged(tmp_path):
     folder = small.photos(tmp_path / "tiny", images=1, size=(7, 9))
     found = photos.sound(Data(str(folder)))
-    pixels = Decoder(folder, tuple(found.sound), side=32, purpose="training")(0)
+    pixels = Decoder(folder, found.sound, side=32, purpose="training")(0)
     assert pixels.shape == (3, 7, 9)
     assert np.asarray(pixels).max() > 0
+
+
+@pytest.mark.parametrize("purpose", ["training", "evaluation"])
+def test_what_kept_photos_take_is_known_before(tmp_path, purpose, monkeypatch):
+    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "cache"))
+    for number, (width, height) in enumerate([(50, 40), (300, 90), (90, 301), (17, 19), (8, 60), (40, 40)]):
+        folder = tmp_path / "some" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((width, height), 90).save(folder / f"{number}.png")
+    decoder = Decoder(tmp_path / "some", index.read(str(tmp_path / "some")).sound, side=32, purpose=purpose)
+    kept(decoder, "file", "photos")
+    (file,) = index.cache_folder().glob("pixels-*/pixels.bin")
+    assert decoder.bytes_kept == file.stat().st_size

@@ -101,10 +101,12 @@ def test_two_processes_open_at_once(tmp_path):
 # --- who may come to the door
 
 
-@pytest.mark.parametrize("module", [m for m in PACKAGE.modules if m.split(".")[1:2] and m != DOOR])
-def test_only_studies_and_commands_come_to_the_door(module):
-    if module.split(".")[1] not in ("study", "cli", "__main__"):
-        assert not PACKAGE.way(module, DOOR)
+def test_only_studies_and_commands_come_to_the_door():
+    modules = [m for m in PACKAGE.modules if m.split(".")[1:2] and m != DOOR]
+    assert len(modules) > 200
+    for module in modules:
+        if module.split(".")[1] not in ("study", "cli", "__main__"):
+            assert not PACKAGE.way(module, DOOR), module
 
 
 def test_who_stands_at_the_door():

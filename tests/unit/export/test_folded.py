@@ -47,6 +47,30 @@ def test_the_benchmarks_network_takes_bytes():
     torch.testing.assert_close(after, before, atol=1e-3 * float(before.abs().max()), rtol=1e-4)
 
 
+def test_pixels_that_are_padded_first_are_folded_too():
+    """timm's networks with TensorFlow's padding say the zero that they pad with."""
+    spec = DataSpec(5, 3, 32, (51 / 255,) * 3, (0.2, 0.25, 0.3))
+    network = build(Model("timm:tf_efficientnet_lite0"), spec, seed=1)
+    before, after, zero = both(network, (3, 32, 32))
+    assert zero == 51
+    torch.testing.assert_close(after, before, atol=1e-3 * float(before.abs().max()), rtol=1e-3)
+
+
+def test_pixels_that_are_padded_with_something_else_are_not():
+    class Padded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(1, 2, 3), nn.Linear(128, 2)
+
+        def forward(self, x):
+            return self.fc(self.conv(nn.functional.pad(x, (1, 1, 1, 1), value=1.0)).flatten(1))
+
+    network = Tapped(Padded(), Preparation((0.5,), (0.2,), 8), head="fc", stages=())
+    before, after, zero = both(network, (1, 8, 8))
+    assert zero == 0
+    torch.testing.assert_close(after, before)
+
+
 class Twice(nn.Module):
     """The input goes into a convolution and past it."""
 

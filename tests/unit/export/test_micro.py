@@ -24,6 +24,9 @@ def interpreters(task, monkeypatch, tmp_path):
     steps = np.clip(np.rint(task.logits.numpy() * 4), -120, 120).astype(np.int8)
     more = [0]
 
+    def by_hand(task, path, logits, infer):
+        return {"logits": logits, "expected": task.logits, "infer": infer}
+
     def program(off: list[int]) -> Program:
         place = iter(range(len(steps)))
         return Program(ASKED, SAID, lambda pixels: steps[[next(place)]] + np.int8(off[0]))
@@ -31,7 +34,7 @@ def interpreters(task, monkeypatch, tmp_path):
     monkeypatch.setattr(micro, "micro", lambda path: Opened(program([0]), lambda: None))
     monkeypatch.setattr(micro, "litert", lambda path, reference: program(more))
     monkeypatch.setattr(micro, "needs", lambda path: Needs(1, 2, 3, 4, ("CONV_2D",)))
-    monkeypatch.setattr(micro, "measured", lambda task, path, logits: {"logits": logits, "expected": task.logits})
+    monkeypatch.setattr(micro, "measured", by_hand)
     return more, steps
 
 
@@ -56,3 +59,11 @@ def test_probabilities_are_compared_with_pytorchs(task, interpreters, tmp_path):
     told = micro.measured_micro(dataclasses.replace(task, micro=Micro(softmax=True)), tmp_path / "a.tflite")
     torch.testing.assert_close(told["expected"].exp().sum(1), torch.ones(len(task.logits)))
     assert told["output"] == "probabilities"
+
+
+def test_picture_files_are_run_by_the_micro_interpreter_too(task, interpreters, tmp_path, monkeypatch):
+    microcontroller = micro.micro(tmp_path / "a.tflite").program
+    monkeypatch.setattr(micro, "micro", lambda path: Opened(microcontroller, lambda: None))
+    monkeypatch.setattr(micro, "infer", lambda program, path: lambda pixels: np.array([program is microcontroller]))
+    told = micro.measured_micro(task, tmp_path / "a.tflite")
+    assert told["infer"](np.zeros((2, 1, 8, 8), np.float32)).tolist() == [True, True]

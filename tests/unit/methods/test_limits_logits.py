@@ -209,6 +209,7 @@ def test_without_the_teachers_weight_only_the_labels_count(name, logits):
     student, teacher = logits
     cls = method_class(name)
     off = {"alpha", "teacher_weight", "target_weight", "others_weight", "confidence_weight", "masked_weight"}
+    off |= {"instance_weight", "batch_weight", "class_weight"}
     options = {field: 0.0 for field in off & set(cls.__dataclass_fields__)}
     assert options
     weight = getattr(cls(), "label_weight", 1.0)
@@ -300,3 +301,19 @@ def test_a_field_out_of_range_says_which_and_what_is_allowed():
     with pytest.raises(UserError) as error:
         method_class("kd")(temperature=0.0)
     assert str(error.value) == ("method.temperature = 0.0 is outside (0, inf)\n\nhint: choose temperature in (0, inf)")
+
+
+@pytest.mark.parametrize(("kind", "temperature"), [("kd", 4.0), ("dkd", 4.0), ("nkd", 1.0)])
+def test_sdd_of_images_that_look_the_same_everywhere_is_the_loss_of_the_whole(logits, kind, temperature):
+    student, teacher = logits
+    sizes = Sizes(C, regions=True)
+    method = methods.SDD(kind=kind, temperature=temperature, label_weight=0.0, teacher_weight=1.0)
+    adapters = method.adapters(sizes, sizes, B)
+    parts = [Outputs(z, regions=z[:, None].expand(B, 16, C)) for z in (student, teacher)]
+    found = method.losses(*parts, Context(LABELS, torch.arange(B), 0.0), adapters)["teacher"]
+    whole = {
+        "kd": methods.kd_loss(student, teacher),
+        "dkd": methods.dkd_loss(student, teacher, LABELS),
+        "nkd": methods.nkd_loss(student, teacher, LABELS),
+    }
+    assert_equal(found, whole[kind], student)

@@ -53,6 +53,8 @@ SHAPES = {
     "wrn_16_2": (128, [(32, 32, 32), (64, 16, 16), (128, 8, 8)]),
     "wrn_40_1": (64, RESNET),
     "vgg8": (512, [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (512, 4, 4)]),
+    "ds_cnn": (64, [(64, 16, 16), (64, 16, 16)]),
+    "mobilenet_v1": (1024, [(128, 8, 8), (256, 4, 4), (512, 2, 2), (1024, 1, 1)]),
     "mobilenet_v2_05": (1280, [(12, 16, 16), (16, 8, 8), (48, 4, 4), (160, 2, 2)]),
     "shufflenet_v1": (960, [(240, 16, 16), (480, 8, 8), (960, 4, 4)]),
     "shufflenet_v2": (1024, [(116, 16, 16), (232, 8, 8), (464, 4, 4)]),
@@ -63,21 +65,27 @@ def made(name, *, classes=10, channels=3, size=32, **fields):
     return build(Model(name, **fields), DataSpec(classes, channels, size, (0.5,) * channels, (0.25,) * channels))
 
 
+def unfilled(name, **kind):
+    """A network whose weights are whatever lies in memory, in no time: for its shapes."""
+    with torch.device("meta"):
+        network = made(name, **kind)
+    return network.to_empty(device="cpu").eval()
+
+
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED.items())
 def test_as_large_as_published(name, millions):
-    assert round(parameters(made(name, classes=100)) / 1e6, 2) == millions
+    assert round(parameters(unfilled(name, classes=100)) / 1e6, 2) == millions
 
 
 @pytest.mark.parametrize(("name", "millions"), HE_TABLE_6.items())
 def test_as_large_as_in_the_resnet_paper(name, millions):
     digits = len(str(millions).partition(".")[2])
-    assert round(parameters(made(name)) / 1e6, digits) == millions
+    assert round(parameters(unfilled(name)) / 1e6, digits) == millions
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_list_says_the_size_of_the_network(name):
-    with torch.device("meta"):
-        network = made(name, classes=100)
+    network = unfilled(name, classes=100)
     row = MODELS[name]
     assert round(parameters(network) / 1e6, 2) == row.parameters
     assert round(macs(network, (1, 3, 32, 32)) / 1e6, 1) == row.macs
@@ -85,25 +93,27 @@ def test_the_list_says_the_size_of_the_network(name):
 
 @pytest.mark.parametrize(("name", "shapes"), SHAPES.items())
 def test_stages_and_embedding_have_the_published_shapes(name, shapes):
-    sizes = made(name).sizes()
+    sizes = unfilled(name).sizes()
     assert (sizes.embedding, list(sizes.features)) == shapes
     assert sizes.classes == 10
 
 
-@pytest.mark.parametrize(("channels", "size"), [(1, 8), (1, 28), (3, 32)])
 @pytest.mark.parametrize("name", MODELS)
-def test_digits_fashion_and_cifar_fit(name, channels, size):
-    with torch.device("meta"):
-        network = made(name, channels=channels, size=size)
-        said = network(torch.rand(4, channels, size, size), EVERYTHING)
-    assert said.logits.shape == (4, 10)
-    assert all(f.numel() for f in said.features)
+def test_digits_fashion_and_cifar_fit(name):
+    for channels, sizes in {1: (8, 28), 3: (32,)}.items():
+        network = unfilled(name, channels=channels)
+        for size in sizes:
+            with torch.no_grad():
+                said = network(torch.rand(2, channels, size, size), EVERYTHING)
+            assert said.logits.shape == (2, 10)
+            assert all(f.numel() for f in said.features)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_embedding_times_head_is_the_logits(name):
-    network = made(name).eval()
-    said = network(torch.rand(2, 3, 32, 32), EVERYTHING)
+    network = made(name, size=16).eval()
+    with torch.no_grad():
+        said = network(torch.rand(2, 3, 16, 16), EVERYTHING)
     weight, bias = network.sizes().head
     torch.testing.assert_close(said.embedding @ weight.T + bias, said.logits)
 
@@ -123,6 +133,33 @@ def test_one_step_lowers_the_loss_and_reaches_every_parameter(name):
             parameter -= 1e-3 * parameter.grad / norm
         after = F.cross_entropy(network(pixels).logits, labels)
     assert after < before
+
+
+@pytest.mark.parametrize(
+    ("width", "classes", "size", "millions", "macs_millions"),
+    [(1.0, 1000, 224, 4.2, 569), (0.5, 1000, 224, 1.3, 149), (0.25, 1000, 224, 0.5, 41)],
+)
+def test_mobilenet_v1_is_as_large_as_in_its_paper(width, classes, size, millions, macs_millions):
+    """Howard et al. 2017, table 6; the multiply-adds of pooling are no part of either."""
+    with torch.device("meta"):
+        network = made("mobilenet_v1", classes=classes, size=size, options={"width": width})
+        count = macs(network, (1, 3, size, size))
+    assert round(parameters(network) / 1e6, 1) == millions
+    assert round(count / 1e6) == macs_millions
+
+
+def test_mlperf_tinys_two_separable_networks_have_their_parameters():
+    """Banbury et al. 2021, table 1: 2 classes at width 0.25; 12 classes of DS-CNN, whose stem has 10 x 4 weights."""
+    visual_wake_words = made("mobilenet_v1", classes=2, size=96, options={"width": 0.25})
+    norms = sum(2 * part.num_features for part in visual_wake_words.modules() if isinstance(part, nn.BatchNorm2d))
+    assert round((parameters(visual_wake_words) + norms) / 1e3, -1) in (210, 220)
+    keywords = parameters(made("ds_cnn", classes=12, channels=1)) + 64 * (40 - 9)
+    assert round(keywords / 1e3) == 23
+
+
+def test_a_wider_resnet8_is_wider_everywhere():
+    sizes = made("resnet8", options={"width": 24}).sizes()
+    assert (sizes.embedding, sizes.features) == (96, ((24, 32, 32), (48, 16, 16), (96, 8, 8)))
 
 
 def test_options_shape_the_convnet():
@@ -177,9 +214,10 @@ def test_half_of_the_channels_wait():
     torch.testing.assert_close(unit(x), expected)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if not n.startswith(("wrn", "mobilenet"))])
+@pytest.mark.parametrize("name", [n for n in MODELS if not n.startswith(("wrn", "mobilenet_v2"))])
 def test_stages_are_taken_after_the_activation(name):
-    features = made(name)(torch.rand(2, 3, 32, 32), EVERYTHING).features
+    with torch.no_grad():
+        features = made(name, size=16)(torch.rand(2, 3, 16, 16), EVERYTHING).features
     assert all(f.min() == 0 for f in features)
 
 

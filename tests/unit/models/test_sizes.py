@@ -34,3 +34,8 @@ def test_what_cannot_be_built_without_memory_is_told_as_unknown(monkeypatch):
 
     monkeypatch.setitem(__import__("tutelage.models.sizes", fromlist=["SOURCES"]).SOURCES, "timm", fails)
     assert sized("timm:resnet18") == Sized("timm:resnet18", 0, 0, 224, ())
+
+
+def test_what_is_no_classifier_has_no_row():
+    assert "timm:mobilenetv5_300m_enc" in matching("mobilenetv5")
+    assert sized("timm:mobilenetv5_300m_enc") is None

@@ -3,7 +3,6 @@
 import copy
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -34,7 +33,7 @@ def by_hand(network, pixels):
 def test_says_what_the_parts_say():
     tapped = resnet8().eval()
     pixels = torch.rand(3, 3, 32, 32)
-    torch.testing.assert_close(tuple(tapped(pixels, EVERYTHING)), by_hand(tapped.network, pixels))
+    torch.testing.assert_close(tuple(tapped(pixels, EVERYTHING))[:3], by_hand(tapped.network, pixels))
 
 
 def test_says_no_more_than_wanted():
@@ -115,50 +114,6 @@ def test_resizes_as_image_libraries_do(size, interpolation, filtering):
         np.testing.assert_allclose(seen[channel], np.asarray(image).clip(0, 1), atol=1e-4)
 
 
-@pytest.mark.compiles
-@pytest.mark.parametrize(("size", "interpolation"), [(16, "bicubic"), (48, "bilinear")])
-def test_resizing_is_part_of_the_export(size, interpolation):
-    tapped = resnet8(size).eval()
-    tapped.interpolation = interpolation
-    pixels = torch.rand(2, 3, 32, 32)
-    program = torch.onnx.export(Prepare(tapped).eval(), (pixels,), dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    (seen,) = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
-    np.testing.assert_allclose(seen, tapped.prepare(pixels), atol=1e-4)
-
-
-class Prepare(nn.Module):
-    def __init__(self, tapped):
-        super().__init__()
-        self.tapped = tapped
-
-    def forward(self, pixels):
-        return self.tapped.prepare(pixels)
-
-
-@pytest.mark.compiles
-def test_each_wish_is_compiled_once():
-    torch._dynamo.reset()
-    tapped, pixels = resnet8().eval(), torch.rand(4, 3, 32, 32)
-    compiled = torch.compile(tapped, fullgraph=True, backend="eager")
-    for again in (False, True):
-        for wish in (LOGITS, EVERYTHING):
-            with torch._dynamo.config.patch(error_on_recompile=again):
-                torch.testing.assert_close(compiled(pixels, wish), tapped(pixels, wish))
-
-
-@pytest.mark.compiles
-def test_compiled_it_says_the_same_and_trains():
-    torch._dynamo.reset()
-    tapped = build(Model("convnet", size=16), DataSpec(10, 3, 32, MEAN, STD))
-    pixels = torch.rand(4, 3, 32, 32)
-    # "aot_eager" traces forward and backward without the half minute that a C++ compiler takes after that.
-    compiled = torch.compile(tapped, fullgraph=True, backend="aot_eager")(pixels, EVERYTHING)
-    torch.testing.assert_close(compiled, tapped(pixels, EVERYTHING))
-    sum(f.sum() for f in compiled.features).backward()
-    assert tapped.network.block1[0].weight.grad.abs().sum() > 0
-
-
 def test_a_convolution_as_the_head_is_averaged_over_positions():
     network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     tapped = Tapped(network, Preparation(MEAN, STD, 8), head="2", stages=("1",))
@@ -185,3 +140,27 @@ def test_features_of_a_network_without_known_stages_are_an_error():
 def test_mean_and_std_are_as_long_as_each_other():
     with pytest.raises(UserError, match="mean has 3 numbers, std 1"):
         build(Model("resnet8", std=(0.5,)), DataSpec(10, 3, 32, MEAN, STD))
+
+
+@pytest.mark.parametrize("size", [32, 24])
+def test_regions_are_the_head_on_parts_of_the_last_map(size):
+    tapped = resnet8(size=size).eval()
+    pixels = torch.rand(2, 3, size, size)
+    said = tapped(pixels, frozenset({"regions"}))
+    assert tapped._features[-1].tensor is None
+    last = by_hand(tapped.network, pixels)[2][-1]
+    assert said.features == ()
+    for row, column in np.ndindex(4, 4):
+        side = size // 4
+        (top, bottom), (left, right) = ((k * side // 4, -(-(k + 1) * side // 4)) for k in (row, column))
+        part = last[:, :, top:bottom, left:right].mean((2, 3))
+        torch.testing.assert_close(said.regions[:, 4 * row + column], tapped.network.linear(part))
+    if size == 32:
+        torch.testing.assert_close(said.regions.mean(1), said.logits)
+
+
+def test_parts_have_logits_only_where_the_last_stage_is_what_is_averaged():
+    assert resnet8().sizes().regions
+    assert not resnet8(stages=("layer1", "layer2")).sizes().regions
+    assert not build(Model("convnet"), DataSpec(10, 3, 32, MEAN, STD)).sizes().regions
+    assert not build(Model("wrn_16_2"), DataSpec(10, 3, 32, MEAN, STD)).sizes().regions

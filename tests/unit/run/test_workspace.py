@@ -1,5 +1,7 @@
 """Where things happen: every folder of a runs directory has one name."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from tutelage.run.recipe import Recipe
@@ -34,3 +36,10 @@ def test_no_other_module_names_them():
     for name in ('"teacher-cache"', '"test_openings.jsonl"'):
         named = [file.name for file in source.rglob("*.py") if name in file.read_text()]
         assert named == ["workspace.py"], name
+
+
+def test_folders_may_be_named_by_text():
+    """In a process of its own: here annotations are checked, and say that a folder is a Path."""
+    code = "from tutelage import Workspace; w = Workspace('runs', 'data'); print(repr(w.runs / 'a'), repr(w.data_root))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [repr(Path("runs/a")), repr(Path("data"))]

@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
+import small
 from tutelage.data.augment import Augment
-from tutelage.methods import AT, CRD, KD, SRRL, Baseline, SimKD, Sum
+from tutelage.methods import AT, CRD, KD, SDD, SRRL, Baseline, SimKD, Sum
 from tutelage.outputs import Sizes
+from tutelage.run.process import ALONE
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.teacher import lessons
+from tutelage.teacher.members import load_member
 
 SPEC = TeacherSpec()
 TAUGHT = Recipe(teacher=SPEC, method=KD())
@@ -22,8 +26,9 @@ SIZES = Sizes(10, 64)
         (CRD(), {"logits": 10, "embedding": 64}),
         (SRRL(), {"logits": 10, "embedding": 64}),
         (Sum(KD(), CRD()), {"logits": 10, "embedding": 64}),
+        (SDD(), {"logits": 10, "regions": 160}),
     ],
-    ids=["kd", "crd", "srrl", "sum"],
+    ids=["kd", "crd", "srrl", "sum", "sdd"],
 )
 def test_a_cache_holds_what_the_method_reads(method, fields):
     recipe = replace(TAUGHT, method=method)
@@ -59,3 +64,16 @@ def test_pixels_are_spared_where_nothing_but_the_head_looks(changes, expected):
 )
 def test_the_temperature_at_which_the_teacher_is_softened(method, expected):
     assert lessons.temperature(replace(TAUGHT, method=method)) == expected
+
+
+def test_the_logits_of_parts_come_from_the_cache_as_the_teacher_says_them(tmp_path):
+    recipe, space = small.taught(tmp_path, teacher=small.NORMED, method=SDD(), views=1), small.workspace(tmp_path / "r")
+    dataset = small.digits()
+    lesson = lessons.prepare(recipe, dataset, space, ALONE)
+    assert lesson.paid == len(dataset.train)
+    sample = torch.tensor([5, 0, 1293])
+    pixels = dataset.train.view(sample, torch.zeros_like(sample), recipe.augment).pixels
+    told = lesson.teacher.answer(pixels, sample, torch.zeros_like(sample))
+    live = load_member(recipe, recipe.teacher, dataset, space).network(pixels, frozenset({"regions"}))
+    torch.testing.assert_close(told.regions, live.regions, rtol=2e-3, atol=2e-3)
+    assert told.embedding is None

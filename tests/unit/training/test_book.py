@@ -9,6 +9,7 @@ from tutelage.errors import Diverged
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.plan import Plan
+from tutelage.run.process import ALONE, Process
 from tutelage.run.recipe import Recipe
 from tutelage.training import book as books
 from tutelage.training.book import Book
@@ -23,8 +24,8 @@ def run(tmp_path):
     return Run.of(Recipe(), tmp_path)
 
 
-def opened(run, state=BEGUN, *, first=True):
-    return Book(run, PLAN, state, first=first)
+def opened(run, state=BEGUN, process=ALONE):
+    return Book(run, PLAN, state, process)
 
 
 def term(label, teacher=0.0):
@@ -85,7 +86,7 @@ def test_the_last_epoch_counts_and_the_best_is_remembered(run):
 
 
 def test_one_process_writes(run):
-    book = opened(run, first=False)
+    book = opened(run, process=Process(rank=1))
     book.note(0, term(1.0))
     book.write(1)
     book.validated(10, VAL)

@@ -28,6 +28,11 @@ class Told(Teacher):
         return Outputs(torch.zeros(len(sample), 10))
 
 
+class Random(Teacher):
+    def answer(self, pixels, sample, view):
+        return Outputs(torch.randn(len(sample), 10, generator=torch.Generator().manual_seed(0)))
+
+
 def made(method=None, teacher=None, **fit):
     """A step, and the distiller it moves."""
     fit = Fit(**{"epochs": 2, "batch_size": 16, "learning_rate": 0.1, "warm_up": 0.0} | fit)
@@ -119,3 +124,19 @@ def test_a_method_hears_labels_samples_and_the_epoch(monkeypatch):
     assert context.epoch == pytest.approx(step / take_step.plan.steps_per_epoch)
     assert torch.equal(context.labels, small.digits().train.labels[context.sample])
     assert context.partner_labels is None
+
+
+def test_a_step_keeps_the_gradients_of_the_labels_and_of_all_else_apart():
+    take_step, distiller = made(KD(), Random(), optimizer="dot")
+    seen = views(take_step, 0)
+    sample, _ = take_step.plan.addresses(0)
+    twin = copy.deepcopy(distiller)
+    take_step(0, seen)
+    labels = small.digits().train.labels[sample]
+    terms = twin(seen.pixels, Random().answer(None, sample, None), Context(labels, sample, 0.0))
+    own = torch.autograd.grad(terms["label"], list(twin.parameters()), retain_graph=True)
+    theirs = torch.autograd.grad(terms["teacher"], list(twin.parameters()))
+    taught_by = take_step.optimizer.optimizer.taught
+    for p, g, h in zip(distiller.parameters(), own, theirs, strict=True):
+        torch.testing.assert_close(p.grad, g)
+        torch.testing.assert_close(taught_by[p], h)

@@ -49,5 +49,8 @@ int main() {
     if (answer[i] > answer[best]) best = i;
   }
   printf("\n%s\n", student_labels[best]);
+  // STUDENT_ARENA_BYTES may shrink to what is used here.
+  printf("arena: %u of %u bytes\n", static_cast<unsigned>(student()->arena_used_bytes()),
+         static_cast<unsigned>(sizeof(arena)));
   return 0;
 }

@@ -1,0 +1,50 @@
+"""Says which processes a launcher (torchrun, fabric run, srun) has started, of which this one is one."""
+
+import os
+from typing import NamedTuple
+
+from tutelage.errors import UserError
+
+
+class Launched(NamedTuple):
+    """Processes that a launcher has started for one command."""
+
+    by: str
+    """The launcher's name, for messages."""
+    rank: int
+    """This process, 0..world-1."""
+    here: int
+    """How many there are on this node."""
+    nodes: int
+
+    @property
+    def world(self) -> int:
+        """How many there are on all nodes."""
+        return self.here * self.nodes
+
+
+def launched() -> Launched | None:
+    """What a launcher has started; None where nobody has, or one process alone.
+
+    Inside a job of SLURM only `srun` starts processes: the job's own script is one, whatever the job has asked for.
+
+    Raises:
+        UserError: the nodes have unequal numbers of processes.
+    """
+    said = os.environ
+    if {"WORLD_SIZE", "RANK", "LOCAL_RANK"} <= said.keys():
+        world, rank = int(said["WORLD_SIZE"]), int(said["RANK"])
+        by, here = "torchrun", int(said.get("LOCAL_WORLD_SIZE", world))
+        nodes = -(-world // here)
+    elif "SLURM_STEP_NUM_TASKS" in said:
+        world, rank = int(said["SLURM_STEP_NUM_TASKS"]), int(said.get("SLURM_PROCID", "0"))
+        nodes = int(said.get("SLURM_STEP_NUM_NODES", said.get("SLURM_NNODES", "1")))
+        by, here = "srun", world // nodes
+    else:
+        return None
+    if here * nodes != world:
+        raise UserError(
+            f"{by} has started {world} processes on {nodes} nodes, not equally many on each",
+            "start as many on each node as it has devices",
+        )
+    return Launched(by, rank, here, nodes) if world > 1 else None

@@ -1,0 +1,67 @@
+"""Exports a study's student for a microcontroller, and notes what every student takes of one."""
+
+from tutelage import progress
+from tutelage.data.splits import DataSet
+from tutelage.edge.bytes import Budget
+from tutelage.errors import UserError
+from tutelage.export import export, exported
+from tutelage.export.formats import chosen
+from tutelage.export.task import Micro
+from tutelage.export.untrained import Taken, taken
+from tutelage.methods.base import Extended
+from tutelage.models import DataSpec
+from tutelage.report.results import Results
+from tutelage.run.folder import Run
+from tutelage.study.finished import Finished
+
+LARGEST = 4_000_000
+"""Parameters: a larger student's flash and RAM are nobody's question."""
+
+
+def export_for(run: Run, dataset: DataSet, budget: Budget, *, force: bool = False) -> None:
+    """Writes a run's file for a chip, once; where that cannot be done, says why and goes on.
+
+    Args:
+        run: Finished.
+        dataset: Its data.
+        budget: What the chip has.
+        force: As of `export`.
+    """
+    if "mcu" in exported(run):
+        return
+    try:
+        chosen(["mcu"])
+        export(run, dataset, ("mcu",), force=force, micro=Micro(flash=budget.flash, ram=budget.ram))
+    except UserError as refused:
+        progress.say(f"warning: no file for the microcontroller: {refused.message}; {refused.hint}")
+
+
+def with_needs(results: Results, study: Finished, budget: Budget | None) -> Results:
+    """The results with what every row's student takes, as far as it is known, and the budget.
+
+    Args:
+        results: Of the study.
+        study: Its runs.
+        budget: What --fit-in said.
+    """
+    for number, row in enumerate(results["rows"]):
+        found = _of_row(study, number) if row["parameters"] <= LARGEST else None
+        if found is not None:
+            row["microcontroller"] = {"flash": found.flash, "ram": found.ram, "how": found.how}
+    if budget is None:
+        return results
+    return {**results, "budget": {"flash": budget.flash, "ram": budget.ram}}
+
+
+def _of_row(study: Finished, number: int) -> Taken | None:
+    for run in study.of_row(number):
+        if file := exported(run).get("mcu"):
+            return Taken(file["flash_bytes"]["total"], file["ram_bytes"]["arena"], "its file")
+    recipe, dataset = study.rows[number], study.dataset
+    if isinstance(recipe.method, Extended):  # its network is another one than the recipe's
+        return None
+    channels, height, _ = dataset.train.shape
+    try:
+        return taken(recipe.student, DataSpec(len(dataset.classes), channels, height, dataset.mean, dataset.std))
+    except UserError:  # an operator that the runtime lacks
+        return None

@@ -1,0 +1,256 @@
+"""Does tasks in processes of this machine, so many at once; each has a process of its own, whose end harms no other.
+
+Processes are forked from a server that has imported torch and started no threads (elsewhere than on Linux: begun anew).
+Each sends what it logs and prints, and its result, to the one that began it. The keyboard speaks to that one alone: it
+lets go of the others when they shall stop, as its death does, and a run then saves its state.
+"""
+
+import copy
+import io
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import redirect_stderr, suppress
+from functools import cache
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple
+
+from tutelage import interrupts, progress
+from tutelage.errors import UserError
+
+TICK_S = 0.5
+"""Seconds between two looks at how far all are, where nobody says anything."""
+DEATHS = 3
+"""Times that a process may be killed at one task before all is given up."""
+
+
+class Task(NamedTuple):
+    """What a process of its own can do."""
+
+    name: str
+    function: Callable[..., Any]
+    """Of a module: it is imported in the other process."""
+    arguments: tuple[Any, ...]
+    """Plain values."""
+
+
+class Working(NamedTuple):
+    """A process at a task."""
+
+    task: Task
+    process: Any
+    heard: Connection
+    """What it sends."""
+    held: Connection
+    """Closed, it tells the process to stop."""
+
+
+def do(tasks: Iterable[Task], at_once: Callable[[Sequence[Working]], int]) -> dict[str, Any]:
+    """Does all tasks; what each has returned, by its name.
+
+    Args:
+        tasks: Taken from one at a time, when there is room for it.
+        at_once: How many there may be, told those that are at work; asked twice a second and whenever one ends.
+
+    Raises:
+        Exception: of the first task that fails; the others are stopped, and save their state.
+        KeyboardInterrupt: after Ctrl-C, likewise.
+    """
+    coming, results, deaths = _Queue(tasks), {}, Counter[str]()
+    running: list[Working] = []
+    with interrupts.stopping() as stop:
+        try:
+            while True:
+                room = max(1, at_once(running) - deaths.total()) - len(running)
+                for _, task in zip(range(room), coming.waiting(), strict=False):
+                    running.append(_begun(task))
+                if not running:
+                    return results
+                wait([at for one in running for at in (one.heard, one.process.sentinel)], TICK_S)
+                for one in list(running):
+                    ended = not one.process.is_alive()  # asked first: what it has said is then all there
+                    result = _listen(one)
+                    if result:
+                        results[one.task.name] = value(one.task.name, *result)
+                    if ended:
+                        running.remove(one)
+                        if one.task.name not in results:
+                            deaths[one.task.name] += 1
+                            coming.give_back(_killed(one, deaths[one.task.name]))
+                if stop():
+                    raise KeyboardInterrupt(f"stopped with {progress.counted(len(running), 'task')} at work")
+        finally:
+            _end(running)
+
+
+class _Queue:
+    """Tasks to come, with those that are given back first."""
+
+    def __init__(self, tasks: Iterable[Task]):
+        self._tasks, self._returned = iter(tasks), []
+
+    def waiting(self) -> Iterator[Task]:
+        """Each is taken when it is asked for."""
+        while True:
+            task = self._returned.pop() if self._returned else next(self._tasks, None)
+            if task is None:
+                return
+            yield task
+
+    def give_back(self, task: Task) -> None:
+        """It is the next."""
+        self._returned.append(task)
+
+
+def _begun(task: Task) -> Working:
+    context = _context()
+    heard, says = context.Pipe(duplex=False)
+    leash, held = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(says, leash, task, os.getcwd()), name=task.name)
+    process.start()
+    says.close()
+    leash.close()
+    return Working(task, process, heard, held)
+
+
+@cache
+def _context() -> Any:
+    """Begun once: what the server imports need not be imported again by each."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tutelage.training.loop"])
+    return context
+
+
+def _listen(one: Working, *, quiet: bool = False) -> tuple[Any, ...] | None:
+    """Passes on what a process has said since; its result, where that is there."""
+    result = None
+    with suppress(EOFError, OSError):
+        while one.heard.poll():
+            kind, *content = one.heard.recv()
+            if kind == "log":
+                logging.getLogger(content[0].name).handle(content[0])
+            elif kind == "line" and not quiet:
+                progress.say(content[0])
+            elif kind in ("done", "failed"):
+                result = kind, *content
+    return result
+
+
+def value(name: str, kind: str, content: Any) -> Any:
+    """What a task has returned; raises why it has failed, with its name."""
+    if kind == "done":
+        return content
+    if isinstance(content, UserError) and name not in content.message:
+        content.message = f"{name}: {content.message}"
+    raise content
+
+
+def _killed(one: Working, times: int) -> Task:
+    """A task whose process ended without a word: it is done again, unless that has happened too often."""
+    said = f"the process of {one.task.name} was killed (exit code {one.process.exitcode})"
+    if times == DEATHS:
+        raise UserError(
+            f"{said}, and so were the two before it",
+            "the memory may be too small: choose fewer --jobs; the same command goes on from the last checkpoints",
+        )
+    progress.say(f"{said}: it goes on from its last checkpoint, and one fewer works beside it")
+    return one.task
+
+
+def _end(running: list[Working]) -> None:
+    """Has all stop, and waits until they have; a second Ctrl-C has them stop at once."""
+    for one in running:
+        one.held.close()
+    while alive := [one for one in running if one.process.is_alive()]:
+        try:
+            wait([one.process.sentinel for one in alive], TICK_S)
+            for one in alive:
+                _listen(one, quiet=True)
+        except KeyboardInterrupt:
+            for one in alive:
+                one.process.terminate()
+
+
+def _serve(says: Connection, leash: Connection, task: Task, folder: str) -> None:
+    """What the other process does."""
+    os.chdir(folder)
+    for name in ("SIGINT", "SIGHUP"):  # the terminal's go to every process: only the first one listens
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=_stop_when_let_go, args=(leash,), daemon=True).start()
+    root = logging.getLogger()
+    root.handlers = [logging.handlers.QueueHandler(_Sent(says))]  # ty: ignore[invalid-argument-type]
+    logging.getLogger("tutelage").setLevel(logging.INFO)
+    with redirect_stderr(_Lines(says)), interrupts.listening():
+        result = outcome(task)
+    with suppress(OSError):
+        says.send(result)
+
+
+def outcome(task: Task) -> tuple[str, Any]:
+    """Does a task; "done" and what it returns, or "failed" and why, as another process can have it."""
+    try:
+        return "done", task.function(*task.arguments)
+    except KeyboardInterrupt as stopped:
+        return "failed", KeyboardInterrupt(str(stopped))
+    except Exception as error:
+        return "failed", _portable(error)
+
+
+def _stop_when_let_go(leash: Connection) -> None:
+    with suppress(EOFError, OSError):
+        leash.recv()
+    if hasattr(signal, "pthread_kill"):  # wakes the main thread also where it waits for something
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error as another process can have it, with the traceback of this one."""
+    text = traceback.format_exc()
+    try:
+        copy.copy(error)
+    except Exception:
+        error = RuntimeError(str(error))
+    error.add_note(f"in a process of its own:\n{text}")
+    return error
+
+
+class _Sent(NamedTuple):
+    """What a QueueHandler takes for a queue: records go to the first process, if that is still there."""
+
+    says: Connection
+
+    def put_nowait(self, record: logging.LogRecord) -> None:
+        """Sends one."""
+        with suppress(OSError):
+            self.says.send(("log", record))
+
+
+class _Lines(io.TextIOBase):
+    """A text file whose lines go to the first process, if that is still there.
+
+    Args:
+        says: Where they go.
+    """
+
+    def __init__(self, says: Connection):
+        self._says, self._rest = says, ""
+
+    def write(self, text: str) -> int:
+        """Sends the lines that are whole."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            with suppress(OSError):
+                self._says.send(("line", line))
+        return len(text)

@@ -1,0 +1,26 @@
+"""The command line, where the second of several processes gets a signal: `python interrupted.py SIGNAL STEP WORDS ...`.
+
+Processes that are started by spawning import this file again, and are changed alike.
+"""
+
+import os
+import signal
+import sys
+
+from tutelage.training.book import Book
+
+if sys.argv[1] != "none":
+    number, step, note = signal.Signals[sys.argv[1]], int(sys.argv[2]), Book.note
+
+    def noted(book, at, terms):
+        """Notes the losses of a step."""
+        note(book, at, terms)
+        if (at + 1, os.environ.get("LOCAL_RANK")) == (step, "1"):
+            signal.raise_signal(number)
+
+    Book.note = noted
+
+if __name__ == "__main__":
+    from tutelage.cli import main
+
+    main(sys.argv[3:])

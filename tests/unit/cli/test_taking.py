@@ -1,0 +1,21 @@
+"""What is wrong with --to and --output is said before anything is read."""
+
+import pytest
+
+from tutelage.cli import main
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--output", "table.csv"], "--output table.csv without --to"),
+        (["--to", "parquet"], "a Parquet file is no text for a terminal"),
+        (["--to", "latx"], "invalid choice: 'latx'"),
+    ],
+)
+def test_mistakes_are_told_first(command, flags, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "no-such-folder", *flags])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -1,0 +1,88 @@
+"""How many runs fit at once: known when the first has shown what it takes, from files as the kernel writes them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tutelage.study import fitting
+from tutelage.study.processes import Task, Working
+
+MEMINFO = """MemTotal:       24689764 kB
+MemFree:        13813160 kB
+MemAvailable:   20000000 kB
+"""
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Eight cores and 20 GB; every process takes what `taken` says."""
+    facts = SimpleNamespace(free=20_000_000_000, taken=None)
+    monkeypatch.setattr(fitting, "cores", lambda: 8)
+    monkeypatch.setattr(fitting, "free_memory", lambda: facts.free)
+    monkeypatch.setattr(fitting, "memory_of", lambda pid: facts.taken)
+    return facts
+
+
+def at_work(name="first"):
+    """A process."""
+    return Working(Task(name, print, ()), SimpleNamespace(pid=1), None, None)
+
+
+@pytest.mark.parametrize(
+    ("taken", "threads", "runs", "fit"),
+    [(1_000_000_000, 1, 20, 8), (1_000_000_000, 1, 5, 5), (1_000_000_000, 3, 20, 2), (4_000_000_000, 1, 20, 4),
+     (50_000_000_000, 1, 20, 1)],
+    ids=["cores", "runs", "threads", "memory", "too large"],
+)  # fmt: skip
+def test_as_many_as_fit_once_the_first_works(machine, capsys, taken, threads, runs, fit):
+    works = []
+    room = fitting.room(0, runs, threads, lambda task: task.name in works)
+    assert room([]) == room([at_work()]) == 1
+    machine.taken = taken
+    assert room([at_work()]) == 1, "it has not taken a step yet"
+    works.append("first")
+    assert room([at_work()]) == room([]) == fit
+    assert "at once: 8 cores, and the first takes" in capsys.readouterr().err
+
+
+def test_what_is_asked_for_is_given(machine):
+    assert fitting.room(3, 20, 1, lambda task: False)([]) == 3
+    assert fitting.room(30, 20, 1, lambda task: False)([]) == 20
+
+
+def test_where_memory_is_not_known_the_cores_decide(machine):
+    machine.free = None
+    assert fitting.room(0, 20, 2, lambda task: False)([]) == 4
+
+
+def test_threads_depend_on_the_cores_and_the_runs_alone(machine):
+    assert [fitting.threads_each(runs) for runs in (1, 3, 8, 20)] == [8, 2, 1, 1]
+
+
+def test_the_limit_of_a_container_counts_what_it_may_drop(monkeypatch):
+    there = {
+        "/proc/meminfo": MEMINFO,
+        "/sys/fs/cgroup/memory.max": "8000000000\n",
+        "/sys/fs/cgroup/memory.current": "6000000000\n",
+        "/sys/fs/cgroup/memory.stat": "anon 1000000000\nfile 4500000000\nkernel 3\n",
+        "/proc/17/status": "Name:\tpython\nVmHWM:\t  512 kB\nVmRSS:\t  256 kB\n",
+    }
+
+    def read_text(path):
+        if str(path) not in there:
+            raise FileNotFoundError
+        return there[str(path)]
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert fitting.free_memory() == 8_000_000_000 - 6_000_000_000 + 4_500_000_000
+    there["/sys/fs/cgroup/memory.max"] = "max\n"
+    assert fitting.free_memory() == 20_000_000 * 1024
+    there.clear()
+    assert fitting.free_memory() is None
+    assert fitting.memory_of(17) is None
+
+
+def test_the_most_memory_of_a_process_is_read(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda path: "Name:\tpython\nVmHWM:\t  512 kB\nVmRSS:\t  256 kB\n")
+    assert fitting.memory_of(17) == 512 * 1024
