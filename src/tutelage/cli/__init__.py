@@ -104,7 +104,7 @@ def _dispatch(arguments: list[str]) -> None:
 def _lacking(name: str, missing: ImportError) -> Exception:
     """What a command says whose packages are not installed; the error itself where the package is a user's own."""
     package = (missing.name or "").partition(".")[0]
-    if package == "tutelage" and importlib.util.find_spec("tutelage.run") is None:
+    if package == "tutelage" and importlib.util.find_spec("tutelage.study") is None:
         return UserError(
             f"tutelage {name} is not part of tutelage-edge, which is installed here",
             "pip uninstall tutelage-edge, then pip install tutelage",
