@@ -28,6 +28,7 @@ COMMANDS = {
     "report": ("report STUDY", "the table of a study, and its report.html anew"),
     "watch": ("watch RUN|STUDY", "live curves of what is being trained"),
     "push": ("push RUN REPO_ID", "the exported student and its card to the Hugging Face hub"),
+    "pull": ("pull USER/NAME", "a student with its card, or a teacher's answers, from there"),
     "list": ("list methods|models|datasets|recipes", "what there is to choose from"),
     "explain": ("explain METHOD", "its formula, fields and when to use it"),
     "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
@@ -145,7 +146,7 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import comparison
 
         return comparison.compare
-    if name in ("watch", "push"):
+    if name in ("watch", "push", "pull"):
         return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
     if name == "env":
         from tutelage.cli import environment
