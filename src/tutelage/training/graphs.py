@@ -21,6 +21,7 @@ from tutelage.errors import UserError
 from tutelage.run.muon import Muon
 from tutelage.teacher.answer import Teacher
 from tutelage.teacher.lessons import Lesson
+from tutelage.training.whole import whole
 
 WARM_UP = 3
 """Calls before the recording: libraries choose their kernels and take their memory in the first ones."""
@@ -113,11 +114,20 @@ class RecordedTeacher(Teacher):
         return self.recorded(pixels)
 
 
-def recorded(step: Any, lesson: Lesson) -> Any:
-    """A loop's `Step` of which these are recorded: its gradients, the answers of a teacher who reads no cache, and what
-    makes Muon's updates orthogonal (most of the kernels of its step, and no number of the schedule is in them).
+def recorded(step: Any, images: Images, lesson: Lesson) -> Any:
+    """A loop's `Step` that is one graph where all of it can be (`whole.py`). Else these are: its gradients, the
+    answers of a teacher who reads no cache, and what makes Muon's updates orthogonal.
     """
     device, optimizer = step.fabric.device, getattr(step.optimizer, "optimizer", step.optimizer)
+    entire = whole(step, images, lesson)
+    if entire is not None:
+        graph = Recorded(entire, device)
+
+        def take(number: int) -> dict[str, Tensor]:
+            entire.begin(number)
+            return graph()
+
+        return replace(step, whole=take)
     if isinstance(optimizer, Muon):
         optimizer.orthogonal = Recorded(optimizer.orthogonal, device)
     alone = lesson.live and not lesson.caches

@@ -1,12 +1,13 @@
 """Trains one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
+import itertools
 from collections.abc import Iterator
 
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from tutelage import progress
-from tutelage.data.images import Images
+from tutelage.data.images import Images, Views
 from tutelage.data.turnstile import no_test_split
 from tutelage.interrupts import Stopped, stopping
 from tutelage.run import dot
@@ -71,9 +72,11 @@ def steps_taken(take_step: Step, images: Images, first: int, what: str) -> Itera
     """
     plan, process = take_step.plan, take_step.process
     steps = range(first, plan.steps)
-    addresses = (plan.addresses(step, process.rank, process.world) for step in steps)
-    stream = graphs.views if take_step.recorded else type(images).stream
-    shown = stream(images, addresses, take_step.recipe.augment, take_step.workers)
+    shown: Iterator[Views | None] = itertools.repeat(None, len(steps))
+    if take_step.whole is None:
+        addresses = (plan.addresses(step, process.rank, process.world) for step in steps)
+        stream = graphs.views if take_step.recorded else type(images).stream
+        shown = stream(images, addresses, take_step.recipe.augment, take_step.workers)
     batch = plan.fit.batch_size
     with progress.advancing(what, plan.steps * batch, done=first * batch) as advance:
         for step, views in zip(steps, shown, strict=True):

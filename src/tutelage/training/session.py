@@ -73,8 +73,11 @@ class Session:
     def stepped(self, step: int, terms: dict[str, Tensor]) -> None:
         """Follows a step: the average moves, the losses are noted."""
         if self.average is not None:
-            decay = optim.average_decay(self.recipe.fit, step, self.plan.steps)
-            optim.update_average(self.average.module, self.distiller, decay)
+            fit, steps = self.recipe.fit, self.plan.steps
+            decay = optim.average_decay(fit, step, steps)
+            # Until the average begins it is a copy, which nobody looks at before the epoch's end.
+            if decay or optim.average_decay(fit, step + 1, steps) or self.plan.ends_epoch(step):
+                optim.update_average(self.average.module, self.distiller, decay)
         self.book.note(step, terms)
 
     def validate(self, step: int) -> None:
@@ -182,7 +185,7 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
         _write_environment(run, environment(engine, process), gone_on=state["step"] > 0)
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
-    take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
+    take_step = graphs.recorded(take_step, images, lesson) if engine.graphs else take_step
     book = Book(run, plan, state, process)
     parts = (distiller, average, images, val, take_step, kept, book, engine.save_every)
     return Session(run, recipe, dataset, plan, lesson, student, *parts)

@@ -38,14 +38,19 @@ class Step:
     """Processes that make views of photos ahead: see Engine."""
     recorded: Callable[..., dict[str, Tensor]] | None = None
     """`gradients` as a CUDA graph."""
+    whole: Callable[[int], dict[str, Tensor]] | None = None
+    """The step of a number, everything in it, as a CUDA graph: it makes its own views."""
 
     @property
     def process(self) -> Process:
         """The process that takes the step."""
         return Process.of(self.fabric)
 
-    def __call__(self, step: int, views: Views) -> dict[str, Tensor]:
-        """The method's terms on the step's views, before the weights moved."""
+    def __call__(self, step: int, views: Views | None) -> dict[str, Tensor]:
+        """The method's terms on the step's views, before the weights moved; None: a whole step looks them up."""
+        if self.whole is not None:
+            return self.whole(step)
+        assert views is not None
         fabric, recipe, labels = self.fabric, self.recipe, self.labels
         rank = fabric.global_rank
         addresses = self.plan.addresses(step, rank, fabric.world_size)
