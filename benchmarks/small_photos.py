@@ -168,12 +168,12 @@ class Bench:
                 recipe = photos.replaced(recipe, field.split("."), value)
         return recipe.as_baseline if method == ALONE else replace(recipe, method=TAUGHT[method])
 
-    def trials(self, sets: list[str]) -> Iterator[Trial]:
+    def trials(self, sets: list[str], students: list[str], seeds: int) -> Iterator[Trial]:
         """Seed by seed."""
-        for seed in range(5):
+        for seed in range(seeds):
             for name in sets:
                 for student, method, most in ROWS:
-                    if seed < most:
+                    if seed < most and student in students:
                         recipe = self.tried(name, student, method)
                         yield Trial(name, student, method, replace(recipe, seed=seed))
 
@@ -224,7 +224,7 @@ def run(given: argparse.Namespace) -> None:
     for name in given.sets:
         bench.write_folder(name)
     done = {line["run"] for line in files.read_lines(log) if "val" in line}
-    todo = [trial for trial in bench.trials(given.sets) if trial.recipe.name not in done]
+    todo = [trial for trial in bench.trials(given.sets, given.students, given.seeds) if trial.recipe.name not in done]
     begun = time.time()
     workspace = Workspace(given.out / "runs", engine=Engine(graphs=given.graphs, workers=0))
     plain = replace(workspace, engine=replace(workspace.engine, graphs=False))
@@ -317,6 +317,8 @@ def main() -> None:
     parser.add_argument("step", choices=("sets", "run", "test", "page"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    parser.add_argument("--students", nargs="+", default=["random", *TRIED], help="what of them is trained, as in ROWS")
+    parser.add_argument("--seeds", type=int, default=5, help="at most")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600.0)
     parser.add_argument("--scale", default="full", choices=SCALES)
