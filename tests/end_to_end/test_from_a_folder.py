@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import small
 from tutelage import data
@@ -135,6 +137,22 @@ def test_unlabelled_images_are_learnt_from_and_counted(here):
     assert [row["data"]["unlabeled"] for row in results["recipes"]] == ["", "", "more"]
 
 
+def test_a_start_without_labels(here):
+    """The guide's two commands: a teacher's embeddings first, by photos of no class; then the head, by labels."""
+    small.photos(here / "more", images=5, size=(11, 11))
+    net = ("--student", "resnet8", "--data.size", "16", "--engine.threads", "1", "--views", "1", "--fit.epochs", "1")
+    unlabelled = ("--method.label-weight", "0", "--method.regression-weight", "0", "--data.unlabeled", "more")
+    teacher = ("--teacher", "resnet14", "--teacher.fit.epochs", "1")
+    (first, *_) = told("train", "colours", "srrl", *net, *teacher, *unlabelled, cwd=here).splitlines()
+    (second, *_) = told(
+        *("train", "colours", "baseline", *net, "--student.weights", first, "--tune", "head"), cwd=here
+    ).splitlines()
+    begun, ended = (load_file(here / run / "student.safetensors") for run in (first, second))
+    moved = {name for name in begun if not torch.equal(begun[name], ended[name])}
+    assert moved
+    assert all(name.startswith("linear") for name in moved)
+
+
 def test_the_guide(tmp_path, monkeypatch, capsys):
     guide = (Path(__file__).parent.parent.parent / "docs" / "guides" / "photos.md").read_text()
     commands = [shlex.split(words) for words in re.findall(r"^\$ tutelage (.*)$", guide, re.MULTILINE)]
@@ -147,7 +165,7 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
     main(look)
     assert "class  train  val  test" in capsys.readouterr().out
     said = [flag for flag in re.findall(r"`(--[a-z]+\.[^`]+)`", guide) if " " in flag]
-    assert len(said) == 13
+    assert len(said) == 15
     small.photos(Path("split"), images=4, splits=("A", "B", "C"))
     for flag in said:
         name = ["split"] if "train=A" in flag else [study[1]]
