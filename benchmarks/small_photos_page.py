@@ -101,9 +101,9 @@ def as_text(result: dict[str, Any]) -> str:
             parts.append(f"| {' | '.join([*cells, _spread(row['test']) if row['test'] else '-'])} |")
         within = "within" if of["within_one_standard_error"] else "**not within**"
         parts.append(
-            f"\nBest on val: {', '.join(of['best_on_val'])}. Of the two rows of the rules' study the better on val "
-            f"is {of['choice'][1]}: {100 * of['rules_minus_best']:+.1f} points on test beside the best, {within} one standard "
-            f"error ({100 * of['standard_error_of_best']:.1f}, over seeds and images).\n"
+            f"\nBest on val: {', '.join(of['best_on_val'])}. Of the two rows of the rules' study the better on "
+            f"val is {of['choice'][1]}: {100 * of['rules_minus_best']:+.1f} points on test beside the best, {within} "
+            f"one standard error ({100 * of['standard_error_of_best']:.1f}, over seeds and images).\n"
         )
         for gain in of["gains"]:
             parts.append(
