@@ -208,6 +208,8 @@ def small_onnx(path: Path) -> None:
     path.with_name("card.json").write_text(json.dumps(card))
 
 
+ALONE = ("--student", "convnet", "--teacher", "convnet")
+"""Networks without pretrained weights."""
 MISTAKES = {
     "unknown command": ["distil", "digits"],
     "unknown recipe": ["train", "digit"],
@@ -346,6 +348,11 @@ MISTAKES = {
     "a damaged tar file": ["data", "check", "shards.tar"],
     "a saved data set that is not whole": ["data", "check", "./saved"],
     "a file of another kind for photos": ["data", "check", "./a_file"],
+    "folds of a built-in set": ["distill", "digits", "--folds", "5"],
+    "one fold": ["distill", "./photos", *ALONE, "--folds", "1"],
+    "more folds than a class has images": ["distill", "./photos", *ALONE, "--folds", "30"],
+    "stages of a teacher in another order": ["distill", "digits", "--stages", "last_stage", "head"],
+    "frozen norms of random weights": ["train", "digits", "baseline", "--norms", "frozen"],
     "photos and what is for small images": [
         "train",
         "./photos",

@@ -15,6 +15,7 @@ import headline_search  # noqa: E402
 import int8  # noqa: E402
 import lite0  # noqa: E402
 import ninety  # noqa: E402
+import small_photos_page  # noqa: E402
 
 PAGES = {
     "article_mistakes": article_pages.page,
@@ -22,6 +23,7 @@ PAGES = {
     "lite0": lite0.page,
     "ninety": ninety.page,
     "int8": int8.page,
+    "small_photos": small_photos_page.as_text,
 } | {name: partial(headline.page, name=name) for name in ("headline", "headline_small")}
 
 

@@ -142,6 +142,10 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import device
 
         return getattr(device, name)
+    if name == "distill":
+        from tutelage.cli import distilling
+
+        return distilling.distill
     if name == "compare":
         from tutelage.cli import comparison
 

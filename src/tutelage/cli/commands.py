@@ -12,7 +12,6 @@ from tutelage import data, files, progress
 from tutelage.cli import fitting, sharing, tracking
 from tutelage.cli.flags import (
     RUNS,
-    DistillFlags,
     FillFlags,
     TrainFlags,
     TuneFlags,
@@ -49,22 +48,6 @@ from tutelage.training.predictions import evaluate_run, on_val
 log = logging.getLogger(__name__)
 
 
-def distill(arguments: list[str]) -> None:
-    """Teacher, cache, baseline and students on paired seeds, evaluation, export, report."""
-    watch = Watch()
-    flags = fitting.fitted(parsed(DistillFlags, "distill", arguments), arguments)
-    recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
-    study = Study(recipes, flags.seeds, flags.name, fitting.room_of(flags))
-    preflight.rehearse(*recipes, workspace=flags.workspace)
-    with tracking.following(flags.log, _folders(flags.workspace, study.every)):
-        with watch.noting_a_stop(study.folder(flags.runs)):
-            train_teachers(recipes, flags.workspace, watch)
-            preflight.before_training(recipes[-1], flags.workspace)
-        outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
-    if outcome is not None:
-        report([str(outcome.folder)])
-
-
 def tune(arguments: list[str]) -> None:
     """The numbers of one or more methods searched on val; then the best on fresh seeds beside its defaults."""
     watch = Watch()
@@ -97,7 +80,7 @@ def train(arguments: list[str]) -> None:
     was_done = is_done(recipe, flags.workspace)
     if not was_done:
         preflight.rehearse(recipe, workspace=flags.workspace)
-    with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
+    with tracking.following(flags.log, folders(flags.workspace, [recipe])):
         run = train_run(recipe, flags.workspace)
     if sharing.rank():
         return
@@ -280,7 +263,7 @@ def _teaching_flags(verb: str, arguments: list[str], kind: Any = TrainFlags) -> 
     return flags
 
 
-def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
+def folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
     """The folders of these recipes' runs, their teachers' first."""
     teachers = [own for one in wanted for own in one.of_teachers]
     return list(dict.fromkeys(workspace.folder(one) for one in [*teachers, *wanted]))

@@ -28,6 +28,8 @@ SCHEMA = 1
 """The version of the file form; a recipe with another number is refused."""
 
 Tune = Literal["none", "head", "last_stage", "full"]
+Stage = Literal["head", "last_stage", "full"]
+Norms = Literal["trained", "frozen"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class TeacherSpec:
     """The network; `weights` may also name a run's folder."""
     tune: Tune = "none"
     """What of it is trained before it teaches: none (the weights as they are), the head, the last stage, or all."""
+    norms: Norms = "trained"
+    """Where `tune` is not none, what BatchNorm normalises by, as for a student."""
     fit: Fit = field(default_factory=Fit)
     """How, where `tune` is not none."""
     seed: int = 0
@@ -60,8 +64,10 @@ class Recipe:
     method: Method = field(default_factory=Baseline)
     augment: Augment = field(default_factory=Augment)
     fit: Fit = field(default_factory=Fit)
-    tune: Literal["head", "last_stage", "full"] = "full"
+    tune: Stage = "full"
     """What of the student is trained."""
+    norms: Norms = "trained"
+    """What BatchNorm normalises by: each batch's statistics, which are learnt, or (frozen) those of its weights."""
     views: int = 8
     """Augmented views that exist of every image, used in turn; 0: a new one every epoch."""
     seed: int = 0
@@ -178,6 +184,7 @@ class Recipe:
             augment=dataclasses.replace(self.augment, mix="none"),
             fit=spec.fit,
             tune=spec.tune,
+            norms=spec.norms,
             views=self.views,
             seed=spec.seed,
         )
@@ -252,5 +259,6 @@ def _as_it_teaches(spec: TeacherSpec) -> dict[str, Any]:
     plain = without_defaults(spec)
     if spec.tune == "none":
         plain.pop("seed", None)
+        plain.pop("norms", None)
         plain["fit"] = {}
     return plain

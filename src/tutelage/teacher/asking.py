@@ -48,7 +48,9 @@ def shown(network: nn.Module, images: Images, augment: Augment, view: int, sampl
     """One view of a range of samples, always in the same batches, since kernels may round."""
     device = next(network.parameters()).device
     batches = torch.arange(samples.start, samples.stop).split(FILL_BATCH if device.type == "cpu" else 8 * FILL_BATCH)
-    return images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers_beside(device))
+    # Starting a process takes longer than what a batch of its own takes, above all where processes are spawned.
+    workers = min(workers_beside(device), len(batches) - 1)
+    return images.stream(((s, torch.full_like(s, view)) for s in batches), augment, workers)
 
 
 @torch.inference_mode()

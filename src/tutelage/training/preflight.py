@@ -12,9 +12,10 @@ from torch import Tensor
 from tutelage import data, progress, rng
 from tutelage.data.splits import DataSet
 from tutelage.data.turnstile import no_test_split
+from tutelage.errors import UserError
 from tutelage.measure.classifier import measure
 from tutelage.measure.measures import sentence
-from tutelage.measure.statistics import how_little
+from tutelage.measure.statistics import how_little, too_few
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import made_for, twins
@@ -45,21 +46,26 @@ def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
     """Tries what a mistake in a recipe can break before the first file is written: images, views, networks, weights.
 
     Args:
-        recipes: Of the same images.
+        recipes: Tried one after another.
         workspace: Where they would run.
 
     Raises:
         UserError: one of them cannot be trained.
     """
     workspace.engine.fabric()
-    dataset = data.load(recipes[0].data, workspace.data_root)
     for tried in recipes:
+        dataset = data.load(tried.data, workspace.data_root)
         check_batch(tried.fit, len(dataset.train), devices=workspace.engine.processes)
         for number, spec in enumerate(tried.taught_by):
             if tried.training_of(spec) is not None:
                 field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
                 check_batch(spec.fit, len(dataset.train), field, workspace.engine.processes)
         for run in (tried, *tried.of_teachers):
+            if run.norms == "frozen" and not run.student.weights:
+                raise UserError(
+                    f"norms = frozen keeps the statistics of weights, and those of {run.student.name} are random",
+                    "name weights, or leave norms at trained",
+                )
             dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
         student = build_for(tried.student, dataset, tried.seed, learns=True)
         sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
@@ -82,18 +88,21 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     Raises:
         UserError: a teacher cannot teach these classes.
     """
-    if little := how_little(len(data.load(recipe.data, workspace.data_root).val)):
+    seen = data.load(recipe.data, workspace.data_root)
+    of_classes = torch.bincount(seen.train.labels[seen.train.labels >= 0], minlength=len(seen.classes))
+    if recipe.data.is_path and (few := too_few(int(of_classes.min()), len(seen.val))):
+        progress.say(f"warning: {few}")
+    if little := how_little(len(seen.val)):
         progress.say(f"warning: {little}")
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
     for own in recipe.of_teachers:
         train(own, workspace)
-    dataset = data.load(recipe.data, workspace.data_root)
-    seen = look(recipe, dataset, workspace)
-    for line in in_words(seen):
+    found = look(recipe, seen, workspace)
+    for line in in_words(found):
         progress.say(line)
-    return seen
+    return found
 
 
 @no_test_split("the check before a training run")

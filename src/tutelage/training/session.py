@@ -83,12 +83,13 @@ class Session:
     def validate(self, step: int) -> None:
         """Measures the result so far on val, after an epoch."""
         self.book.write(step)
-        if self.recipe.fit.average and optim.average_decay(self.recipe.fit, step - 1, self.plan.steps):
+        remeasured = self.recipe.fit.average and self.recipe.norms == "trained"
+        if remeasured and optim.average_decay(self.recipe.fit, step - 1, self.plan.steps):
             epoch = round(self.plan.epoch(step)) - 1
             measure_norms(self._result.student, self.images, self.plan, epoch, self.recipe.augment)
         self.val_logits = predict(self._deployed, self.val, fabric=self.take_step.fabric, what="validation")
         self.book.validated(step, measure(self.val_logits, self.dataset.val.labels))
-        set_trained(self.student, self.recipe.tune)
+        set_trained(self.student, self.recipe.tune, self.recipe.norms)
 
     def agreed(self, stop: int) -> tuple[int, bool]:
         """The signal that one of the processes was sent, and whether the first finds that a checkpoint is due.
@@ -166,7 +167,7 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     # Among images without a label the mean over those that have one is no mean of shares.
     whole = bool(recipe.method.claims.couples_batch or recipe.data.unlabeled)
     distiller = Distiller(learner, recipe.method, adapters, whole=whole).to(memory_format=torch.channels_last)
-    set_trained(student, recipe.tune)
+    set_trained(student, recipe.tune, recipe.norms)
     average = AveragedModel(distiller).to(fabric.device) if recipe.fit.ema or recipe.fit.average else None
     optimizer = optim.optimizer(recipe.fit, distiller)
     compiled = cast(Any, torch.compile(distiller)) if engine.compile else distiller

@@ -33,6 +33,12 @@ def built_in(name: str) -> "Recipe":
     return getattr(importlib.import_module("tutelage.run.builtin.recipes"), name)()
 
 
+def is_short_for_photos(name: str) -> bool:
+    """Whether a name is a path of images, and not a recipe's file or a run."""
+    path = Path(name)
+    return Data(name).is_path and path.suffix not in (".json", ".toml") and not (path / "recipe.json").is_file()
+
+
 def read(name: str) -> "Recipe":
     """A recipe by the name of a built-in one, a TOML or JSON file, a run's folder, or the path of its images.
 
@@ -44,8 +50,8 @@ def read(name: str) -> "Recipe":
     path = Path(name)
     if path.is_dir() and (path / "recipe.json").is_file():
         path = path / "recipe.json"
-    elif Data(name).is_path and path.suffix not in (".json", ".toml"):
-        from tutelage.run.builtin.recipes import photos
+    elif is_short_for_photos(name):
+        from tutelage.run.builtin.photos import photos
 
         return photos(name)
     if path.suffix in (".json", ".toml") or path.is_file():

@@ -89,23 +89,3 @@ def article() -> Recipe:
 def article_fast() -> Recipe:
     """`article` with the student at the images' own 32 pixels."""
     return replace(article(), student=Model("convnet"))
-
-
-def photos(path: str) -> Recipe:
-    """What a path to images is short for: a mobile network taught by a pretrained one whose head is trained first.
-
-    The gradient is clipped: kd's first losses are several times those of labels, and a mobile network from scratch may
-    not recover from such steps (docs/log.md).
-    """
-    return Recipe(
-        data=Data(path),
-        student=Model("timm:mobilenetv3_small_050"),
-        teacher=TeacherSpec(
-            Model("timm:resnet50", weights="pretrained"),
-            tune="head",
-            fit=Fit(epochs=10, batch_size=64, learning_rate=0.01, weight_decay=1e-4),
-        ),
-        method=KD(temperature=4.0, alpha=0.9),
-        augment=Augment(crop_padding=0, crop_scale=0.35, jitter=0.2),
-        fit=Fit(epochs=60, batch_size=32, learning_rate=0.05, weight_decay=1e-4, clip_norm=1.0),
-    )

@@ -27,12 +27,3 @@ def test_what_is_trained_first_says_for_how_long(name):
     chosen = getattr(recipes, name)()
     assert chosen.teacher.tune == "full"
     assert chosen.teacher.fit.epochs >= 20
-
-
-def test_photos_learn_from_a_pretrained_network_under_a_new_head():
-    chosen = recipes.photos("a/folder")
-    assert chosen.data.name == "a/folder"
-    assert chosen.teacher.model.weights == "pretrained"
-    assert chosen.teacher.tune == "head"
-    assert chosen.augment.crop_scale > 0
-    assert chosen.fit.clip_norm == 1.0
