@@ -374,8 +374,9 @@ def page(parts: dict[str, Any]) -> str:
             "",
             f"`python benchmarks/machines.py fill`. {one['blocks']} blocks of {one['block']:,} answers are "
             f"{one['needed']:,}; the three that lived paid {one['sum']:,} of them "
-            f"({', '.join(f'{paid:,}' for paid in one['paid_by_the_three_that_lived'])}), what the fourth had finished "
-            "before it was killed stands, and no block was paid twice.",
+            f"({', '.join(f'{paid:,}' for paid in one['paid_by_the_three_that_lived'])}), and the other "
+            f"{(one['needed'] - one['sum']) // one['block']} blocks the fourth had finished before it was "
+            "killed.",
             "",
         ]
     if one := parts.get("finished"):

@@ -27,6 +27,8 @@ from tutelage.errors import UserError
 
 TICK_S = 0.5
 """Seconds between two looks at how far all are, where nobody says anything."""
+LINE_EVERY_S = 60.0
+"""Seconds between two lines of one task about how far it is: the first process says how far all are."""
 DEATHS = 3
 """Times that a process may be killed at one task before all is given up."""
 
@@ -198,6 +200,7 @@ def _serve(says: Connection, leash: Connection, task: Task, folder: str) -> None
 
 def outcome(task: Task) -> tuple[str, Any]:
     """Does a task; "done" and what it returns, or "failed" and why, as another process can have it."""
+    progress.LINE_EVERY_S = LINE_EVERY_S
     try:
         return "done", task.function(*task.arguments)
     except KeyboardInterrupt as stopped:
