@@ -53,8 +53,8 @@ def do(tasks: Iterable[Task], address: str, share: Share, look: Callable[[], Non
                 for ended in ray.wait(list(pending), timeout=TICK_S)[0]:
                     name = pending.pop(ended)
                     results[name] = value(name, *_answer(ray, ended, name))
-                if stop():
-                    raise KeyboardInterrupt(f"stopped with {len(pending)} tasks not done")
+                if asked := stop():
+                    raise interrupts.Stopped(asked, f"stopped with {len(pending)} tasks not done", saved=True)
             return results
         finally:
             for left in pending:
