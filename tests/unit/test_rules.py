@@ -359,6 +359,7 @@ ELSEWHERE = {
     "report/sections.py": "end_to_end/test_report_sections.py, whole pages",
     "cli/comparison.py": "end_to_end/test_compare.py, as it is typed",
     "study/finished.py": "end_to_end/test_study.py, with its runs",
+    "study/filling.py": "end_to_end/test_on_ray.py, with a cluster",
     "study/on_ray.py": "end_to_end/test_on_ray.py, with a cluster",
     "study/processes.py": "end_to_end/test_jobs.py, with its processes",
     "study/trials.py": "end_to_end/test_jobs.py, with its processes",
