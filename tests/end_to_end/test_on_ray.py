@@ -56,6 +56,7 @@ def test_a_node_is_killed_and_the_study_ends_in_the_same_bits(tmp_path):
         one, other = (Run.of(recipe, runs) for runs in (tmp_path / "runs", alone.runs))
         assert small.same_tensors(load_file(one.weights), load_file(other.weights))
         assert one.metrics() == other.metrics()
+        assert " distill kd.json --on ray" in one.result("environment")["command"]
     gone_on = [line for run in (tmp_path / "runs").glob("*/log.txt") for line in run.read_text().splitlines()]
     begun = [int(match[1]) for line in gone_on if (match := re.search(r"step (\d+) of \d+ on", line))]
     assert len(begun) == 5, "one of the four was begun again"
