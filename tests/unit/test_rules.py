@@ -361,6 +361,7 @@ ELSEWHERE = {
     "cli/pull.py": "end_to_end/test_pull.py, against a hub",
     "cli/comparison.py": "end_to_end/test_compare.py, as it is typed",
     "study/finished.py": "end_to_end/test_study.py, with its runs",
+    "study/filling.py": "end_to_end/test_on_ray.py, with a cluster",
     "study/on_ray.py": "end_to_end/test_on_ray.py, with a cluster",
     "study/processes.py": "end_to_end/test_jobs.py, with its processes",
     "study/trials.py": "end_to_end/test_jobs.py, with its processes",

@@ -33,6 +33,7 @@ from tutelage.report import results, search
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
+from tutelage.study import filling
 from tutelage.study.study import Study
 from tutelage.study.tune import Tuning
 from tutelage.study.watch import Watch
@@ -193,7 +194,10 @@ def _cache_list(arguments: list[str]) -> None:
 
 def _cache_fill(arguments: list[str]) -> None:
     flags = _teaching_flags("cache fill", arguments, FillFlags)
-    paid, folders, size = fill(flags.recipe, flags.workspace, part_of(flags.part))
+    if flags.on:
+        paid, folders, size = filling.on_nodes(flags.recipe, flags.workspace, Jobs(0, flags.on, flags.gpu))
+    else:
+        paid, folders, size = fill(flags.recipe, flags.workspace, part_of(flags.part))
     if not folders:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
     print(f"{', '.join(folders)}: {paid:,} teacher passes now, {progress.size(size)} in all")

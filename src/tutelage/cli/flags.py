@@ -52,6 +52,10 @@ class FillFlags(TrainFlags):
 
     part: str = ""
     """i/n: of n parts the i-th, for the jobs of an array; empty: all. Jobs that share a folder need no parts."""
+    on: str = ""
+    """ray, or ray://HEAD:10001: a part on each core or GPU of that Ray cluster, whose nodes share --runs."""
+    gpu: float = 1.0
+    """The share of a GPU that each part on Ray asks for, where there are GPUs."""
 
 
 @dataclass(frozen=True)
