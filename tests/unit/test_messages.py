@@ -255,6 +255,15 @@ MISTAKES = {
     "epochs = 0": ["train", "digits", "--fit.epochs", "0"],
     "batch too large": ["train", "digits", "baseline", "--fit.batch-size", "5000", "--runs", "runs"],
     "padding too large": ["train", "digits", "baseline", "--augment.crop-padding", "9", "--runs", "runs"],
+    "parts of a batch for a method that compares its images": [
+        *("train", "digits", "rkd", "--fit.accumulate", "2", "--fit.batch-size", "64"),
+    ],
+    "parts of a batch with dot": ["train", "digits", "--fit.accumulate", "2", "--fit.optimizer", "dot"],
+    "parts of a batch that are unequal": [
+        *("train", "digits", "baseline", "--fit.accumulate", "3", "--fit.batch-size", "64", "--runs", "runs"),
+    ],
+    "several nodes without a launcher": ["train", "digits", "baseline", "--engine.nodes", "2", "--runs", "runs"],
+    "no devices": ["train", "digits", "--engine.devices", "0"],
     "mixup with dkd": ["train", "digits", "dkd", "--augment.mix", "mixup"],
     "missing data folder": ["train", "cifar10", "baseline", "--data-root", "gone", "--runs", "runs"],
     "corrupt data": ["train", "cifar10", "baseline", "--data-root", "data", "--runs", "runs"],
