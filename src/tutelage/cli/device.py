@@ -165,7 +165,8 @@ def bench(arguments: list[str]) -> None:
         from tutelage import files
 
         files.write_json(run / "bench.json", rows)
-    print(json.dumps(rows, indent=2) if chosen.json else "\n".join(table(BENCHED, rows)))
+    more = MICROCONTROLLER if any(row["flash_bytes"] for row in rows) else {}
+    print(json.dumps(rows, indent=2) if chosen.json else "\n".join(table(BENCHED | more, rows)))
     if runs and not chosen.json:
         print("* no other here is both faster and more accurate")
 
@@ -209,6 +210,10 @@ BENCHED: Columns = {
     "images/s": lambda one: f"{one['images_per_second']:,.0f} (batch {one['batch']})",
     **MEMORY,
 }
+MICROCONTROLLER: Columns = {
+    "flash, RAM": lambda one: "" if one["flash_bytes"] is None else f"{one['flash_bytes']:,}, {one['ram_bytes']:,}",
+}
+"""Of files for one."""
 
 
 def _megabytes(count: int | None) -> str:

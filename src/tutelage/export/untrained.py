@@ -82,7 +82,7 @@ def untrained(model: Model, spec: DataSpec) -> Needs:
     try:
         if path.is_file():
             kept = sealed.read_json(path, key)
-            return Needs(**kept | {"operators": tuple(kept["operators"])})
+            return Needs(**kept)._replace(operators=tuple(kept["operators"]))
     except Damaged:
         pass  # It is measured again.
     found = measured(model, spec)

@@ -66,3 +66,17 @@ def test_few_images_and_other_conditions_are_caveats():
     assert test.startswith("14 test images are few")
     assert "the same threads: 1 (a), 2 (2 runs)" in threads
     assert sentences.caveats(study()) == []
+
+
+def on_a_chip(budget: bool):
+    results = study()
+    for row in results["rows"]:
+        row["microcontroller"] = {"flash": 132_000, "ram": 58_432, "how": "its file"}
+    return results | ({"budget": {"flash": 262_144, "ram": 98_304}} if budget else {})
+
+
+def test_flash_and_ram_of_a_student_stand_beside_what_is_there():
+    said = "in 8 bits on a microcontroller: 132 kB of flash (its code is an estimate), 58.4 kB of RAM, by its file"
+    assert sentences.microcontroller(Summary.of(on_a_chip(budget=False))) == said
+    assert sentences.microcontroller(Summary.of(on_a_chip(budget=True))) == said + "; 262 kB and 98.3 kB are there"
+    assert sentences.microcontroller(Summary.of(study())) == ""
