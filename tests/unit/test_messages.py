@@ -372,6 +372,7 @@ MISTAKES = {
     "a student that guesses exported": ["export", "guesses"],
     "flash in bits": ["export", "unfinished", "--format", "mcu", "--flash", "256kb"],
     "RAM that is none": ["export", "unfinished", "--format", "mcu", "--ram", "0k"],
+    "an NPU that there is none of": ["export", "unfinished", "--format", "mcu", "--npu", "ethos-u55"],
     "an export of nothing": ["export", "--format", "mcu"],
     "a budget of one size": ["list", "models", "--fit-in", "256k"],
     "a budget in bits": ["distill", "digits", "--fit-in", "256kb/96k", "--runs", "runs"],
