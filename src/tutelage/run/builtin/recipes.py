@@ -91,6 +91,13 @@ def article_fast() -> Recipe:
     return replace(article(), student=Model("convnet"))
 
 
+def visual_wake_words() -> Recipe:
+    """MLPerf Tiny's person detection, taught: its network and its 96 pixels; the table is of `data wake-words`."""
+    recipe = photos("visual_wake_words.csv")
+    data, student = replace(recipe.data, size=96), Model("mobilenet_v1", options={"width": 0.25})
+    return replace(recipe, data=data, student=student)
+
+
 def photos(path: str) -> Recipe:
     """What a path to images is short for: a mobile network taught by a pretrained one whose head is trained first.
 
