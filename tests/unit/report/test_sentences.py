@@ -95,3 +95,17 @@ def test_what_unlabelled_images_are_worth_is_a_difference_on_test():
     assert first == "500 images without a label were learnt from too, by every row that names them"
     # differences 3, 2, 3 points: mean 2.67, 4.303 * 0.577 / sqrt(3) = 1.43 on either side
     assert second == "they are worth +2.7 points to again on test (1.2 to 4.1, n = 3)"
+
+
+def on_a_chip(budget: bool):
+    results = study()
+    for row in results["rows"]:
+        row["microcontroller"] = {"flash": 132_000, "ram": 58_432, "how": "its file"}
+    return results | ({"budget": {"flash": 262_144, "ram": 98_304}} if budget else {})
+
+
+def test_flash_and_ram_of_a_student_stand_beside_what_is_there():
+    said = "in 8 bits on a microcontroller: 132 kB of flash (its code is an estimate), 58.4 kB of RAM, by its file"
+    assert sentences.microcontroller(Summary.of(on_a_chip(budget=False))) == said
+    assert sentences.microcontroller(Summary.of(on_a_chip(budget=True))) == said + "; 262 kB and 98.3 kB are there"
+    assert sentences.microcontroller(Summary.of(study())) == ""

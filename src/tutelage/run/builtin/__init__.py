@@ -15,6 +15,7 @@ RECIPES = {
     "cifar10": "CIFAR-10: resnet8 taught by resnet56",
     "cifar100": "CIFAR-100: resnet8 taught by resnet56",
     "mlperf_tiny": "CIFAR-10: MLPerf Tiny's ResNet-8 taught by resnet20, patiently",
+    "visual_wake_words": "photos with and without a person (tutelage data wake-words): MobileNetV1 0.25 at 96 pixels",
     "fashion_mnist": "Fashion-MNIST: a small convnet taught by resnet20",
     "tutorial": "CIFAR-10: the popular tutorial's student and numbers (convnet, T = 1, alpha = 0.5), done right",
     "article": "that with its teacher, ImageNet's ResNet-50 under a new head; both see 224 pixels",

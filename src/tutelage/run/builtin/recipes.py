@@ -89,3 +89,19 @@ def article() -> Recipe:
 def article_fast() -> Recipe:
     """`article` with the student at the images' own 32 pixels."""
     return replace(article(), student=Model("convnet"))
+
+
+def visual_wake_words() -> Recipe:
+    """MLPerf Tiny's person detection, taught: its network and its 96 pixels; the table is of `data wake-words`."""
+    return Recipe(
+        data=Data("visual_wake_words.csv", size=96),
+        student=Model("mobilenet_v1", options={"width": 0.25}),
+        teacher=TeacherSpec(
+            Model("timm:resnet50", weights="pretrained"),
+            tune="head",
+            fit=Fit(epochs=10, batch_size=64, learning_rate=0.01, weight_decay=1e-4),
+        ),
+        method=KD(temperature=4.0, alpha=0.9),
+        augment=Augment(crop_padding=0, crop_scale=0.35, jitter=0.2),
+        fit=Fit(epochs=60, batch_size=32, learning_rate=0.05, weight_decay=1e-4, clip_norm=1.0),
+    )

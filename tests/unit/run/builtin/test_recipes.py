@@ -14,6 +14,11 @@ def test_the_tutorials_numbers():
     assert (chosen.fit.schedule, chosen.fit.warm_up, chosen.fit.weight_decay) == ("constant", 0.0, 0.0)
 
 
+def test_person_detection_is_mlperf_tinys_network_and_size():
+    chosen = recipes.visual_wake_words()
+    assert (chosen.student.name, chosen.student.options, chosen.data.size) == ("mobilenet_v1", {"width": 0.25}, 96)
+
+
 def test_the_articles_views_are_the_images_themselves():
     chosen = recipes.article()
     assert chosen.views == 1
