@@ -227,6 +227,7 @@ MISTAKES = {
     "no method to explain": ["explain"],
     "T = 0": ["train", "digits", "kd", "--method.temperature", "0"],
     "alpha = 1.5": ["train", "digits", "kd", "--method.alpha", "1.5"],
+    "mixed images in two views": ["train", "digits", "--augment.mix", "mixup", "--second-view", "True"],
     "dot with clipped gradients": ["train", "digits", "--fit.optimizer", "dot", "--fit.clip-norm", "1"],
     "two averages": ["train", "digits", "--fit.ema", "0.9", "--fit.average", "0.2"],
     "whitened weights": ["train", "digits", "--student.init", "whiten", "--student.weights", "random.safetensors"],

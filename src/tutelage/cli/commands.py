@@ -42,6 +42,7 @@ from tutelage.teacher import lessons
 from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.members import load_member
 from tutelage.teacher.opening import caches
+from tutelage.teacher.paired import one_view_each
 from tutelage.training import preflight
 from tutelage.training.launch import fill
 from tutelage.training.predictions import evaluate_run, on_val
@@ -215,15 +216,16 @@ def _cache_verify(arguments: list[str]) -> None:
         return
     flags = _teaching_flags("cache verify", arguments)
     dataset = data.load(flags.recipe.data, flags.data_root)
-    for spec in flags.recipe.taught_by:
-        member = load_member(flags.recipe, spec, dataset, flags.workspace)
-        one = lessons.open_cache(flags.recipe, member, dataset, flags.workspace)
+    every = one_view_each(flags.recipe, dataset.train)
+    for recipe, spec in [(one, spec) for one in every for spec in one.taught_by]:
+        member = load_member(recipe, spec, dataset, flags.workspace)
+        one = lessons.open_cache(recipe, member, dataset, flags.workspace)
         files_read = one.check_files()
         if not files_read:
             raise UserError(
                 f"no answers of this recipe's teacher in {flags.workspace.caches}", "tutelage cache fill asks it"
             )
-        worst = one.verify(member.network, dataset.train, flags.recipe.augment)
+        worst = one.verify(member.network, dataset.train, recipe.augment)
         print(f"{one.folder}: {files_read} files are as written")
         print(f"rows asked again differ by {worst:.1e} of the largest logit")
 

@@ -70,6 +70,8 @@ class Recipe:
     """What BatchNorm normalises by: each batch's statistics, which are learnt, or (frozen) those of its weights."""
     views: int = 8
     """Augmented views that exist of every image, used in turn; 0: a new one every epoch."""
+    second_view: bool = False
+    """Show every image of a batch in a second, stronger view too: other draws, and half the side painted over."""
     seed: int = 0
     """Initial weights, order, first view, dropout. Not the views themselves: those are augment.seed's."""
 
@@ -96,6 +98,12 @@ class Recipe:
                 f"fit.accumulate = {self.fit.accumulate}: {method_words(self.method)} needs the whole batch at once "
                 f"({why if self.method.claims.couples_batch else 'its parts would have unequally many labels'})",
                 "leave it out, lower fit.batch_size, or train on several devices (engine.devices)",
+            )
+        if self.second_view and (self.augment.mix != "none" or self.fit.accumulate > 1):
+            field = "augment.mix" if self.augment.mix != "none" else "fit.accumulate"
+            raise UserError(
+                f"second_view shows every image twice as it is, in one batch: {field} has no meaning for it",
+                f"leave out {field}, or set second_view = false",
             )
         if self.augment.mix != "none" and not self.method.mixable:
             raise UserError(

@@ -32,8 +32,8 @@ class Recorded:
     """A function of tensors that is recorded at its fourth call and replayed from then on.
 
     What the function does on the host happens in the first four calls only, so its result must be a function of its
-    arguments' numbers alone. Numbers that are no tensors (the epoch) reach it as tensors. A result is overwritten by
-    the next call.
+    arguments' numbers alone. Floats (the epoch) reach it as tensors; whole numbers stay what they were at first. A
+    result is overwritten by the next call.
 
     Args:
         function: Of tensors, numbers and nests of them; likewise its result.
@@ -87,7 +87,7 @@ class Recorded:
     def _own(self, leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
             return torch.empty_like(leaf).copy_(leaf)
-        if isinstance(leaf, int | float):
+        if isinstance(leaf, float):
             return torch.full((), leaf, dtype=torch.float64, device=self.device)
         return leaf
 

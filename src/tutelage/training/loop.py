@@ -37,6 +37,8 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
     workspace = workspace or Workspace()
     check_batch(recipe.fit, devices=workspace.engine.processes)
     dot.check(recipe.fit.optimizer, workspace.engine)
+    if recipe.second_view and workspace.engine.processes > 1:
+        raise UserError("second_view is for one device", "leave out engine.devices, or set second_view = false")
     for own in recipe.of_teachers:
         train(own, workspace)
     return in_all_processes(_train, recipe, workspace)

@@ -31,6 +31,7 @@ from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.asking import ask
 from tutelage.teacher.cache import SHARD
 from tutelage.teacher.members import Member, held_out, load_member
+from tutelage.teacher.paired import one_view_each
 from tutelage.training.concerns import concerns
 from tutelage.training.loop import train
 
@@ -261,16 +262,14 @@ def _cost(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace
     plan = Plan.of(recipe, len(dataset.train))
     if not lessons.cached(recipe, member.spec):
         return {"cached": False, "passes": plan.steps * recipe.fit.batch_size, "bytes": 0}
-    cache = lessons.open_cache(recipe, member, dataset, workspace)
-    fields = lessons.widths(recipe, member.network.sizes())
-    blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
-    if lessons.answering(recipe, member, dataset, workspace)[0] is not member.network:
-        blocks = set()
-    return {
-        "cached": True,
-        "passes": sum(min(SHARD, len(dataset.train) - start) for _, start in blocks),
-        "bytes": cache.bytes_needed(plan.views_used, fields),
-    }
+    fields, passes, size = lessons.widths(recipe, member.network.sizes()), 0, 0
+    for one in one_view_each(recipe, dataset.train):
+        cache = lessons.open_cache(one, member, dataset, workspace)
+        size += cache.bytes_needed(plan.views_used, fields)
+        if lessons.answering(one, member, dataset, workspace)[0] is member.network:
+            blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
+            passes += sum(min(SHARD, len(dataset.train) - start) for _, start in blocks)
+    return {"cached": True, "passes": passes, "bytes": size}
 
 
 def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:

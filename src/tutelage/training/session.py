@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tutelage import data, rng
 from tutelage.data.images import Images
+from tutelage.data.second import TwoViews, stronger
 from tutelage.data.splits import DataSet
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure, predict
@@ -212,6 +213,12 @@ def _check_alike(run: Run, process: Process, step: int) -> None:
         )
 
 
+def seen_in_training(recipe: Recipe, dataset: DataSet) -> Images:
+    """The training split as a recipe's steps see it: every image once, or in two views."""
+    train = dataset.train
+    return TwoViews(train, stronger(recipe.augment, train)) if recipe.second_view else train
+
+
 def _write_environment(run: Run, now: dict[str, Any], *, gone_on: bool) -> None:
     """On what the run is computed, and on what else it was computed before it was stopped."""
     try:
@@ -244,7 +251,8 @@ def _seen(
     Where the backbone is frozen its embeddings are looked up, and only the head is in the loop.
     """
     if not lessons.embeddings_will_do(recipe):
-        return student, dataset.train.to(process.device), dataset.val.to(process.device), 0
+        images = seen_in_training(recipe, dataset).to(process.device)
+        return student, images, dataset.val.to(process.device), 0
     network, name, head = student.to(process.device), recipe.student.name, embedded.HeadOnly(student)
     views = Plan.of(recipe, len(dataset.train)).views_used
     of_train = embedded.backbones(workspace.caches, network, name, dataset.train, recipe.augment)

@@ -57,7 +57,10 @@ class Step:
         sample = addresses[0].to(fabric.device, non_blocking=True)
         pixels, partner, partner_share = views
         partner_labels = None if partner is None else labels[partner]
-        context = Context(labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
+        views_of_each = len(pixels) // len(sample)
+        shown = sample.repeat(views_of_each)
+        epoch = self.plan.epoch(step)
+        context = Context(labels[shown], shown, epoch, partner_labels, partner_share, views_of_each)
         answer = self.teacher.answer(pixels, *addresses)  # a cache reads on the host: nobody waits for the device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(step) * group.get("lr_scale", 1.0)
