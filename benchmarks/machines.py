@@ -129,7 +129,9 @@ def looked_at(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         taken(["distill", "digits", "--seeds", "0", "1", "2", "--jobs", "1", "--runs", "small"], root)
-        study = multiplied(next((root / "small").glob("study-*")), count)
+        study = next((root / "small").glob("study-*"))
+        few = taken(["report", str(study)], root)
+        multiplied(study, count)
         made = finished(root / "runs", count)
         cache = TeacherCache.open(next((root / "small" / "teacher-cache").glob("v*")))
         shutil.copytree(cache.folder, root / "runs" / "teacher-cache" / cache.folder.name)
@@ -143,7 +145,8 @@ def looked_at(count: int) -> dict[str, Any]:
             "compare, of two runs": ["compare", *(str(run.relative_to(root)) for run in made[:2])],
             "report": ["report", str(study)],
         }
-        return {"runs": count, "commands": {name: taken(words, root) for name, words in commands.items()}}
+        measured = {name: taken(words, root) for name, words in commands.items()}
+        return {"runs": count, "commands": measured | {"report, of six runs": few}}
 
 
 def multiplied(study: Path, count: int) -> Path:
@@ -200,21 +203,19 @@ def _hollow(run: Run, labels: bytes, digest: Any) -> None:
 
 # --- a study over jobs and nodes
 
-RUNS = 20
 
-
-def study_of(folder: Path, epochs: int) -> Study:
-    """Of 20 runs: resnet8 on the digits with and without the answers of a teacher of random weights, on ten seeds."""
+def study_of(folder: Path, epochs: int, runs: int = 2) -> Study:
+    """Of so many runs: resnet8 on the digits with and without the answers of a teacher of random weights."""
     spec = DataSpec(10, 1, 8, (0.5,), (0.5,))
     weights = folder / "teacher.safetensors"
     save_file(build(Model("resnet20"), spec, seed=0).network.state_dict(), weights)
     fit = Fit(epochs=epochs, batch_size=128, learning_rate=0.05)
     teacher = TeacherSpec(Model("resnet20", weights=str(weights)))
     recipe = dataclasses.replace(built_in("digits"), teacher=teacher, method=KD(), fit=fit, views=2)
-    return Study((recipe,), tuple(range(RUNS // 2)))
+    return Study((recipe,), tuple(range(runs // 2)))
 
 
-def scaling(rounds: int, epochs: int) -> dict[str, Any]:
+def scaling(rounds: int, epochs: int, runs: int) -> dict[str, Any]:
     """The study one run after the other and two at once, in turn, every run in a process of its own on one thread.
 
     `clock`: how much faster two at once are, which other work on the machine distorts. `processor`: by how much the
@@ -224,7 +225,7 @@ def scaling(rounds: int, epochs: int) -> dict[str, Any]:
     measured: dict[int, list[dict[str, float]]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        study = study_of(root, epochs)
+        study = study_of(root, epochs, runs)
         for number in range(rounds):
             for jobs in (1, 2) if number % 2 == 0 else (2, 1):
                 measured[jobs].append(_timed(study, Workspace(root / f"{jobs}-{number}", engine=ONE_THREAD), jobs))
@@ -232,7 +233,7 @@ def scaling(rounds: int, epochs: int) -> dict[str, Any]:
     pairs = list(zip(measured[1], measured[2], strict=True))
     more = [two["cpu_seconds"] / one["cpu_seconds"] for one, two in pairs]
     return {
-        "runs": RUNS,
+        "runs": runs,
         "rounds": rounds,
         "epochs": epochs,
         "clock": [round(one["seconds"] / two["seconds"], 3) for one, two in pairs],
@@ -266,14 +267,14 @@ def clocked(path: Path, data_root: Path | None, engine: dict[str, Any]) -> tuple
     return begun, time.monotonic(), time.process_time() - before
 
 
-def on_nodes(kill: bool, epochs: int) -> dict[str, Any]:
+def on_nodes(kill: bool, epochs: int, count: int) -> dict[str, Any]:
     """The study on a Ray cluster of two nodes, one of which may be killed at a random moment; what that has cost."""
     with tempfile.TemporaryDirectory() as folder:
         root, chance = Path(folder), random.Random()
-        study, workspace = study_of(root, epochs), Workspace(root / "runs", engine=ONE_THREAD)
+        study, workspace = study_of(root, epochs, count), Workspace(root / "runs", engine=ONE_THREAD)
         with two_nodes(dict(os.environ)) as cluster:
             os.environ["RAY_ADDRESS"] = cluster.address
-            when = chance.randint(1, RUNS * epochs - 1)
+            when = chance.randint(1, count * epochs - 1)
             made: dict[str, int] = {}
             timer = threading.Thread(target=_kill_at, args=(cluster, workspace.runs, when, made), daemon=True)
             begun = time.monotonic()
@@ -285,10 +286,10 @@ def on_nodes(kill: bool, epochs: int) -> dict[str, Any]:
         runs = [Run.of(recipe, workspace.runs) for recipe in study.every]
         again = {run.path.name: _begun_at(run)[1:] for run in runs}
         alone = Workspace(root / "alone", engine=ONE_THREAD)
-        few = study.every[:: RUNS // 4]
+        few = study.every[:: max(1, count // 4)]
         train_all(few, alone, Watch())
         same = sum(_bits(Run.of(one, alone.runs)) == _bits(Run.of(one, workspace.runs)) for one in few)
-        return {"runs": RUNS, "seconds": round(seconds, 1), "killed_after_epochs": when if kill else None,
+        return {"runs": count, "seconds": round(seconds, 1), "killed_after_epochs": when if kill else None,
                 "begun_again": sum(map(len, again.values())),
                 "steps_made_again": sum(made[name] - at[0] for name, at in again.items() if at and name in made),
                 "steps": sum(steps_made(run.path) for run in runs),
@@ -374,15 +375,17 @@ def page(parts: dict[str, Any]) -> str:
             "",
             f"`python benchmarks/machines.py fill`. {one['blocks']} blocks of {one['block']:,} answers are "
             f"{one['needed']:,}; the three that lived paid {one['sum']:,} of them "
-            f"({', '.join(f'{paid:,}' for paid in one['paid_by_the_three_that_lived'])}), what the fourth had finished "
-            "before it was killed stands, and no block was paid twice.",
+            f"({', '.join(f'{paid:,}' for paid in one['paid_by_the_three_that_lived'])}), and the other "
+            f"{(one['needed'] - one['sum']) // one['block']} blocks the fourth had finished before it was "
+            "killed.",
             "",
         ]
     if one := parts.get("finished"):
         lines += [
             f"## {one['runs']:,} finished runs",
             "",
-            "`python benchmarks/machines.py finished`. Whole commands, Python's start and imports among them.",
+            "`python benchmarks/machines.py finished`. Whole commands, with Python's start and imports; "
+            "the rows about few runs say how much that is.",
             "",
             *_table(one["commands"]),
         ]
@@ -416,11 +419,11 @@ def main() -> None:
     elif chosen.part == "wide":
         write_part("wide", wide(chosen.runs or 200))
     elif chosen.part == "scaling":
-        write_part("scaling", scaling(chosen.rounds, chosen.epochs))
+        write_part("scaling", scaling(chosen.rounds, chosen.epochs, chosen.runs or 20))
     elif chosen.part == "fill":
         write_part("fill", killed_fill())
     elif chosen.part == "ray":
-        write_part("ray_killed" if chosen.kill else "ray", on_nodes(chosen.kill, chosen.epochs))
+        write_part("ray_killed" if chosen.kill else "ray", on_nodes(chosen.kill, chosen.epochs, chosen.runs or 20))
     (RESULTS / "machines.md").write_text(page(json.loads((RESULTS / "machines.json").read_text())))
 
 

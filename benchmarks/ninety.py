@@ -29,6 +29,7 @@ from _common import RESULTS, by_sgd
 from tutelage import Engine, data, files, train
 from tutelage.methods.kd import KD
 from tutelage.models import Model
+from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 
@@ -40,6 +41,8 @@ HELPS = 0.0015
 """Mean gain on val over `MUON` from which a change is taken into the one of all that helped."""
 TIME_IS_OVER = 3
 """The exit code where trials of the stage are left."""
+TAUGHT = {"both": (True, False), "taught": (True,), "alone": (False,)}
+"""Who is trained, by the word of --who."""
 BEST = {"middle": 5, "full": 3}
 """How many go on to a stage."""
 
@@ -63,6 +66,20 @@ def augment(**values: Any) -> Change:
 def teaching(**values: float) -> Change:
     """Another kd."""
     return lambda recipe: replace(recipe, method=replace(KD(temperature=4.0, alpha=0.9), **values))
+
+
+def published(*names: str) -> Change:
+    """Taught by other published networks, several as an ensemble; their files lie beside ResNet-20's."""
+
+    def change(recipe: Recipe) -> Recipe:
+        assert recipe.teacher is not None
+        weights = os.path.dirname(recipe.teacher.model.weights)
+        specs = [
+            TeacherSpec(Model(n, weights=os.path.join(weights, f"cifar10_{n}_akamaster.safetensors"))) for n in names
+        ]
+        return recipe.with_teachers(*specs)
+
+    return change
 
 
 def student(**values: Any) -> Change:
@@ -93,8 +110,14 @@ CHANGES: dict[str, dict[str, Change]] = {
     "T": {
         "T = 2": teaching(temperature=2.0),
         "T = 8": teaching(temperature=8.0),
+        "T = 16": teaching(temperature=16.0),
         "alpha = 0.7": teaching(alpha=0.7),
         "alpha = 1": teaching(alpha=1.0),
+    },
+    "teacher": {
+        "ResNet-56": published("resnet56"),
+        "ResNet-20 and 56": published("resnet20", "resnet56"),
+        "ResNet-20, 32, 44 and 56": published("resnet20", "resnet32", "resnet44", "resnet56"),
     },
 }
 """By what they change: of one kind, at most one is taken."""
@@ -155,7 +178,7 @@ def trials(stage: str, chosen: argparse.Namespace, lines: list[dict[str, Any]]) 
     """What a stage makes, seed by seed, so that whatever was reached can be compared."""
     epochs, views = {
         "short": (chosen.short, 8),
-        "middle": (2 * chosen.short, 8),
+        "middle": (2 * chosen.short, chosen.views),
         "full": (chosen.epochs, chosen.views),
     }[stage]
     known = candidates(lines, chosen.only)
@@ -165,9 +188,10 @@ def trials(stage: str, chosen: argparse.Namespace, lines: list[dict[str, Any]]) 
         base = headline(chosen.weights, seed)
         base = replace(base, method=KD(temperature=4.0, alpha=0.9), fit=replace(base.fit, epochs=epochs), views=views)
         base = replace(base, data=replace(base.data, part=chosen.part))
-        made += [Trial(stage, name, known[name](base)) for name in names]
+        of_seed = [Trial(stage, name, known[name](base)) for name in names]
         without = [SGD, MUON] if stage == "short" else names[:1]
-        made += [Trial(stage, name, alone(known[name](base))) for name in without if name in names]
+        of_seed += [Trial(stage, name, alone(known[name](base))) for name in without if name in names]
+        made += [trial for trial in of_seed if (trial.recipe.taught_by != ()) in TAUGHT[chosen.who]]
     return made
 
 
@@ -197,10 +221,13 @@ def mean_val(lines: Iterable[dict[str, Any]]) -> dict[str, float]:
     return {name: statistics.mean(of) for name, of in values.items()}
 
 
-def make(trial: Trial, engine: Engine, runs: Path, data_root: Path | None, until: float) -> dict[str, Any] | None:
+def make(
+    trial: Trial, engine: Engine, runs: Path, data_root: Path | None, until: float, searched: bool
+) -> dict[str, Any] | None:
     """Trains one to its end and says what came of it; None where the time was over first. In a process of its own."""
     import torch
 
+    torch.backends.cudnn.benchmark = searched
     left = until - time.time()
     if left <= 0:
         return None
@@ -221,7 +248,7 @@ def make(trial: Trial, engine: Engine, runs: Path, data_root: Path | None, until
     return {
         "stage": trial.stage,
         "name": trial.name,
-        "taught": trial.recipe.teacher is not None,
+        "taught": bool(trial.recipe.taught_by),
         "seed": trial.recipe.seed,
         "epochs": trial.recipe.fit.epochs,
         "views": trial.recipe.views,
@@ -232,20 +259,22 @@ def make(trial: Trial, engine: Engine, runs: Path, data_root: Path | None, until
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "precision": engine.precision,
         "tf32": cuda and torch.backends.cudnn.allow_tf32,
+        "searched": torch.backends.cudnn.benchmark,
         "run": trial.key,
         "recipe": files.digest(trial.recipe.identity),
     }
 
 
-def pay(trial: Trial, runs: Path, data_root: Path | None, device: str) -> None:
-    """The teacher's answers, once, before several runs want them. In a process of its own."""
-    from tutelage.run.process import Process
+def pay(recipe: Recipe, spec: TeacherSpec, runs: Path, data_root: Path | None, process: Any) -> None:
+    """One process's part of a teacher's answers, before several runs want them. In a process of its own."""
     from tutelage.teacher import lessons
+    from tutelage.teacher.members import load_member
 
-    dataset = data.load(trial.recipe.data, data_root)
-    fit = replace(trial.recipe.fit, epochs=max(trial.recipe.fit.epochs, trial.recipe.views))
-    every = replace(trial.recipe, fit=fit)
-    lessons.prepare(every, dataset, Workspace(runs, data_root), Process(device))
+    dataset, workspace = data.load(recipe.data, data_root), Workspace(runs, data_root)
+    member = load_member(recipe, spec, dataset, workspace)
+    images, network = dataset.train.to(process.device), member.network.to(process.device)
+    cache = lessons.open_cache(recipe, member, dataset, workspace)
+    cache.fill(network, images, recipe.augment, range(recipe.views), process=process)
 
 
 def search(todo: list[Trial], chosen: argparse.Namespace, log: Path) -> int:
@@ -258,11 +287,19 @@ def search(todo: list[Trial], chosen: argparse.Namespace, log: Path) -> int:
     device = "cpu" if chosen.engine.device == "cpu" else "cuda"
     at_once = min(chosen.jobs, max(len(todo), 1))
     with ProcessPoolExecutor(at_once, mp_context=multiprocessing.get_context("spawn")) as pool:
-        views = {str(t.recipe.augment): t for t in todo if t.recipe.teacher is not None}
-        for paid in [pool.submit(pay, trial, chosen.runs, chosen.data_root, device) for trial in views.values()]:
+        asked = {
+            (str(t.recipe.augment), t.recipe.views, str(s)): (t.recipe, s) for t in todo for s in t.recipe.taught_by
+        }
+        parts = [Process(device, rank, chosen.parts) for rank in range(chosen.parts)]
+        for paid in [
+            pool.submit(pay, recipe, spec, chosen.runs, chosen.data_root, part)
+            for recipe, spec in asked.values()
+            for part in parts
+        ]:
             paid.result()
         print(f"{time.time() - chosen.begun:.0f} s: the teacher is paid; {len(todo)} trials to make", flush=True)
-        jobs = [pool.submit(make, trial, chosen.engine, chosen.runs, chosen.data_root, until) for trial in todo]
+        rest = (chosen.engine, chosen.runs, chosen.data_root, until, chosen.searched)
+        jobs = [pool.submit(make, trial, *rest) for trial in todo]
         for job in as_completed(jobs):
             line = job.result()
             if line is None:
@@ -365,6 +402,9 @@ def main() -> None:
         default=[],
         help="names of the trials to make, or several changes as A + B; the first also alone",
     )
+    parser.add_argument("--who", default="both", choices=TAUGHT, help="with a teacher, without, or both")
+    parser.add_argument("--parts", type=int, default=1, help="processes that share a teacher's answers")
+    parser.add_argument("--searched", action="store_true", help="cuDNN looks for its fastest kernels")
     parser.add_argument("--part", type=int, default=0, help="of the training images; 0: all")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--launched", action="store_true", help="no CUDA graphs")

@@ -38,6 +38,8 @@ class Context(NamedTuple):
     """mixup, CutMix: the labels mixed in ..."""
     partner_share: Float[Tensor, " B"] | None = None
     """... and their share of the image, in [0, 1)."""
+    views: int = 1
+    """Views of each image in the batch: first all first ones, then all second ones in the same order."""
 
 
 class Head(NamedTuple):

@@ -68,9 +68,9 @@ def below(keys: Int64[Tensor, " B"], limit: int) -> Int64[Tensor, " B"]:
     return _shift_right(mix(keys), 1) % limit
 
 
-def permutation(seed: int, epoch: int, samples: int) -> Int64[Tensor, " samples"]:
+def permutation(seed: int, epoch: int, samples: int, device: torch.device | str = "cpu") -> Int64[Tensor, " samples"]:
     """The order of one epoch: positions sorted by their keys (ties, of probability < N^2 / 2^64, by position)."""
-    return torch.argsort(key(seed, epoch, "order", torch.arange(samples, device="cpu")), stable=True)
+    return torch.argsort(key(seed, epoch, "order", torch.arange(samples, device=device)), stable=True)
 
 
 def integer(seed: int, *parts: int | str) -> int:

@@ -4,14 +4,18 @@ import json
 import re
 import shlex
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import small
 from tutelage import data
 from tutelage.cli import flags, main
 from tutelage.data import Data, index
+from tutelage.errors import UserError
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
@@ -54,12 +58,19 @@ def test_check_then_distill(here):
     assert seen["duplicates"]["groups"][0][0].endswith("red/00.png")
     shown = told("data", "check", "colours/", cwd=here)
     assert "shorter side 10 to 10 pixels" in shown
-    out = told("distill", "colours", *TINY, "--seeds", "0", "--force", cwd=here)
+    process = command("distill", "colours", *TINY, "--seeds", "0", "--folds", "3", "--force", cwd=here)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "44 training images of 3 classes, 14 of the smallest; set by that" in err
+    assert "--teacher.fit.batch_size" not in err
+    assert "few photos: 14 training images of the smallest class (20 or more are safer), 5 of validation" in err
     assert "study-colours-kd-convnet" in out
+    assert re.search(r"cross-validated on 49 images, 3 folds: baseline \d+\.\d % .*; kd .* points \(-?\d", out)
     assert "report:" in out
     (study,) = (here / "runs").glob("study-*")
     results = json.loads((study / "results.json").read_text())
     assert results["data"]["classes"] == ["blue", "green", "red"]
+    assert [len(row["top1"]) for row in results["folds"]["rows"]] == [3, 3]
     assert (results["data"]["train"], results["data"]["val"]) == (44, 5)
     assert results["rows"][1]["seeds"][0]["test"]["images"] == 12
     assert results["test_openings"]["all"] == 1
@@ -117,26 +128,51 @@ def test_a_built_in_set_is_counted(tmp_path):
 def test_unlabelled_images_are_learnt_from_and_counted(here):
     small.photos(here / "more", images=5, size=(11, 11))
     out = told("distill", "colours", *TINY, "--seeds", "0", "--data.unlabeled", "more", cwd=here)
-    assert "15 images without a label were learnt from too, by every row but the baseline" in out
+    assert "15 images without a label were learnt from too, by every row that names them" in out
+    assert re.search(r"they are worth [-+.0-9]+ points to kd on test \(n = 1\)", out)
+    assert re.search(r"^kd, labelled alone .*\nkd, with more ", out, re.MULTILINE)
     (study,) = (here / "runs").glob("study-*")
     results = json.loads((study / "results.json").read_text())
     assert results["data"]["unlabeled"] == 15
+    assert [row["data"]["unlabeled"] for row in results["recipes"]] == ["", "", "more"]
+
+
+def test_a_start_without_labels(here):
+    """The guide's two commands: a teacher's embeddings first, by photos of no class; then the head, by labels."""
+    small.photos(here / "more", images=5, size=(11, 11))
+    net = ("--student", "resnet8", "--data.size", "16", "--engine.threads", "1", "--views", "1", "--fit.epochs", "1")
+    unlabelled = ("--method.label-weight", "0", "--method.regression-weight", "0", "--data.unlabeled", "more")
+    teacher = ("--teacher", "resnet14", "--teacher.fit.epochs", "1")
+    (first, *_) = told("train", "colours", "srrl", *net, *teacher, *unlabelled, cwd=here).splitlines()
+    (second, *_) = told(
+        *("train", "colours", "baseline", *net, "--student.weights", first, "--tune", "head"), cwd=here
+    ).splitlines()
+    begun, ended = (load_file(here / run / "student.safetensors") for run in (first, second))
+    moved = {name for name in begun if not torch.equal(begun[name], ended[name])}
+    assert moved
+    assert all(name.startswith("linear") for name in moved)
 
 
 def test_the_guide(tmp_path, monkeypatch, capsys):
     guide = (Path(__file__).parent.parent.parent / "docs" / "guides" / "photos.md").read_text()
     commands = [shlex.split(words) for words in re.findall(r"^\$ tutelage (.*)$", guide, re.MULTILINE)]
-    assert [words[0] for words in commands] == ["data", "distill", "export", "predict"]
-    look, study, export, predict = commands
+    assert [words[0] for words in commands] == ["data", "distill", "distill", "export", "predict"]
+    look, study, few, export, predict = commands
+    assert few[:6] == study[:6]
     monkeypatch.chdir(tmp_path)
     small.photos(Path("photos"), size=(24, 20))
     small.photos(Path("more_photos"), images=2)
     main(look)
     assert "class  train  val  test" in capsys.readouterr().out
     said = [flag for flag in re.findall(r"`(--[a-z]+\.[^`]+)`", guide) if " " in flag]
-    assert len(said) == 11
+    assert len(said) == 15
+    small.photos(Path("split"), images=4, splits=("A", "B", "C"))
     for flag in said:
-        assert flags.parsed(flags.DistillFlags, "distill", [*study[1:], *shlex.split(flag)]).recipe
+        name = ["split"] if "train=A" in flag else [study[1]]
+        # A counter is all that the names of these photos are: a class is one group.
+        refused = pytest.raises(UserError, match="in 3 groups are too few") if "data.group" in flag else nullcontext()
+        with refused:
+            assert flags.parsed(flags.DistillFlags, "distill", [*name, *study[2:], *shlex.split(flag)]).recipe
     run = train(Recipe(data=Data("photos", size=8), student=small.STUDENT, fit=SHORT), Workspace(engine=small.CPU))
     card = run.result("card")
     assert (card["input"]["interpolation"], card["resizes_inside_by"]) == ("bicubic", "bilinear")

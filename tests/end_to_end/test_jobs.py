@@ -76,6 +76,23 @@ def test_what_fails_is_named_and_the_others_save_what_they_have(tmp_path):
     assert (tmp_path / "marker").read_text() == "saved"
 
 
+def test_a_scheduler_that_stops_every_process_may_start_it_again(tmp_path):
+    """SLURM's SIGTERM reaches the command and its runs: they save, and the exit code says so."""
+    marker = tmp_path / "marker"
+    code = "import os, signal, tasks; from pathlib import Path; from tutelage.study import processes\n"
+    code += "def at_once(running):\n"
+    code += f"    if Path({str(marker)!r}).exists():\n"
+    code += "        for pid in (running[0].process.pid, os.getpid()): os.kill(pid, signal.SIGTERM)\n"
+    code += "    return 1\n"
+    code += f"task = processes.Task('waiting', tasks.wait_to_be_stopped, (Path({str(marker)!r}),))\n"
+    code += "try: processes.do([task], at_once)\n"
+    code += "except KeyboardInterrupt as stopped: os._exit(stopped.code)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, timeout=120, check=False)
+    assert done.returncode == 75
+    assert marker.read_text() == "saved"
+
+
 def test_whose_parent_is_killed_saves_and_ends(tmp_path):
     marker = tmp_path / "marker"
     code = "import tasks; from pathlib import Path; from tutelage.study.processes import Task, do; "

@@ -17,7 +17,7 @@ from tutelage.study import on_ray, work
 from tutelage.study.study import Study
 from tutelage.study.watch import Watch
 from tutelage.study.work import Jobs
-from typing_commands import command, wait_for
+from typing_commands import command, told, wait_for
 
 FIT = Fit(epochs=30, batch_size=256, learning_rate=0.05)
 
@@ -42,6 +42,8 @@ def test_a_node_is_killed_and_the_study_ends_in_the_same_bits(tmp_path):
     with two_nodes(environment) as cluster:
         flags = "--on", "ray", "--engine.threads", "1", "--engine.device", "cpu", "--seeds", "0", "1"
         os.environ["RAY_ADDRESS"] = cluster.address
+        device = "--engine.device", "cpu", "--runs", "filled"
+        filled = [told("cache", "fill", "kd.json", "--on", "ray", *device, cwd=tmp_path) for _ in range(2)]
         process = command("distill", "kd.json", *flags, cwd=tmp_path)
         del os.environ["RAY_ADDRESS"]
         # Both nodes have a run, and each of the two has kept something.
@@ -49,10 +51,12 @@ def test_a_node_is_killed_and_the_study_ends_in_the_same_bits(tmp_path):
         cluster.kill(1)
         _, err = process.communicate(timeout=400)
     assert process.returncode == 0, err
+    assert [int(re.search(r"([\d,]+) teacher", text)[1].replace(",", "")) for text in filled] == [2 * 1294, 0]
     for recipe in study.every:
         one, other = (Run.of(recipe, runs) for runs in (tmp_path / "runs", alone.runs))
         assert small.same_tensors(load_file(one.weights), load_file(other.weights))
         assert one.metrics() == other.metrics()
+        assert " distill kd.json --on ray" in one.result("environment")["command"]
     gone_on = [line for run in (tmp_path / "runs").glob("*/log.txt") for line in run.read_text().splitlines()]
     begun = [int(match[1]) for line in gone_on if (match := re.search(r"step (\d+) of \d+ on", line))]
     assert len(begun) == 5, "one of the four was begun again"

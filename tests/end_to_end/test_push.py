@@ -1,21 +1,18 @@
 """From an exported run to the hub, which is a small server here."""
 
-import base64
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from huggingface_hub import ModelCard
 
+import hubs
 import small
+from hubs import TOKEN
 from tutelage import files
 from tutelage.cli import main
 from tutelage.export.modelcard import keep_test, write_model_card
 from tutelage.training.loop import train
-
-TOKEN = "hf_this-is-secret"
 
 
 @pytest.fixture(scope="module")
@@ -28,47 +25,10 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture
-def hub(monkeypatch):
-    """Answers as the hub does; `got` keeps what it received. `status` is what a commit is answered with."""
-
-    class Hub(BaseHTTPRequestHandler):
-        got: dict = {}
-        status = 200
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert self.headers["Authorization"] == f"Bearer {TOKEN}"
-            url, status = f"http://{self.headers['Host']}/ann/student", 200
-            if "/preupload/" in self.path:
-                paths = [file["path"] for file in json.loads(body)["files"]]
-                told = {"files": [{"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in paths]}
-            elif "/commit/" in self.path:
-                for line in map(json.loads, body.splitlines()):
-                    if line["key"] == "file":
-                        self.got[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-                told, status = (
-                    {"success": True, "commitOid": "c0ffee", "commitUrl": f"{url}/commit/c0ffee"},
-                    self.status,
-                )
-            else:
-                told = {"url": url, "name": "ann/student", "id": "ann/student"}
-            answer = json.dumps(told).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    yield Hub
-    server.shutdown()
-    server.server_close()
+def hub():
+    """See `hubs.serving`."""
+    with hubs.serving() as serving:
+        yield serving
 
 
 def test_the_hub_receives_what_is_for_others_and_nothing_else(run, hub, capfd):

@@ -19,7 +19,7 @@ from tutelage.methods.kd import KD
 from tutelage.models import Model
 from tutelage.run.optim import Fit, learning_rate
 from tutelage.run.plan import Plan
-from tutelage.run.recipe import method_at_defaults
+from tutelage.run.recipe import Recipe, method_at_defaults
 from tutelage.run.workspace import Workspace
 from tutelage.training import loop, session
 from tutelage.training.loop import train
@@ -169,6 +169,19 @@ def test_frozen_parts_stay_as_they_were(tmp_path):
     assert moved
     assert all(name.startswith(("layer3", "linear")) for name in moved)
     assert {name for name in before if name.startswith("layer3") and "running" in name} <= moved
+
+
+def test_frozen_norms_keep_the_statistics_of_the_weights_through_a_run(tmp_path):
+    weights = small.weights(tmp_path / "w.safetensors", small.NORMED)
+    fit = Fit(epochs=2, batch_size=50, learning_rate=0.05)
+    student = Model("resnet8", weights=str(weights))
+    recipe = Recipe(data=Data("digits", part=200), student=student, fit=fit, norms="frozen", augment=small.AUGMENT)
+    run = train(recipe, small.workspace(tmp_path / "runs"))
+    before, after = load_file(weights), load_file(run.weights)
+    statistics = [name for name in before if "running" in name]
+    assert len(statistics) > 10
+    assert all(torch.equal(before[name], after[name]) for name in statistics)
+    assert not torch.equal(before["layer1.0.bn1.weight"], after["layer1.0.bn1.weight"])
 
 
 def test_plan_and_batch_too_large():

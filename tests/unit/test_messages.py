@@ -208,6 +208,8 @@ def small_onnx(path: Path) -> None:
     path.with_name("card.json").write_text(json.dumps(card))
 
 
+ALONE = ("--student", "convnet", "--teacher", "convnet")
+"""Networks without pretrained weights."""
 MISTAKES = {
     "unknown command": ["distil", "digits"],
     "unknown recipe": ["train", "digit"],
@@ -225,6 +227,7 @@ MISTAKES = {
     "no method to explain": ["explain"],
     "T = 0": ["train", "digits", "kd", "--method.temperature", "0"],
     "alpha = 1.5": ["train", "digits", "kd", "--method.alpha", "1.5"],
+    "mixed images in two views": ["train", "digits", "--augment.mix", "mixup", "--second-view", "True"],
     "dot with clipped gradients": ["train", "digits", "--fit.optimizer", "dot", "--fit.clip-norm", "1"],
     "two averages": ["train", "digits", "--fit.ema", "0.9", "--fit.average", "0.2"],
     "whitened weights": ["train", "digits", "--student.init", "whiten", "--student.weights", "random.safetensors"],
@@ -253,6 +256,15 @@ MISTAKES = {
     "epochs = 0": ["train", "digits", "--fit.epochs", "0"],
     "batch too large": ["train", "digits", "baseline", "--fit.batch-size", "5000", "--runs", "runs"],
     "padding too large": ["train", "digits", "baseline", "--augment.crop-padding", "9", "--runs", "runs"],
+    "parts of a batch for a method that compares its images": [
+        *("train", "digits", "rkd", "--fit.accumulate", "2", "--fit.batch-size", "64"),
+    ],
+    "parts of a batch with dot": ["train", "digits", "--fit.accumulate", "2", "--fit.optimizer", "dot"],
+    "parts of a batch that are unequal": [
+        *("train", "digits", "baseline", "--fit.accumulate", "3", "--fit.batch-size", "64", "--runs", "runs"),
+    ],
+    "several nodes without a launcher": ["train", "digits", "baseline", "--engine.nodes", "2", "--runs", "runs"],
+    "no devices": ["train", "digits", "--engine.devices", "0"],
     "mixup with dkd": ["train", "digits", "dkd", "--augment.mix", "mixup"],
     "missing data folder": ["train", "cifar10", "baseline", "--data-root", "gone", "--runs", "runs"],
     "corrupt data": ["train", "cifar10", "baseline", "--data-root", "data", "--runs", "runs"],
@@ -346,6 +358,11 @@ MISTAKES = {
     "a damaged tar file": ["data", "check", "shards.tar"],
     "a saved data set that is not whole": ["data", "check", "./saved"],
     "a file of another kind for photos": ["data", "check", "./a_file"],
+    "folds of a built-in set": ["distill", "digits", "--folds", "5"],
+    "one fold": ["distill", "./photos", *ALONE, "--folds", "1"],
+    "more folds than a class has images": ["distill", "./photos", *ALONE, "--folds", "30"],
+    "stages of a teacher in another order": ["distill", "digits", "--stages", "last_stage", "head"],
+    "frozen norms of random weights": ["train", "digits", "baseline", "--norms", "frozen"],
     "photos and what is for small images": [
         "train",
         "./photos",
@@ -372,7 +389,14 @@ MISTAKES = {
     "a student that guesses exported": ["export", "guesses"],
     "flash in bits": ["export", "unfinished", "--format", "mcu", "--flash", "256kb"],
     "RAM that is none": ["export", "unfinished", "--format", "mcu", "--ram", "0k"],
+    "an NPU that there is none of": ["export", "unfinished", "--format", "mcu", "--npu", "ethos-u55"],
     "an export of nothing": ["export", "--format", "mcu"],
+    "a budget of one size": ["list", "models", "--fit-in", "256k"],
+    "a budget in bits": ["distill", "digits", "--fit-in", "256kb/96k", "--runs", "runs"],
+    "a budget that nothing fits": ["list", "models", "--fit-in", "64k/8k", "--size", "96"],
+    "a budget and a student": ["distill", "digits", "--fit-in", "1M/1M", "--student", "resnet20", "--runs", "runs"],
+    "a budget of methods": ["list", "methods", "--fit-in", "256k/96k"],
+    "images beyond the ladder": ["list", "models", "--fit-in", "1M/1M", "--size", "320"],
     "a file that is no flat buffer": ["predict", "a_file.tflite", "picture.jpg"],
     "an unknown format": ["export", "unfinished", "--format", "onnx_int8"],
     "a file that is no network": ["predict", "a_file.onnx", "picture.jpg"],

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "docs" / "results"
@@ -14,14 +15,18 @@ import headline  # noqa: E402
 import headline_search  # noqa: E402
 import int8  # noqa: E402
 import lite0  # noqa: E402
+import methods as methods_page  # noqa: E402
 import ninety  # noqa: E402
+import small_photos_page  # noqa: E402
 
 PAGES = {
     "article_mistakes": article_pages.page,
     "headline_search": headline_search.page,
     "lite0": lite0.page,
+    "methods": methods_page.page,
     "ninety": ninety.page,
     "int8": int8.page,
+    "small_photos": small_photos_page.as_text,
 } | {name: partial(headline.page, name=name) for name in ("headline", "headline_small")}
 
 
@@ -36,6 +41,36 @@ def test_the_guides_sentences_are_what_was_measured():
 def test_a_result_page_is_its_json(name):
     told = json.loads((RESULTS / f"{name}.json").read_text())
     assert PAGES[name](told) == (RESULTS / f"{name}.md").read_text()
+
+
+def test_the_guide_of_methods_has_the_tables_that_were_measured():
+    told = json.loads((RESULTS / "methods.json").read_text())
+    text = methods_page.GUIDE.read_text()
+    assert {place["name"] for place in methods_page.PLACE.finditer(text)} == {"short", "best"}
+    assert methods_page.guide(text, told) == text, "run python benchmarks/methods.py page"
+
+
+def test_methods_are_compared_by_pairs_of_seeds_with_one_deviation_for_all():
+    """Against a paired t-test where there are two methods: then the residual is half the difference's."""
+    kd, other = [80.0, 81.0, 80.4], [80.9, 81.6, 81.5]
+    rows = methods_page.compared({"kd": kd, "other": other})
+    test = stats.ttest_rel(other, kd)
+    low, high = test.confidence_interval(0.95)
+    assert rows["other"]["gain"] == pytest.approx(0.87, abs=0.005)
+    assert rows["other"]["p"] == pytest.approx(test.pvalue, abs=1e-4)
+    assert 2 * rows["other"]["half"] == pytest.approx(high - low, abs=0.02)
+    assert "gain" not in rows["kd"]
+
+
+def test_a_warm_up_is_the_published_share_of_the_training():
+    assert methods_page.chosen_method("dkd", 24).warm_up == 2.0
+    assert methods_page.chosen_method("kd, standardised", 24).teacher_weight == 10.0
+
+
+def test_the_second_wave_has_the_best_of_the_first_and_what_all_are_compared_with():
+    lines = [{"wave": "all", "method": f"m{i}", "val": i / 100} for i in range(15)]
+    lines += [{"wave": "all", "method": "idea: a", "val": 0.9}, {"wave": "best", "method": "x", "val": 1.0}]
+    assert methods_page.promising(lines) == ["baseline", "kd", "dkd", "idea: a", *(f"m{i}" for i in range(14, 4, -1))]
 
 
 def test_cells_are_paired_by_seed():

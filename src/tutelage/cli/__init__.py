@@ -31,6 +31,7 @@ COMMANDS = {
     "report": ("report STUDY", "the table of a study, and its report.html anew"),
     "watch": ("watch RUN|STUDY", "live curves of what is being trained"),
     "push": ("push RUN REPO_ID", "the exported student and its card to the Hugging Face hub"),
+    "pull": ("pull USER/NAME", "a student with its card, or a teacher's answers, from there"),
     "list": ("list methods|models|datasets|recipes", "what there is to choose from"),
     "explain": ("explain METHOD", "its formula, fields and when to use it"),
     "completion": ("completion bash|zsh|fish", "completes commands, names and flags in your shell; --help says how"),
@@ -184,7 +185,11 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import device
 
         return getattr(device, name)
-    if name in ("watch", "push"):
+    if name == "distill":
+        from tutelage.cli import distilling
+
+        return distilling.distill
+    if name in ("watch", "push", "pull"):
         return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
     if name == "cache":
         from tutelage.cli import caching

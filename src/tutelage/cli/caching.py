@@ -60,9 +60,14 @@ def _cache_fill(arguments: list[str]) -> None:
     flags = _teaching_flags("cache fill", arguments, FillFlags)
     part = part_of(flags.part)
     from tutelage import progress
+    from tutelage.study import filling
+    from tutelage.study.work import Jobs
     from tutelage.training.launch import fill
 
-    paid, folders, size = fill(flags.recipe, flags.workspace, part)
+    if flags.on:
+        paid, folders, size = filling.on_nodes(flags.recipe, flags.workspace, Jobs(0, flags.on, flags.gpu))
+    else:
+        paid, folders, size = fill(flags.recipe, flags.workspace, part)
     if not folders:
         raise UserError("this method needs a live teacher: there is nothing to fill", "tutelage list methods")
     print(f"{', '.join(folders)}: {paid:,} teacher passes now, {progress.size(size)} in all")
@@ -87,17 +92,18 @@ def _cache_verify(arguments: list[str]) -> None:
     from tutelage import data
     from tutelage.teacher import lessons
     from tutelage.teacher.members import load_member
+    from tutelage.teacher.paired import one_view_each
 
     dataset = data.load(flags.recipe.data, flags.data_root)
-    for spec in flags.recipe.taught_by:
-        member = load_member(flags.recipe, spec, dataset, flags.workspace)
-        one = lessons.open_cache(flags.recipe, member, dataset, flags.workspace)
+    for recipe, spec in [(one, spec) for one in one_view_each(flags.recipe, dataset.train) for spec in one.taught_by]:
+        member = load_member(recipe, spec, dataset, flags.workspace)
+        one = lessons.open_cache(recipe, member, dataset, flags.workspace)
         files_read = one.check_files()
         if not files_read:
             raise UserError(
                 f"no answers of this recipe's teacher in {flags.workspace.caches}", "tutelage cache fill asks it"
             )
-        worst = one.verify(member.network, dataset.train, flags.recipe.augment)
+        worst = one.verify(member.network, dataset.train, recipe.augment)
         print(f"{one.folder}: {files_read} files are as written")
         print(f"rows asked again differ by {worst:.1e} of the largest logit")
 

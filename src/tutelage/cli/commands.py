@@ -10,7 +10,6 @@ from pathlib import Path
 from tutelage.cli import fitting, sharing, tracking
 from tutelage.cli.checks import check_methods
 from tutelage.cli.flags import (
-    DistillFlags,
     TrainFlags,
     TuneFlags,
     parsed,
@@ -25,33 +24,6 @@ from tutelage.run.recipe import Recipe
 from tutelage.run.record import check_study
 from tutelage.run.workspace import Workspace
 from tutelage.shares import percent
-
-
-def distill(arguments: list[str]) -> None:
-    """Teacher, cache, baseline and students on paired seeds, evaluation, export, report."""
-    from tutelage.study.watch import Watch
-
-    watch = Watch()
-    flags = fitting.fitted(parsed(DistillFlags, "distill", arguments), arguments)
-    from tutelage import progress
-    from tutelage.study.study import Study
-    from tutelage.study.work import Jobs, train_teachers
-    from tutelage.training import preflight
-
-    recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
-    study = Study(recipes, flags.seeds, flags.name, fitting.room_of(flags))
-    if study.is_done(flags.workspace) and not flags.force:
-        progress.say("all of this study was done before; its results, as they were written:")
-        _show(study.folder(flags.runs))
-        return
-    preflight.rehearse(*recipes, workspace=flags.workspace)
-    with tracking.following(flags.log, _folders(flags.workspace, study.every)):
-        with watch.noting_a_stop(study.folder(flags.runs)):
-            train_teachers(recipes, flags.workspace, watch)
-            preflight.before_training(recipes[-1], flags.workspace)
-        outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
-    if outcome is not None:
-        _show(outcome.folder)
 
 
 def tune(arguments: list[str]) -> None:
@@ -81,7 +53,7 @@ def tune(arguments: list[str]) -> None:
         preflight.before_training(flags.recipe, flags.workspace)
     outcome = tuning.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
     if outcome is not None:
-        _show(outcome.folder)
+        show(outcome.folder)
         for line in search.in_words(outcome.results):
             print(line)
 
@@ -99,7 +71,7 @@ def train(arguments: list[str]) -> None:
     was_done = is_done(recipe, flags.workspace)
     if not was_done:
         preflight.rehearse(recipe, workspace=flags.workspace)
-    with tracking.following(flags.log, _folders(flags.workspace, [recipe])):
+    with tracking.following(flags.log, folders(flags.workspace, [recipe])):
         run = train_run(recipe, flags.workspace)
     if sharing.rank():
         return
@@ -188,10 +160,10 @@ def report(arguments: list[str]) -> None:
         return
     with progress.working("drawing the report"):
         write_report(folder)
-    _show(folder)
+    show(folder)
 
 
-def _show(folder: Path) -> None:
+def show(folder: Path) -> None:
     """The table of a study whose report is written."""
     from rich.console import Console
 
@@ -231,7 +203,7 @@ def compare(arguments: list[str]) -> None:
         print_comparison(compared, Console())
 
 
-def _folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
+def folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
     """The folders of these recipes' runs, their teachers' first."""
     teachers = [own for one in wanted for own in one.of_teachers]
     return list(dict.fromkeys(workspace.folder(one) for one in [*teachers, *wanted]))

@@ -23,7 +23,12 @@ SHOWN = 10
 
 
 def data_(arguments: list[str]) -> None:
-    """`tutelage data check NAME`."""
+    """`tutelage data check NAME`, and `data wake-words`, which has a module of its own."""
+    if arguments and arguments[0] == "wake-words":
+        from tutelage.cli.wakewords import wake_words
+
+        wake_words(arguments[1:])
+        return
     if not arguments or arguments[0] != "check":
         if arguments and arguments[0] in ("-h", "--help"):
             print(

@@ -16,7 +16,7 @@ from tutelage.shares import percent
 def export(arguments: list[str]) -> None:
     """A finished run's student as files, each measured by running it."""
     from tutelage.edge import bytes as sizes
-    from tutelage.export import environment, export, formats
+    from tutelage.export import environment, export, formats, npu
     from tutelage.run.folder import Run
 
     chosen = _export_parser().parse_args(arguments)
@@ -35,6 +35,10 @@ def export(arguments: list[str]) -> None:
     run = Run.open(chosen.run)
     names = tuple(name for name in chosen.format.split(",") if name)
     formats.chosen(names)
+    if chosen.npu:
+        npu.check(chosen.npu)
+        if "mcu" not in names:
+            raise UserError("--npu goes with the format mcu", f"--format mcu --npu {chosen.npu}")
     from tutelage import data
     from tutelage.export.modelcard import write_model_card
     from tutelage.export.task import Micro
@@ -49,6 +53,8 @@ def export(arguments: list[str]) -> None:
     print(shown(f"in {run.path}, with card.json and {card.name}"))
     for line in _what_was_found(results):
         print(line)
+    if chosen.npu:
+        print(npu.in_words(npu.compiled(run.path / results["mcu"]["file"], chosen.npu)))
 
 
 def _export_parser() -> argparse.ArgumentParser:
@@ -71,6 +77,7 @@ def _export_parser() -> argparse.ArgumentParser:
     mcu.add_argument("--softmax", action="store_true", help="answers are probabilities; else logits")
     mcu.add_argument("--flash", metavar="SIZE", help="refuse a student that takes more: 256k")
     mcu.add_argument("--ram", metavar="SIZE", help="refuse a student whose tensor arena is larger: 96k")
+    mcu.add_argument("--npu", metavar="NAME", help="compile it for Arm's NPU too, by ethos-u-vela: ethos-u55-128")
     parser.add_argument("--make-converters", action="store_true", help="make the environment that litert and mcu need")
     parser.add_argument("--data-root", type=Path)
     return parser
@@ -170,7 +177,8 @@ def bench(arguments: list[str]) -> None:
         from tutelage import files
 
         files.write_json(run / "bench.json", rows)
-    print(json.dumps(rows, indent=2) if chosen.json else "\n".join(table(BENCHED, rows)))
+    more = MICROCONTROLLER if any(row["flash_bytes"] for row in rows) else {}
+    print(json.dumps(rows, indent=2) if chosen.json else "\n".join(table(BENCHED | more, rows)))
     if runs and not chosen.json:
         print("* no other here is both faster and more accurate")
 
@@ -214,6 +222,10 @@ BENCHED: Columns = {
     "images/s": lambda one: f"{one['images_per_second']:,.0f} (batch {one['batch']})",
     **MEMORY,
 }
+MICROCONTROLLER: Columns = {
+    "flash, RAM": lambda one: "" if one["flash_bytes"] is None else f"{one['flash_bytes']:,}, {one['ram_bytes']:,}",
+}
+"""Of files for one."""
 
 
 def _megabytes(count: int | None) -> str:

@@ -18,7 +18,7 @@ from tutelage.models import Model
 from tutelage.run import builtin, recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
-from tutelage.run.recipe import Recipe, TeacherSpec
+from tutelage.run.recipe import Recipe, Stage, TeacherSpec
 from tutelage.run.workspace import Workspace
 from tutelage.study import SEEDS
 from tutelage.study.search import Search
@@ -54,6 +54,10 @@ class FillFlags(TrainFlags):
 
     part: str = ""
     """i/n: of n parts the i-th, for the jobs of an array; empty: all. Jobs that share a folder need no parts."""
+    on: str = ""
+    """ray, or ray://HEAD:10001: a part on each core or GPU of that Ray cluster, whose nodes share --runs."""
+    gpu: float = 1.0
+    """The share of a GPU that each part on Ray asks for, where there are GPUs."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,13 @@ class DistillFlags(TrainFlags):
     seeds: tuple[int, ...] = SEEDS
     """Every recipe is trained once with each; below 3 no interval is printed."""
     methods: tuple[str, ...] = ()
-    """Compare these methods at their defaults instead of the recipe's own."""
+    """Compare these methods at their defaults (a folder's: at what suits it) instead of the recipe's own."""
+    stages: tuple[Stage, ...] = ()
+    """Trains the teacher's head, last_stage, full, as far as named; the cheapest teaches that is no worse on val."""
+    folds: int = 0
+    """Photos: also cross-validate every row, each image but those of test validating once; 5 is usual, 0: no."""
+    repeats: int = 1
+    """How often the images are divided into folds anew."""
     name: str = ""
     """The name of the study's folder; empty: made from the recipe."""
     fit_in: str = ""
@@ -108,7 +118,8 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
         flags = _read(kind, verb, arguments)
     check_weights(flags.recipe)
     with progress.working("loading PyTorch"):
-        return dataclasses.replace(flags, recipe=Recipe.from_dict(flags.recipe.to_dict()))
+        flags = dataclasses.replace(flags, recipe=Recipe.from_dict(flags.recipe.to_dict()))
+    return flags if getattr(flags, "fit_in", "") else suited(flags, arguments)
 
 
 def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
@@ -139,10 +150,27 @@ def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
     return flags
 
 
+def suited(flags: Any, arguments: list[str]) -> Any:
+    """The flags with the numbers that suit the photos of a path, as far as none is written; what is set is said."""
+    if not builtin.is_short_for_photos(arguments[0]):
+        return flags
+    from tutelage.run.builtin import photos
+
+    recipe, lines = photos.fitted(flags.recipe, _written(arguments))
+    for line in lines:
+        progress.say(line)
+    return dataclasses.replace(flags, recipe=recipe)
+
+
+def _written(arguments: list[str]) -> set[str]:
+    """The fields that flags name, as recipes call them."""
+    return {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments if word[:2] == "--"}
+
+
 def _with_its_flag(error: UserError, arguments: list[str]) -> UserError:
     """A part of a recipe calls its fields "fit.epochs", wherever it stands: the name that was written."""
     field = error.message.partition(" = ")[0]
-    written = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments if word[:2] == "--"}
+    written = _written(arguments)
     longer = [name for name in written if name.endswith(f".{field}")]
     if field in written or len(longer) != 1:
         return error
@@ -190,6 +218,8 @@ def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]
             )
         elif flag == "--teacher":
             teachers.append(_teacher(_one(flag, values), chosen, teachers))
+        elif flag.endswith(".weights") and values == ["random"]:
+            rest.append((flag, [""]))
         elif flag == "--force" and not values:
             rest.append((flag, ["True"]))
         else:

@@ -50,10 +50,15 @@ def recipe_(arguments: list[str]) -> None:
     """`tutelage recipe NAME`: as TOML on stdout."""
     from tutelage.methods.declared import declarations
     from tutelage.run import builtin, recipe
+    from tutelage.run.builtin import photos
 
     name = _one(arguments, "recipe NAME", "tutelage list recipes shows their names")
     with declarations():
-        print(recipe.to_toml(builtin.read(name)), end="")
+        chosen = builtin.read(name)
+        if builtin.is_short_for_photos(name):
+            chosen, lines = photos.fitted(chosen)
+            print("".join(f"# {line}\n" for line in lines), end="")
+        print(recipe.to_toml(chosen), end="")
 
 
 Rows = list[tuple[str, ...]]

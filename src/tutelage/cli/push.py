@@ -1,37 +1,42 @@
-"""Runs `tutelage push`, which uploads an exported student and its card to the Hugging Face hub, when asked to only."""
+"""Runs `tutelage push`, which uploads a student and its card, or a teacher's answers, when asked to only."""
 
 import argparse
-import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from tutelage.cli import hub
 from tutelage.cli.scrubbing import local_folders, scrubbed
 from tutelage.edge.card import check_exported
 from tutelage.errors import UserError
 from tutelage.models.delivered import check_student
 from tutelage.names import shown
+from tutelage.teacher.named import is_answer
 
 DELIVERED = ("README.md", "card.json", "recipe.json", "evaluation.json", "export.json")
 """What goes along beside the weights and the exported files (student*): no checkpoints, no logs, no lock."""
 
 
 def push(arguments: list[str]) -> None:
-    """Uploads what a run delivers in one commit."""
-    parser = argparse.ArgumentParser("tutelage push", description="The exported student and its card to the hub.")
-    parser.add_argument("run", type=Path, metavar="RUN")
+    """Uploads what a run delivers, or a teacher's answers, in one commit."""
+    parser = argparse.ArgumentParser(
+        "tutelage push", description="The exported student and its card, or a teacher's answers, to the hub."
+    )
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="or a folder of a teacher's answers (tutelage cache list)"
+    )
     parser.add_argument("repo_id", metavar="REPO_ID", help="USER/NAME; made where it does not exist")
     parser.add_argument("--private", action="store_true", help="of a repository that is made now")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be uploaded")
     chosen = parser.parse_args(arguments)
-    paths = delivered(chosen.run)
-    contents = scrubbed(paths, local_folders(chosen.run))
+    is_cache = (chosen.run / "manifest.json").is_file()
+    paths = answers(chosen.run) if is_cache else delivered(chosen.run)
+    contents: dict[str, bytes | Path] = {path.relative_to(chosen.run).as_posix(): path for path in paths}
+    if not is_cache:
+        contents = {**scrubbed(paths, local_folders(chosen.run))}
     if chosen.dry_run:
         for path in paths:
             print(shown(str(path)))
         return
-    print(upload(contents, chosen.repo_id, private=chosen.private))
+    print(upload(contents, chosen.repo_id, "dataset" if is_cache else "model", private=chosen.private))
 
 
 def delivered(run: Path) -> list[Path]:
@@ -51,40 +56,38 @@ def delivered(run: Path) -> list[Path]:
     return [run / name for name in DELIVERED if (run / name).is_file()] + students
 
 
-def upload(contents: dict[str, bytes], repo_id: str, *, private: bool = False) -> str:
-    """One commit of files, by name, to a model repository; its address. $HF_ENDPOINT and the hub's log-in are used.
+def answers(folder: Path) -> list[Path]:
+    """The files of a teacher's answers, compared with their checksums.
+
+    Raises:
+        UserError: the folder holds none, one is damaged, or they name a folder of this machine.
+    """
+    from tutelage.data import DATASETS
+    from tutelage.teacher.cache import TeacherCache
+
+    cache = TeacherCache.open(folder)
+    of = str(cache.manifest.get("data", ""))
+    if of.removesuffix(" (val)") not in DATASETS:
+        raise UserError(
+            f"these are answers to {of or 'images of a loop of your own'}, which nobody else has",
+            "push answers to a data set of tutelage list datasets; others go along with their images",
+        )
+    if not cache.check_files():
+        raise UserError(f"{folder} has no answers yet", "tutelage cache fill asks the teacher")
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and is_answer(path.relative_to(folder))]
+
+
+def upload(contents: dict[str, bytes | Path], repo_id: str, kind: hub.Kind = "model", *, private: bool = False) -> str:
+    """One commit of files, by name, to a repository; its address.
 
     Raises:
         UserError: the hub cannot be reached, or refuses.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import CommitOperationAdd
 
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="tutelage")
-    with _told(repo_id):
-        api.create_repo(repo_id, private=private or None, exist_ok=True)
+    api = hub.client()
+    with hub.told(repo_id):
+        api.create_repo(repo_id, repo_type=kind, private=private or None, exist_ok=True)
         operations = [CommitOperationAdd(name, content) for name, content in contents.items()]
-        return str(api.create_commit(repo_id, operations, commit_message="Student and card by tutelage").commit_url)
-
-
-@contextmanager
-def _told(repo_id: str) -> Generator[None]:
-    """What goes wrong between here and the hub, in a user's words; never with a token in them."""
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
-
-    # OSError, and HTTPError of whichever client the hub's library uses.
-    unreachable: Any = HfHubHTTPError.__bases__
-    try:
-        yield
-    except HFValidationError:
-        raise UserError(f"{repo_id!r} is no name of a repository", "write USER/NAME") from None
-    except LocalTokenNotFoundError:
-        raise UserError("the hub does not know you", "hf auth login, or set HF_TOKEN") from None
-    except HfHubHTTPError as error:
-        raise UserError(
-            f"the hub refused {repo_id}: status {error.response.status_code}",
-            "hf auth login with a token that may write to it, or choose another USER/NAME",
-        ) from None
-    except unreachable as error:
-        raise UserError(
-            f"the hub cannot be reached: {type(error).__name__}", "try again when there is a network"
-        ) from None
+        message = "A teacher's answers by tutelage" if kind == "dataset" else "Student and card by tutelage"
+        return str(api.create_commit(repo_id, operations, repo_type=kind, commit_message=message).commit_url)

@@ -49,7 +49,7 @@ def last_words(text: str) -> str:
     Until the processes have met, all make the same mistakes.
     """
     number = rank()
-    if not number:
+    if not number or not text.strip():
         return text
     distributed = sys.modules.get("torch.distributed")
     met = distributed is not None and distributed.is_available() and distributed.is_initialized()

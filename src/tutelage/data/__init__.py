@@ -50,6 +50,8 @@ class Data:
     """Photos that go together, as bursts do: a column of the table, or a pattern with one group in it on the path."""
     on_leak: Literal["say", "drop"] = "say"
     """Photos: training images with a copy or near copy in val or test: say how many, or drop them from training."""
+    fold: tuple[int, ...] = ()
+    """Photos: FOLD K REPEAT, from 0: part FOLD of K of all images but test validates, in division REPEAT; or none."""
 
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
@@ -67,6 +69,14 @@ class Data:
         if (self.group or self.on_leak != "say") and not self.is_path:
             field = "group" if self.group else "on_leak"
             raise UserError(f"data.{field} goes with photos, and data.name is {self.name}", "name a folder there")
+        if self.fold and not (len(self.fold) == 3 and 0 <= self.fold[0] < self.fold[1] > 1 and self.fold[2] >= 0):
+            raise UserError(
+                f"data.fold is {' '.join(map(str, self.fold))}, expected three numbers: which part, of how many (2 or "
+                "more), in which division, the first and the last from 0",
+                "--folds 5 of tutelage distill goes through all of them",
+            )
+        if self.fold and not self.is_path:
+            raise UserError(f"data.fold goes with photos, and data.name is {self.name}", "name a folder there")
         if not 0 < self.val_share < 1:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"

@@ -160,7 +160,9 @@ def _cut_by(indexed: Index, data: Data, *, grouped: bool) -> tuple[Pieces, Tenso
     test, val = named.get("test", empty), named.get("val", empty)
     if not len(test):
         train, test = _carved(train, labels, numbers, TEST_SHARE, "test")
-    if not len(val):
+    if data.fold:
+        train, val = _fold(torch.cat([train, val]).sort().values, labels, numbers, data)
+    elif not len(val):
         train, val = _carved(train, labels, numbers, data.val_share, "val")
     _refuse_absent_classes(labels[train], indexed, data)
     return Pieces(train[stratified_order(labels[train], "part")], val), test
@@ -250,6 +252,20 @@ def _refuse_broken(indexed: Index, data: Data, name: str) -> None:
             f"{len(indexed.broken)} of {len(indexed.rows):,} images cannot be used: {named}{more}",
             f"tutelage data check {name} lists them; mend or remove them, or set data.on_bad = skip",
         )
+
+
+def _fold(images: Tensor, labels: Tensor, groups: Tensor, data: Data) -> tuple[Tensor, Tensor]:
+    """All images but those of one fold, and these: each fold is carved of what the folds before it left."""
+    number, folds, division = data.fold
+    rest, parts = images, []
+    for left in range(folds, 1, -1):
+        try:
+            rest, aside = _carved(rest, labels, groups, 1 / left, f"validation (division {division})")
+        except UserError as error:
+            raise UserError(error.message, "fewer folds, or more images of every class") from None
+        parts.append(aside)
+    val = [*parts, rest][number]
+    return images[~torch.isin(images, val)], val
 
 
 def _carved(train: Tensor, labels: Tensor, groups: Tensor, share: float, purpose: str) -> tuple[Tensor, Tensor]:

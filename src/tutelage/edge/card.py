@@ -149,6 +149,17 @@ def check_exported(path: Path) -> None:
                 compare(path.parent / file, digest)
 
 
+def memory(path: Path) -> dict[str, int | None]:
+    """`flash_bytes` and `ram_bytes` of a file for microcontrollers, by export.json beside it; else None."""
+    exports = path.parent / EXPORTED
+    found = sealed.read_json(exports).values() if exports.is_file() else ()
+    said = next((of for of in found if isinstance(of, dict) and of.get("file") == path.name), {})
+    return {
+        "flash_bytes": said.get("flash_bytes", {}).get("total"),
+        "ram_bytes": said.get("ram_bytes", {}).get("arena"),
+    }
+
+
 def compare(path: Path, digest: str) -> None:
     """Raises Damaged where an exported file is gone, or has another SHA-256."""
     if not path.is_file():

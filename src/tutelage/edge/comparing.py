@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tutelage.edge import card
 from tutelage.edge.worker import Worker
 
 
@@ -32,8 +33,9 @@ def compare(contestants: list[Contestant], *, rounds: int, batch: int) -> list[d
 
     Returns:
         In the order given: `name`, `file`, `bytes`, `val_top1`, `latency_ms` {"p50", "p90"} of one image on one thread,
-        `images_per_second` (the median round, one thread), `batch`, `peak_bytes`, `file_bytes`, and `pareto`: no other
-        is both more accurate and faster (at least one of them strictly); None where an accuracy is not known.
+        `images_per_second` (the median round, one thread), `batch`, `peak_bytes`, `file_bytes`, `flash_bytes` and
+        `ram_bytes` of a microcontroller, None where they do not apply, and `pareto`: no other is both more accurate and
+        faster (at least one of them strictly); None where an accuracy is not known.
 
     Raises:
         UserError: a file cannot be run.
@@ -63,6 +65,7 @@ def compare(contestants: list[Contestant], *, rounds: int, batch: int) -> list[d
             "images_per_second": float(np.median(speed)),
             "batch": batch,
             **worker.memory,
+            **card.memory(one.path),
         }
         for one, worker, taken, speed in zip(contestants, workers, times, speeds)
     ]

@@ -31,7 +31,7 @@ def doubt(run: Run, dataset: DataSet) -> str:
     if alone and of_alone > hits:
         return (
             f"it is right on {hits:,} of {images:,} validation images, and the same student without a teacher, "
-            f"{alone.path.name}, on {of_alone:,}"
+            f"{alone.path.name}, on {of_alone:,}: better alone, and tutelage export makes files of that run, too"
         )
     return ""
 

@@ -29,6 +29,7 @@ from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.training.distiller import Distiller
 from tutelage.training.loop import steps_taken
+from tutelage.training.session import seen_in_training
 from tutelage.training.step import Step
 from tutelage.training.student import rebuilt
 
@@ -133,7 +134,7 @@ def finished(run: Run, dataset: DataSet, task: Task, epochs: int, engine: Engine
             if isinstance(part, nn.BatchNorm2d):
                 part.eval()
         module, optimizer = fabric.setup(distiller, optim.optimizer(fit, distiller))
-        images = dataset.train.to(fabric.device)
+        images = seen_in_training(recipe, dataset).to(fabric.device)
         take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer)
         for _ in steps_taken(take_step, images, 0, "finishing in 8 bits"):
             pass

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -81,9 +81,8 @@ def untrained(model: Model, spec: DataSpec) -> Needs:
     path = environment.folder() / "sizes" / f"{key}.json"
     try:
         if path.is_file():
-            kept: dict[str, Any] = sealed.read_json(path, key)
-            kept["operators"] = tuple(kept["operators"])
-            return Needs(**kept)
+            kept = sealed.read_json(path, key)
+            return Needs(**kept)._replace(operators=tuple(kept["operators"]))
     except Damaged:
         pass  # It is measured again.
     found = measured(model, spec)

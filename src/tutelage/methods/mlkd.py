@@ -2,9 +2,10 @@
 
 Source: Jin, Wang & Lin 2023, CVPR (Multi-Level Logit Distillation), section 3; `standardize`: Sun et al. 2024,
     arXiv:2403.01427, algorithm 1, for the instances' term alone.
-Departures: every view counts alike. The authors train on a weak and a strong view of every image; of the weak ones the
-    less sure half of the samples and of the classes was to count, but their code masks what is a mean already, which
-    halves its weight; it compares samples and classes in weak views only.
+Departures: every view counts alike, and terms are means over views. The authors train on a weak and a strong view of
+    every image (`--second-view True`; their strong one is AutoAugment's), forward one by one; of the weak ones the less
+    sure half of the samples and of the classes was to count, but their code masks what is a mean already, which halves
+    its weight; it compares samples and classes in weak views only.
 Defaults: all pairs on CIFAR-100: kd's weights of mdistiller/engine/cfg.py, on which the authors' code stands, times 1/2
     for samples and classes. Standardised logits, ResNet-32x4 to 8x4 (README of the authors of `standardize`):
     `--method.standardize True --method.instance_weight 9 --method.batch_weight 4.5 --method.class_weight 4.5`.
@@ -49,7 +50,8 @@ def _softened(logits: Float[Tensor, "B C"], temperature: float) -> Float[Tensor,
 class MLKD(Method):
     """label_weight CE + sum_T (instance_weight T^2 KL + batch_weight |PP'-QQ'|^2 / B + class_weight |P'P-Q'Q|^2 / C).
 
-    P and Q: the teacher's and the student's softmax outputs at T, a row a sample; T = 2, 3, 4, 5, 6.
+    P and Q: the teacher's and the student's softmax outputs at T, a row a sample; T = 2, 3, 4, 5, 6. Where the recipe
+    shows a second view, likenesses are within a view, and terms are means over the two.
     """
 
     claims: ClassVar[Claims] = Claims(
@@ -72,9 +74,12 @@ class MLKD(Method):
     def losses(self, student, teacher, context, adapters):
         z_s, z_t = student.logits, teacher.logits
         s, t = (standardized(z_s), standardized(z_t)) if self.standardize else (z_s, z_t)
+        views = list(zip(z_s.chunk(context.views), z_t.chunk(context.views)))
+        batch = sum(sample_likeness_loss(*view, heat) for view in views for heat in TEMPERATURES)
+        classes = sum(class_likeness_loss(*view, heat) for view in views for heat in TEMPERATURES)
         return {
             "label": self.label_weight * label_cross_entropy(z_s, context),
             "instance": self.instance_weight * sum(softened_kl(s, t, heat) for heat in TEMPERATURES),
-            "batch": self.batch_weight * sum(sample_likeness_loss(z_s, z_t, heat) for heat in TEMPERATURES),
-            "class": self.class_weight * sum(class_likeness_loss(z_s, z_t, heat) for heat in TEMPERATURES),
+            "batch": self.batch_weight * batch / context.views,
+            "class": self.class_weight * classes / context.views,
         }

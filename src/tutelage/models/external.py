@@ -161,6 +161,17 @@ def from_file(model: Model, *, classes: int, channels: int) -> Network:
     return Network(module, head=last_linear(module))
 
 
+def has_weights(name: str) -> bool:
+    """Whether a network comes with pretrained weights: timm's and torchvision's tables say so, the hub is believed."""
+    source, _, of_source = name.partition(":")
+    if source == "timm":
+        import timm
+
+        published = timm.models.get_pretrained_cfg(of_source) if timm.is_model(of_source) else None
+        return published is not None and bool(published.has_weights)
+    return source in ("torchvision", "hf-hub")
+
+
 def made_by(model: Model) -> dict[str, Any]:
     """What a network's answers depend on besides its weights: code, options, version; nothing for our own networks."""
     if ".py:" in model.name:
@@ -238,5 +249,5 @@ def _offline(name: str, source: str, error: Exception) -> UserError:
     return UserError(
         f"the pretrained weights of {name} could not be fetched: {reason}",
         f"fetch {source} where there is a network, and name that file: --teacher.model.weights FILE (of a student: "
-        "--student.weights FILE)",
+        "--student.weights FILE, or --student.weights random to start from nothing)",
     )

@@ -98,7 +98,7 @@ class Point(NamedTuple):
 
 
 def pareto(
-    points: list[Point], cost: str, in_words: Callable[[float], str], split: Split, limit: float | None = None
+    points: list[Point], cost: str, in_words: Callable[[float], str], split: Split, limit: float | int | None = None
 ) -> Markup:
     """Accuracy against a cost on a logarithmic axis; a line joins what nothing else beats in both.
 

@@ -176,6 +176,28 @@ class Tuning(TypedDict):
     fresh: dict[Split, Gain]
 
 
+class FoldedRow(TypedDict):
+    """A row of a study over the folds of a cross-validation; intervals are corrected for what folds share."""
+
+    label: str
+    top1: list[float]
+    """On each fold, division by division."""
+    mean: float
+    interval: list[float] | None
+    gain: float
+    """Mean paired difference to the baseline; 0 for the baseline itself."""
+    gain_interval: list[float] | None
+
+
+class Folded(TypedDict):
+    """A cross-validation of a study's rows, on all images but those of test."""
+
+    folds: int
+    repeats: int
+    images: int
+    rows: list[FoldedRow]
+
+
 class Results(TypedDict):
     """The whole file."""
 
@@ -201,6 +223,8 @@ class Results(TypedDict):
     """Bytes that the microcontroller has, where one was named."""
     leakage: NotRequired[Leakage | None]
     """Images of val and test with a copy in training; None for a built-in set, absent where nobody looked."""
+    folds: NotRequired[Folded]
+    """Where the rows were cross-validated."""
 
 
 def read(folder: Path) -> Results:

@@ -1,9 +1,10 @@
 """Says in sentences, the same for terminal and page: cost, test openings, who is handed over, what to keep in mind."""
 
 import statistics
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
-from tutelage.measure.statistics import how_little
+from tutelage.measure.statistics import how_little, paired_gain
 from tutelage.progress import counted, duration, size
 from tutelage.report import text
 from tutelage.report.results import Cost, Exported, Openings, Results
@@ -104,12 +105,59 @@ def _which(export: Exported, summary: Summary) -> list[str]:
     ]
 
 
+def unlabeled(results: Results) -> list[str]:
+    """Which rows learnt from images without a label, and what these were worth; nothing where there were none."""
+    images = results["data"]["unlabeled"]
+    if not images:
+        return []
+    lines = [f"{images:,} images without a label were learnt from too, by every row that names them"]
+    by_recipe = list(zip(results["recipes"], results["rows"], strict=True))
+    for recipe, row in by_recipe:
+        for other, without in by_recipe:
+            if _names_unlabeled(recipe) and other["method"] == recipe["method"] and not _names_unlabeled(other):
+                mine, theirs = ([seed["test"]["top1"] for seed in one["seeds"]] for one in (row, without))
+                gain = paired_gain(mine, theirs)
+                within = ", ".join(filter(None, [text.interval(gain), f"n = {gain['n']}"]))
+                lines.append(f"they are worth {text.points(gain['mean'])} points to {row['label']} on test ({within})")
+    return lines
+
+
+def _names_unlabeled(recipe: dict[str, Any]) -> bool:
+    return bool(recipe.get("data", {}).get("unlabeled"))
+
+
+def folds(results: Results) -> list[str]:
+    """What a cross-validation says of each row; nothing where there was none."""
+    if "folds" not in results:
+        return []
+    found = results["folds"]
+    times = f"{found['repeats']} x {found['folds']}" if found["repeats"] > 1 else f"{found['folds']}"
+    lines = []
+    for number, row in enumerate(found["rows"]):
+        line = f"{row['label']} {text.percent(row['mean'])}{_within(row['interval'], text.percent)}"
+        if number:
+            line += f", {text.points(row['gain'])} points{_within(row['gain_interval'], _unsigned_points)}"
+        lines.append(line)
+    return [
+        f"cross-validated on {found['images']:,} images, {times} folds: {'; '.join(lines)} "
+        "(95 % intervals, corrected for the training images that folds share: Nadeau & Bengio 2003)"
+    ]
+
+
+def _within(ends: list[float] | None, written: Callable[[float], str]) -> str:
+    return "" if ends is None else f" ({written(ends[0])} to {written(ends[1])})"
+
+
+def _unsigned_points(difference: float) -> str:
+    return text.points(difference).removeprefix("+")
+
+
 def caveats(results: Results) -> list[str]:
     """How little the images of a split say, and in what the runs differ that should not."""
     first = results["rows"][0]["seeds"][0]
     splits = (("validation", first["val"]["images"]), ("test", first["test"]["images"]))
     few = [little for split, images in splits if (little := how_little(images, split))]
-    return few + conditions.in_words(results.get("conditions", []))
+    return unlabeled(results) + folds(results) + few + conditions.in_words(results.get("conditions", []))
 
 
 def _times(number: int) -> str:

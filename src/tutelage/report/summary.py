@@ -206,7 +206,8 @@ def _labels(results: Results) -> list[str]:
             for field, value in recipe.items()
             if any(other.get(field) != value for other in same)
         ]
-        labels.append(", ".join([name, *own]).replace("teacher.model.name ", "from "))
+        label = ", ".join([name, *own]).replace("teacher.model.name ", "from ")
+        labels.append(label.replace('data.unlabeled ""', "labelled alone").replace("data.unlabeled ", "with "))
     return labels
 
 

@@ -88,8 +88,6 @@ def _caveats(summary: Summary) -> list[str]:
     """What to keep in mind about the two tables."""
     results, rows = summary.results, summary.rows
     lines, seeds = [], len(results["seeds"])
-    if unlabeled := results["data"]["unlabeled"]:
-        lines.append(f"{unlabeled:,} images without a label were learnt from too, by every row but the baseline")
     if seeds < 3:
         lines.append(f"no intervals: {seeds} of the at least 3 paired seeds that one needs")
     elif any(row.gain and row.gain["test"]["pairs"] == "few" for row in rows):

@@ -75,10 +75,9 @@ class Engine:
             raise UserError(
                 "engine.precision = fp16 needs a GPU", "on a CPU use fp32, or bf16 where it has instructions for it"
             )
-        if self.graphs and (accelerator != "cuda" or here * nodes > 1 or self.compile):
+        if self.graphs and (accelerator != "cuda" or here * nodes > 1):
             raise UserError(
-                "engine.graphs is for one GPU, without engine.compile; here: "
-                f"device {accelerator}, {here * nodes} of them, {'' if self.compile else 'not '}compiled",
+                f"engine.graphs is for one GPU; here: device {accelerator}, {here * nodes} of them",
                 "leave out engine.graphs",
             )
         if self.threads:

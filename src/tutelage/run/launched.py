@@ -23,6 +23,11 @@ class Launched(NamedTuple):
         return self.here * self.nodes
 
 
+def met() -> bool:
+    """Whether a Fabric's processes meet as soon as it is made: those of `fabric run` do."""
+    return os.environ.get("LT_CLI_USED") == "1"
+
+
 def launched() -> Launched | None:
     """What a launcher has started; None where nobody has, or one process alone.
 
@@ -34,7 +39,7 @@ def launched() -> Launched | None:
     said = os.environ
     if {"WORLD_SIZE", "RANK", "LOCAL_RANK"} <= said.keys():
         world, rank = int(said["WORLD_SIZE"]), int(said["RANK"])
-        by, here = "torchrun", int(said.get("LOCAL_WORLD_SIZE", world))
+        by, here = "fabric run" if met() else "torchrun", int(said.get("LOCAL_WORLD_SIZE", world))
         nodes = -(-world // here)
     elif "SLURM_STEP_NUM_TASKS" in said:
         world, rank = int(said["SLURM_STEP_NUM_TASKS"]), int(said.get("SLURM_PROCID", "0"))

@@ -47,9 +47,13 @@ class Muon(torch.optim.Optimizer):
             updates = list(torch._foreach_add(gradients, moments, alpha=group["momentum"]))
             if group["orthogonal"]:
                 updates = self.orthogonal(updates)
+            rate = group["lr"]
             if group["weight_decay"]:
-                torch._foreach_mul_(moved, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(moved, updates, alpha=-group["lr"])
+                torch._foreach_mul_(moved, 1 - rate * group["weight_decay"])
+            if isinstance(rate, Tensor):  # on the device, where it changes from one replay of a graph to the next
+                torch._foreach_sub_(moved, torch._foreach_mul(updates, rate))
+            else:
+                torch._foreach_add_(moved, updates, alpha=-rate)
 
     def _moment(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]

@@ -60,9 +60,10 @@ class Fit:
         ):
             if not good:
                 raise UserError(f"fit.{name} = {getattr(self, name)!r}", f"{name} must be {expected}")
-        if self.optimizer == "dot" and self.clip_norm:
+        if self.optimizer == "dot" and (self.clip_norm or self.accumulate > 1):
+            field = "clip_norm" if self.clip_norm else "accumulate"
             raise UserError(
-                "fit.optimizer = dot keeps two gradients apart: fit.clip_norm has no meaning for it", "set it to 0"
+                f"fit.optimizer = dot keeps two gradients apart: fit.{field} has no meaning for it", "leave it out"
             )
         if self.accumulate > 1 and self.optimizer == "dot":
             raise UserError(

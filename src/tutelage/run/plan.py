@@ -35,9 +35,10 @@ def check_batch(fit: optim.Fit, samples: int = sys.maxsize, field: str = "fit", 
             f"lower {field}.batch_size to {samples} or less, or give more images to train on",
         )
     if images % (devices * parts):
-        accumulated = f", each in {parts} parts" if parts > 1 else ""
+        wanted = [f"shared equally by {devices} devices"] if devices > 1 else []
+        wanted += [f"computed in {parts} equal parts"] if parts > 1 else []
         raise UserError(
-            f"a batch of {images} images cannot be shared equally by {devices} devices{accumulated}",
+            f"a batch of {images} images cannot be {' and '.join(wanted)}",
             f"choose a {field}.batch_size that {devices * parts} divides: every image then counts the same",
         )
 

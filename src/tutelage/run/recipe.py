@@ -27,6 +27,8 @@ SCHEMA = 1
 """The version of the file form; a recipe with another number is refused."""
 
 Tune = Literal["none", "head", "last_stage", "full"]
+Stage = Literal["head", "last_stage", "full"]
+Norms = Literal["trained", "frozen"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class TeacherSpec:
     """The network; `weights` may also name a run's folder."""
     tune: Tune = "none"
     """What of it is trained before it teaches: none (the weights as they are), the head, the last stage, or all."""
+    norms: Norms = "trained"
+    """Where `tune` is not none, what BatchNorm normalises by, as for a student."""
     fit: Fit = field(default_factory=Fit)
     """How, where `tune` is not none."""
     seed: int = 0
@@ -59,10 +63,14 @@ class Recipe:
     method: Method = field(default_factory=lambda: find_method("baseline")())
     augment: Augment = field(default_factory=Augment)
     fit: Fit = field(default_factory=Fit)
-    tune: Literal["head", "last_stage", "full"] = "full"
+    tune: Stage = "full"
     """What of the student is trained."""
+    norms: Norms = "trained"
+    """What BatchNorm normalises by: each batch's statistics, which are learnt, or (frozen) those of its weights."""
     views: int = 8
     """Augmented views that exist of every image, used in turn; 0: a new one every epoch."""
+    second_view: bool = False
+    """Show every image of a batch in a second, stronger view too: other draws, and half the side painted over."""
     seed: int = 0
     """Initial weights, order, first view, dropout. Not the views themselves: those are augment.seed's."""
 
@@ -89,6 +97,12 @@ class Recipe:
                 f"fit.accumulate = {self.fit.accumulate}: {method_words(self.method)} needs the whole batch at once "
                 f"({why if self.method.claims.couples_batch else 'its parts would have unequally many labels'})",
                 "leave it out, lower fit.batch_size, or train on several devices (engine.devices)",
+            )
+        if self.second_view and (self.augment.mix != "none" or self.fit.accumulate > 1):
+            field = "augment.mix" if self.augment.mix != "none" else "fit.accumulate"
+            raise UserError(
+                f"second_view shows every image twice as it is, in one batch: {field} has no meaning for it",
+                f"leave out {field}, or set second_view = false",
             )
         if self.augment.mix != "none" and not self.method.mixable:
             raise UserError(
@@ -178,6 +192,7 @@ class Recipe:
             augment=dataclasses.replace(self.augment, mix="none"),
             fit=spec.fit,
             tune=spec.tune,
+            norms=spec.norms,
             views=self.views,
             seed=spec.seed,
         )
@@ -252,5 +267,6 @@ def _as_it_teaches(spec: TeacherSpec) -> dict[str, Any]:
     plain = without_defaults(spec)
     if spec.tune == "none":
         plain.pop("seed", None)
+        plain.pop("norms", None)
         plain["fit"] = {}
     return plain

@@ -7,6 +7,7 @@ since the last checkpoint: Ray begins the task elsewhere, and it goes on from th
 import importlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -47,14 +48,14 @@ def do(tasks: Iterable[Task], address: str, share: Share, look: Callable[[], Non
     with interrupts.stopping() as stop:
         try:
             for task in tasks:
-                pending[remote.options(name=task.name).remote(task, os.getcwd(), environment)] = task.name
+                pending[remote.options(name=task.name).remote(task, os.getcwd(), environment, sys.argv)] = task.name
             while pending:
                 look()
                 for ended in ray.wait(list(pending), timeout=TICK_S)[0]:
                     name = pending.pop(ended)
                     results[name] = value(name, *_answer(ray, ended, name))
-                if stop():
-                    raise KeyboardInterrupt(f"stopped with {len(pending)} tasks not done")
+                if asked := stop():
+                    raise interrupts.Stopped(asked, f"stopped with {len(pending)} tasks not done", saved=True)
             return results
         finally:
             for left in pending:
@@ -97,8 +98,9 @@ def _answer(ray: Any, ended: Any, name: str) -> tuple[str, Any]:
         ) from None
 
 
-def _serve(task: Task, folder: str, environment: dict[str, str]) -> tuple[str, Any]:
-    """What a worker of Ray's does."""
+def _serve(task: Task, folder: str, environment: dict[str, str], words: list[str]) -> tuple[str, Any]:
+    """What a worker of Ray's does; runs record the words that somebody typed, not the worker's own."""
+    sys.argv = words
     if os.path.isdir(folder):
         os.chdir(folder)
     os.environ.update(environment)

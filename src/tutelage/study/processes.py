@@ -24,9 +24,12 @@ from typing import Any, NamedTuple
 
 from tutelage import interrupts, progress
 from tutelage.errors import UserError
+from tutelage.interrupts import Stopped
 
 TICK_S = 0.5
 """Seconds between two looks at how far all are, where nobody says anything."""
+LINE_EVERY_S = 60.0
+"""Seconds between two lines of one task about how far it is: the first process says how far all are."""
 DEATHS = 3
 """Times that a process may be killed at one task before all is given up."""
 
@@ -84,8 +87,9 @@ def do(tasks: Iterable[Task], at_once: Callable[[Sequence[Working]], int]) -> di
                         if one.task.name not in results:
                             deaths[one.task.name] += 1
                             coming.give_back(_killed(one, deaths[one.task.name]))
-                if stop():
-                    raise KeyboardInterrupt(f"stopped with {progress.counted(len(running), 'task')} at work")
+                if asked := stop():
+                    words = f"stopped with {progress.counted(len(running), 'task')} at work"
+                    raise Stopped(asked, words, saved=_end(running))
         finally:
             _end(running)
 
@@ -166,8 +170,9 @@ def _killed(one: Working, times: int) -> Task:
     return one.task
 
 
-def _end(running: list[Working]) -> None:
-    """Has all stop, and waits until they have; a second Ctrl-C has them stop at once."""
+def _end(running: list[Working]) -> bool:
+    """Has all stop, and waits until they have; False where a second Ctrl-C has them stop at once, unsaved."""
+    saved = True
     for one in running:
         one.held.close()
     while alive := [one for one in running if one.process.is_alive()]:
@@ -176,16 +181,18 @@ def _end(running: list[Working]) -> None:
             for one in alive:
                 _listen(one, quiet=True)
         except KeyboardInterrupt:
+            saved = False
             for one in alive:
-                one.process.terminate()
+                os.kill(one.process.pid, signal.SIGINT)
+    return saved
 
 
 def _serve(says: Connection, leash: Connection, task: Task, folder: str) -> None:
     """What the other process does."""
     os.chdir(folder)
-    for name in ("SIGINT", "SIGHUP"):  # the terminal's go to every process: only the first one listens
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # the terminal speaks to the first process alone
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_when_let_go, args=(leash,), daemon=True).start()
     root = logging.getLogger()
     root.handlers = [logging.handlers.QueueHandler(_Sent(says))]  # ty: ignore[invalid-argument-type]
@@ -198,6 +205,7 @@ def _serve(says: Connection, leash: Connection, task: Task, folder: str) -> None
 
 def outcome(task: Task) -> tuple[str, Any]:
     """Does a task; "done" and what it returns, or "failed" and why, as another process can have it."""
+    progress.LINE_EVERY_S = LINE_EVERY_S
     try:
         return "done", task.function(*task.arguments)
     except KeyboardInterrupt as stopped:
@@ -209,10 +217,11 @@ def outcome(task: Task) -> tuple[str, Any]:
 def _stop_when_let_go(leash: Connection) -> None:
     with suppress(EOFError, OSError):
         leash.recv()
+    # As Ctrl-C, and not SIGTERM, which a scheduler may send to all: the same a second time is not waited for.
     if hasattr(signal, "pthread_kill"):  # wakes the main thread also where it waits for something
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
 
 
 def _portable(error: Exception) -> Exception:

@@ -46,6 +46,7 @@ def gathered(study: Finished, watch: Watch) -> Results:
         if logits[split]:
             _by_image(rows, teacher, split, logits[split])
     opened = openings_of(study.dataset, study.workspace.test_openings)
+    folded: dict[str, Any] = {"folds": kept(study.folder, "folds")} if (study.folder / "folds.json").exists() else {}
     return {
         "schema": SCHEMA,
         "study": study.folder.name,
@@ -72,6 +73,7 @@ def gathered(study: Finished, watch: Watch) -> Results:
         "environment": kept(study.folder, "environment"),
         "recipes": [row.to_dict() for row in study.rows],
         "seeds": list(study.seeds),
+        **folded,
     }
 
 

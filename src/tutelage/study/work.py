@@ -114,14 +114,14 @@ def settled(recipes: Sequence[Recipe], workspace: Workspace, jobs: Jobs) -> tupl
     engine = workspace.engine
     if jobs.jobs == 1 and not jobs.on:
         return True, workspace
-    if engine.devices > 1 and (jobs.jobs or jobs.on):
+    if engine.processes > 1 and (jobs.jobs or jobs.on):
         raise UserError(
             f"several runs at once with --engine.devices {engine.devices}",
             "runs that have several devices go one by one",
         )
     if jobs.on:
         return False, dataclasses.replace(workspace, engine=dataclasses.replace(engine, threads=engine.threads or 1))
-    if not jobs.jobs and (engine.devices > 1 or engine.fabric().device.type != "cpu"):
+    if not jobs.jobs and (engine.processes > 1 or engine.fabric().device.type != "cpu"):
         return True, workspace
     threads = engine.threads or fitting.threads_each(len(recipes))
     workspace = dataclasses.replace(workspace, engine=dataclasses.replace(engine, threads=threads))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
-from tutelage.outputs import Outputs
+from tutelage.outputs import GRID, Outputs
 
 Pixels = Float[Tensor, "B C H W"]
 Network = TypeVar("Network", bound=nn.Module)
@@ -99,3 +99,10 @@ def frozen(network: Network) -> Network:
     network.eval()
     network.requires_grad_(requires_grad=False)
     return network
+
+
+def of_rows(rows: dict[str, Tensor]) -> Outputs:
+    """Rows of every field that was asked for, as a teacher would say them."""
+    logits, regions = rows["logits"], rows.get("regions")
+    regions = None if regions is None else regions.unflatten(1, (GRID**2, logits.shape[1]))
+    return Outputs(logits, rows.get("embedding"), regions=regions)

@@ -24,12 +24,12 @@ from tutelage.data.augment import Augment
 from tutelage.data.images import Images
 from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped
-from tutelage.outputs import GRID, Head, Outputs
+from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing
 from tutelage.run.process import ALONE, Process
 from tutelage.shares import percent
 from tutelage.teacher import asking, headfile, shards
-from tutelage.teacher.answer import frozen
+from tutelage.teacher.answer import frozen, of_rows
 from tutelage.teacher.identity import folder_name, manifest_in, tampered
 from tutelage.teacher.shards import Shard
 
@@ -43,13 +43,6 @@ ROWS = 64
 """How many stored rows `verify` asks for again."""
 TOLERANCE = 2e-3
 """How far a recomputed answer may be off, by the largest logit: float16 keeps 11 bits, other kernels differ."""
-
-
-def of_rows(rows: dict[str, Tensor]) -> Outputs:
-    """Rows of every field that was asked for, as a teacher would say them."""
-    logits, regions = rows["logits"], rows.get("regions")
-    regions = None if regions is None else regions.unflatten(1, (GRID**2, logits.shape[1]))
-    return Outputs(logits, rows.get("embedding"), regions=regions)
 
 
 class TeacherCache:

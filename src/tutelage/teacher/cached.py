@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from tutelage.teacher.answer import Teacher
-from tutelage.teacher.cache import TeacherCache, of_rows
+from tutelage.teacher.answer import Teacher, of_rows
+from tutelage.teacher.cache import TeacherCache
 
 RESIDENT = 1 << 30
 """Bytes of one view's answers up to which they are kept in a GPU's memory; larger ones are read batch by batch."""

@@ -26,6 +26,7 @@ from tutelage.teacher.cached import CachedTeacher
 from tutelage.teacher.identity import identity
 from tutelage.teacher.members import Member, load_member, trained_by
 from tutelage.teacher.opening import open_for
+from tutelage.teacher.paired import PairedTeacher, one_view_each
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,13 @@ def _of_member(recipe: Recipe, spec: TeacherSpec, dataset: DataSet, workspace: W
 
 def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace, process: Process) -> Lesson:
     """The lesson of one teacher whose answers are stored, once every answer that the run needs is there."""
+    if recipe.second_view:
+        of_each = [
+            _cached_lesson(one, member, dataset, workspace, process) for one in one_view_each(recipe, dataset.train)
+        ]
+        first, second = of_each
+        caches = first.caches + second.caches
+        return Lesson(PairedTeacher(first.teacher, second.teacher), first.sizes, first.paid + second.paid, caches)
     network = member.network.to(process.device)
     sizes, views = network.sizes(), Plan.of(recipe, len(dataset.train)).views_used
     cache = open_cache(recipe, member, dataset, workspace)
@@ -128,7 +136,8 @@ def fill_part(
         Teacher passes made now, and the caches.
     """
     paid, caches, views = 0, [], Plan.of(recipe, len(dataset.train)).views_used
-    for spec in recipe.taught_by:
+    seen = one_view_each(recipe, dataset.train)
+    for recipe, spec in ((one, spec) for one in seen for spec in one.taught_by):
         if cached(recipe, spec):
             member = load_member(recipe, spec, dataset, workspace)
             network = member.network.to(device)
@@ -169,7 +178,8 @@ def embeddings_will_do(recipe: Recipe) -> bool:
     """Whether nothing of a run but its head looks at pixels."""
     teacher_is_there = all(cached(recipe, spec) for spec in recipe.taught_by)
     student_is_simple = recipe.method.student_needs <= {"logits", "embedding"}
-    return recipe.tune == "head" and recipe.augment.mix == "none" and teacher_is_there and student_is_simple
+    one_view = recipe.augment.mix == "none" and not recipe.second_view
+    return recipe.tune == "head" and one_view and teacher_is_there and student_is_simple
 
 
 def answering(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace) -> tuple[Any, Images]:

@@ -21,6 +21,7 @@ from tutelage.errors import UserError
 from tutelage.run.muon import Muon
 from tutelage.teacher.answer import Teacher
 from tutelage.teacher.lessons import Lesson
+from tutelage.training.whole import whole
 
 WARM_UP = 3
 """Calls before the recording: libraries choose their kernels and take their memory in the first ones."""
@@ -31,8 +32,8 @@ class Recorded:
     """A function of tensors that is recorded at its fourth call and replayed from then on.
 
     What the function does on the host happens in the first four calls only, so its result must be a function of its
-    arguments' numbers alone. Numbers that are no tensors (the epoch) reach it as tensors. A result is overwritten by
-    the next call.
+    arguments' numbers alone. Floats (the epoch) reach it as tensors; whole numbers stay what they were at first. A
+    result is overwritten by the next call.
 
     Args:
         function: Of tensors, numbers and nests of them; likewise its result.
@@ -86,7 +87,7 @@ class Recorded:
     def _own(self, leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
             return torch.empty_like(leaf).copy_(leaf)
-        if isinstance(leaf, int | float):
+        if isinstance(leaf, float):
             return torch.full((), leaf, dtype=torch.float64, device=self.device)
         return leaf
 
@@ -113,11 +114,20 @@ class RecordedTeacher(Teacher):
         return self.recorded(pixels)
 
 
-def recorded(step: Any, lesson: Lesson) -> Any:
-    """A loop's `Step` of which these are recorded: its gradients, the answers of a teacher who reads no cache, and what
-    makes Muon's updates orthogonal (most of the kernels of its step, and no number of the schedule is in them).
+def recorded(step: Any, images: Images, lesson: Lesson) -> Any:
+    """A loop's `Step` that is one graph where all of it can be (`whole.py`). Else these are: its gradients, the
+    answers of a teacher who reads no cache, and what makes Muon's updates orthogonal.
     """
     device, optimizer = step.fabric.device, getattr(step.optimizer, "optimizer", step.optimizer)
+    entire = whole(step, images, lesson)
+    if entire is not None:
+        graph = Recorded(entire, device)
+
+        def take(number: int) -> dict[str, Tensor]:
+            entire.begin(number)
+            return graph()
+
+        return replace(step, whole=take)
     if isinstance(optimizer, Muon):
         optimizer.orthogonal = Recorded(optimizer.orthogonal, device)
     alone = lesson.live and not lesson.caches

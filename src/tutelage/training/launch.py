@@ -16,6 +16,7 @@ from tutelage.errors import Busy, UserError
 from tutelage.interrupts import Stopped
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
+from tutelage.run.launched import met
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
@@ -65,7 +66,8 @@ def _everywhere(function: Callable[..., Any], what: Any, workspace: Workspace) -
     # Fabric walks what it hands to a process and refuses frozen dataclasses.
     given = (what, workspace.runs, workspace.data_root, asdict(engine))
     if not engine.starts_processes:
-        fabric.launch()
+        if not met():
+            fabric.launch()
         return function(fabric, *given)
     with interrupts.passing_on() as heard:
         try:

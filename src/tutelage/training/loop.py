@@ -1,5 +1,6 @@
 """Trains one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 
 from tutelage import progress
-from tutelage.data.images import Images
+from tutelage.data.images import Images, Views
 from tutelage.data.turnstile import no_test_split
+from tutelage.errors import UserError
 from tutelage.interrupts import Stopped, stopping
 from tutelage.run import dot
 from tutelage.run.folder import Run
@@ -44,6 +46,8 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
     workspace = workspace or Workspace()
     check_batch(recipe.fit, devices=workspace.engine.processes)
     dot.check(recipe.fit.optimizer, workspace.engine)
+    if recipe.second_view and workspace.engine.processes > 1:
+        raise UserError("second_view is for one device", "leave out engine.devices, or set second_view = false")
     for own in recipe.of_teachers:
         train(own, workspace)
     return in_all_processes(_train, recipe, workspace)
@@ -90,9 +94,11 @@ def steps_taken(take_step: Step, images: Images, first: int, what: str) -> Itera
     """
     plan, process = take_step.plan, take_step.process
     steps = range(first, plan.steps)
-    addresses = (plan.addresses(step, process.rank, process.world) for step in steps)
-    stream = graphs.views if take_step.recorded else type(images).stream
-    shown = stream(images, addresses, take_step.recipe.augment, take_step.workers)
+    shown: Iterator[Views | None] = itertools.repeat(None, len(steps))
+    if take_step.whole is None:
+        addresses = (plan.addresses(step, process.rank, process.world) for step in steps)
+        stream = graphs.views if take_step.recorded else type(images).stream
+        shown = stream(images, addresses, take_step.recipe.augment, take_step.workers)
     batch, pace = plan.fit.batch_size, Pace(what, progress.say)
     with progress.advancing(what, plan.steps * batch, done=first * batch) as advance:
         for step, views in zip(steps, shown, strict=True):

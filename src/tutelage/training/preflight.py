@@ -12,9 +12,10 @@ from torch import Tensor
 from tutelage import data, progress, rng
 from tutelage.data.splits import DataSet
 from tutelage.data.turnstile import no_test_split
+from tutelage.errors import UserError
 from tutelage.measure.classifier import measure
 from tutelage.measure.measures import sentence
-from tutelage.measure.statistics import how_little
+from tutelage.measure.statistics import how_little, too_few
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import made_for, twins
@@ -30,6 +31,7 @@ from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.asking import ask
 from tutelage.teacher.cache import SHARD
 from tutelage.teacher.members import Member, held_out, load_member
+from tutelage.teacher.paired import one_view_each
 from tutelage.training.concerns import concerns, thin
 from tutelage.training.loop import train
 
@@ -47,17 +49,16 @@ def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
     """Tries what a mistake in a recipe can break before the first file is written: images, views, networks, weights.
 
     Args:
-        recipes: Of the same images.
+        recipes: Tried one after another.
         workspace: Where they would run.
 
     Raises:
         UserError: one of them cannot be trained.
     """
     workspace.engine.fabric()
-    dataset = data.load(recipes[0].data, workspace.data_root)
     with progress.working("trying each network on a batch"):
         for tried in recipes:
-            _try(tried, dataset, workspace)
+            _try(tried, data.load(tried.data, workspace.data_root), workspace)
 
 
 def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
@@ -67,6 +68,11 @@ def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
             field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
             check_batch(spec.fit, len(dataset.train), field, workspace.engine.processes)
     for run in (tried, *tried.of_teachers):
+        if run.norms == "frozen" and not run.student.weights:
+            raise UserError(
+                f"norms = frozen keeps the statistics of weights, and those of {run.student.name} are random",
+                "name weights, or leave norms at trained",
+            )
         dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
     student = build_for(tried.student, dataset, tried.seed, learns=True)
     sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
@@ -89,18 +95,21 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     Raises:
         UserError: a teacher cannot teach these classes.
     """
-    dataset = data.load(recipe.data, workspace.data_root)
-    for line in filter(None, (how_little(len(dataset.val)), *thin(dataset))):
+    seen = data.load(recipe.data, workspace.data_root)
+    of_classes = torch.bincount(seen.train.labels[seen.train.labels >= 0], minlength=len(seen.classes))
+    if recipe.data.is_path and (few := too_few(int(of_classes.min()), len(seen.val))):
+        progress.say(f"warning: {few}")
+    for line in filter(None, (how_little(len(seen.val)), *thin(seen))):
         progress.say(f"warning: {line}")
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
     for own in recipe.of_teachers:
         train(own, workspace)
-    seen = look(recipe, dataset, workspace)
-    for line in in_words(seen):
+    found = look(recipe, seen, workspace)
+    for line in in_words(found):
         progress.say(line)
-    return seen
+    return found
 
 
 @no_test_split("the check before a training run")
@@ -261,16 +270,14 @@ def _cost(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace
     plan = Plan.of(recipe, len(dataset.train))
     if not lessons.cached(recipe, member.spec):
         return {"cached": False, "passes": plan.steps * recipe.fit.batch_size, "bytes": 0}
-    cache = lessons.open_cache(recipe, member, dataset, workspace)
-    fields = lessons.widths(recipe, member.network.sizes())
-    blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
-    if lessons.answering(recipe, member, dataset, workspace)[0] is not member.network:
-        blocks = set()
-    return {
-        "cached": True,
-        "passes": sum(min(SHARD, len(dataset.train) - start) for _, start in blocks),
-        "bytes": cache.bytes_needed(plan.views_used, fields),
-    }
+    fields, passes, size = lessons.widths(recipe, member.network.sizes()), 0, 0
+    for one in one_view_each(recipe, dataset.train):
+        cache = lessons.open_cache(one, member, dataset, workspace)
+        size += cache.bytes_needed(plan.views_used, fields)
+        if lessons.answering(one, member, dataset, workspace)[0] is member.network:
+            blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
+            passes += sum(min(SHARD, len(dataset.train) - start) for _, start in blocks)
+    return {"cached": True, "passes": passes, "bytes": size}
 
 
 def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tutelage import data, rng
 from tutelage.data.images import Images
+from tutelage.data.second import TwoViews, stronger
 from tutelage.data.splits import DataSet
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure, predict
@@ -75,19 +76,23 @@ class Session:
     def stepped(self, step: int, terms: dict[str, Tensor]) -> None:
         """Follows a step: the average moves, the losses are noted."""
         if self.average is not None:
-            decay = optim.average_decay(self.recipe.fit, step, self.plan.steps)
-            optim.update_average(self.average.module, self.distiller, decay)
+            fit, steps = self.recipe.fit, self.plan.steps
+            decay = optim.average_decay(fit, step, steps)
+            # Until the average begins it is a copy, which nobody looks at before the epoch's end.
+            if decay or optim.average_decay(fit, step + 1, steps) or self.plan.ends_epoch(step):
+                optim.update_average(self.average.module, self.distiller, decay)
         self.book.note(step, terms)
 
     def validate(self, step: int) -> None:
         """Measures the result so far on val, after an epoch."""
         self.book.write(step)
-        if self.recipe.fit.average and optim.average_decay(self.recipe.fit, step - 1, self.plan.steps):
+        remeasured = self.recipe.fit.average and self.recipe.norms == "trained"
+        if remeasured and optim.average_decay(self.recipe.fit, step - 1, self.plan.steps):
             epoch = round(self.plan.epoch(step)) - 1
             measure_norms(self._result.student, self.images, self.plan, epoch, self.recipe.augment)
         self.val_logits = predict(self._deployed, self.val, fabric=self.take_step.fabric, what="validation")
         self.book.validated(step, measure(self.val_logits, self.dataset.val.labels))
-        set_trained(self.student, self.recipe.tune)
+        set_trained(self.student, self.recipe.tune, self.recipe.norms)
 
     def agreed(self, stop: int) -> tuple[int, bool]:
         """The signal that one of the processes was sent, and whether the first finds that a checkpoint is due.
@@ -165,7 +170,7 @@ def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
     # Among images without a label the mean over those that have one is no mean of shares.
     whole = bool(recipe.method.claims.couples_batch or recipe.data.unlabeled)
     distiller = Distiller(learner, recipe.method, adapters, whole=whole).to(memory_format=torch.channels_last)
-    set_trained(student, recipe.tune)
+    set_trained(student, recipe.tune, recipe.norms)
     average = AveragedModel(distiller).to(fabric.device) if recipe.fit.ema or recipe.fit.average else None
     optimizer = optim.optimizer(recipe.fit, distiller)
     compiled = cast(Any, torch.compile(distiller)) if engine.compile else distiller
@@ -184,7 +189,7 @@ def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
         _write_environment(run, environment(engine, process), gone_on=state["step"] > 0)
         run.forget_after(state["step"])
     take_step = Step(fabric, recipe, plan, images.labels, lesson.teacher, module, optimizer, engine.workers)
-    take_step = graphs.recorded(take_step, lesson) if engine.graphs else take_step
+    take_step = graphs.recorded(take_step, images, lesson) if engine.graphs else take_step
     book = Book(run, plan, state, process)
     parts = (distiller, average, images, val, take_step, kept, book, engine.save_every)
     return Session(run, recipe, dataset, plan, lesson, student, *parts)
@@ -208,6 +213,12 @@ def _check_alike(run: Run, process: Process, step: int) -> None:
             f"process 0 finds step {steps[0]} of {run.path}, process {other} finds step {steps[other]}",
             "choose a --runs that all nodes share",
         )
+
+
+def seen_in_training(recipe: Recipe, dataset: DataSet) -> Images:
+    """The training split as a recipe's steps see it: every image once, or in two views."""
+    train = dataset.train
+    return TwoViews(train, stronger(recipe.augment, train)) if recipe.second_view else train
 
 
 def _write_environment(run: Run, now: dict[str, Any], *, gone_on: bool) -> None:
@@ -242,7 +253,8 @@ def _seen(
     Where the backbone is frozen its embeddings are looked up, and only the head is in the loop.
     """
     if not lessons.embeddings_will_do(recipe):
-        return student, dataset.train.to(process.device), dataset.val.to(process.device), 0
+        images = seen_in_training(recipe, dataset).to(process.device)
+        return student, images, dataset.val.to(process.device), 0
     network, name, head = student.to(process.device), recipe.student.name, embedded.HeadOnly(student)
     views = Plan.of(recipe, len(dataset.train)).views_used
     of_train = embedded.backbones(workspace.caches, network, name, dataset.train, recipe.augment)

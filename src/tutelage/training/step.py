@@ -40,21 +40,29 @@ class Step:
     """Processes that make views of photos ahead: see Engine."""
     recorded: Callable[..., dict[str, Tensor]] | None = None
     """`gradients` as a CUDA graph."""
+    whole: Callable[[int], dict[str, Tensor]] | None = None
+    """The step of a number, everything in it, as a CUDA graph: it makes its own views."""
 
     @property
     def process(self) -> Process:
         """The process that takes the step."""
         return Process.of(self.fabric)
 
-    def __call__(self, step: int, views: Views) -> dict[str, Tensor]:
-        """The method's terms on the step's views, before the weights moved."""
+    def __call__(self, step: int, views: Views | None) -> dict[str, Tensor]:
+        """The method's terms on the step's views, before the weights moved; None: a whole step looks them up."""
+        if self.whole is not None:
+            return self.whole(step)
+        assert views is not None
         fabric, recipe, labels = self.fabric, self.recipe, self.labels
         rank = fabric.global_rank
         addresses = self.plan.addresses(step, rank, fabric.world_size)
         sample = addresses[0].to(fabric.device, non_blocking=True)
         pixels, partner, partner_share = views
         partner_labels = None if partner is None else labels[partner]
-        context = Context(labels[sample], sample, self.plan.epoch(step), partner_labels, partner_share)
+        views_of_each = len(pixels) // len(sample)
+        shown = sample.repeat(views_of_each)
+        epoch = self.plan.epoch(step)
+        context = Context(labels[shown], shown, epoch, partner_labels, partner_share, views_of_each)
         answer = self.teacher.answer(pixels, *addresses)  # a cache reads on the host: nobody waits for the device
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(step) * group.get("lr_scale", 1.0)

@@ -75,3 +75,27 @@ def test_a_run_brings_its_own_network(tmp_path):
 def test_mistakes(words, message):
     with pytest.raises(UserError, match=message):
         recipe(*words)
+
+
+def test_a_folder_s_numbers_follow_from_its_photos_and_flags_are_kept(tmp_path, capsys):
+    folder = str(small.photos(tmp_path / "colours"))
+    by_rule = parsed(TrainFlags, "train", [folder]).recipe
+    assert by_rule.student.weights == "pretrained"
+    assert by_rule.norms == "frozen"
+    told = capsys.readouterr().err
+    assert "--student.weights pretrained: " in told
+    words = ("--student.weights", "random", "--fit.epochs", "3")
+    chosen = parsed(TrainFlags, "train", [folder, *words]).recipe
+    assert (chosen.student.weights, chosen.norms, chosen.fit.epochs) == ("", "trained", 3)
+    chosen = parsed(TrainFlags, "train", [folder, "--fit.learning-rate=0.5", "--norms", "trained"]).recipe
+    assert (chosen.fit.learning_rate, chosen.norms) == (0.5, "trained")
+    assert chosen.fit.epochs == by_rule.fit.epochs
+
+
+def test_other_recipes_are_not_touched(tmp_path):
+    folder = small.photos(tmp_path / "colours")
+    own = recipe("--student", "timm:resnet18")
+    assert (own.student.weights, own.norms) == ("", "trained")
+    (tmp_path / "mine.toml").write_text(f'[data]\nname = "{folder}"\n[student]\nname = "timm:resnet18"\n')
+    chosen = parsed(TrainFlags, "train", [str(tmp_path / "mine.toml")]).recipe
+    assert (chosen.student.weights, chosen.norms) == ("", "trained")

@@ -2,6 +2,7 @@
 
 import pytest
 
+import small
 from tutelage.cli import listing
 
 
@@ -39,3 +40,13 @@ def test_a_network_that_cannot_be_built_without_memory_is_listed_all_the_same(ca
 def test_a_filter_of_other_lists_looks_at_these_alone(kind, capsys):
     listing.list_([kind, "--filter", "resnet18"])
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_folder_s_recipe_says_why_its_numbers_are_what_they_are(tmp_path, capsys):
+    import tomllib
+
+    listing.recipe_([str(small.photos(tmp_path / "colours"))])
+    told = capsys.readouterr().out
+    assert told.startswith("# 43 training images of 3 classes")
+    plain = tomllib.loads(told)
+    assert (plain["student"]["weights"], plain["norms"]) == ("pretrained", "frozen")

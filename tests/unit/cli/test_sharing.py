@@ -33,6 +33,7 @@ def test_the_second_process_is_silent_until_they_have_met(monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
     assert sharing.last_words("error: a") == ""
     monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    assert not sharing.last_words("\n").strip()
     assert sharing.last_words("\nerror: a") == "process 1: error: a"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tutelage.edge.bytes import parsed
+from tutelage.edge.bytes import Budget, budget, parsed
 from tutelage.errors import UserError
 
 
@@ -25,3 +25,20 @@ def test_what_is_no_size_is_refused(text):
 def test_nothing_is_refused(text):
     with pytest.raises(UserError, match="less than one byte"):
         parsed(text, "--ram")
+
+
+def test_a_budget_is_flash_and_ram():
+    assert budget("256k/96 KiB", "--fit-in") == Budget(flash=262_144, ram=98_304)
+    assert str(budget("2M/1000", "--fit-in")) == "2M/1000"
+
+
+@pytest.mark.parametrize("text", ["256k", "256k/96k/1k", ""])
+def test_what_is_no_budget_is_refused(text):
+    with pytest.raises(UserError, match="is no FLASH/RAM") as raised:
+        budget(text, "--fit-in")
+    assert "--fit-in 256k/96k" in raised.value.hint
+
+
+def test_a_budget_in_wrong_units_is_refused():
+    with pytest.raises(UserError, match='--fit-in "96kb" is no size of memory'):
+        budget("256k/96kb", "--fit-in")

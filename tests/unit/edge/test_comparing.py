@@ -1,5 +1,7 @@
 """Several files measured in turn: who is asked when, and which of them nothing beats."""
 
+import json
+
 import pytest
 
 from tutelage.edge import comparing
@@ -69,3 +71,10 @@ def test_openvinos_weights_count(tmp_path):
     (tmp_path / "a.xml").write_bytes(b"123")
     (tmp_path / "a.bin").write_bytes(b"4567")
     assert size_bytes(tmp_path / "a.xml") == 7
+
+
+def test_what_a_microcontroller_needs_is_taken_from_the_export(asked, tmp_path):
+    measured = {"file": "fast.onnx", "flash_bytes": {"total": 900, "model": 800}, "ram_bytes": {"arena": 90}}
+    (tmp_path / "export.json").write_text(json.dumps({"onnx": {"file": "slow.onnx"}, "mcu": measured}))
+    rows = compare(contestants(tmp_path, slow=0.8, fast=0.8), rounds=1, batch=4)
+    assert [(row["flash_bytes"], row["ram_bytes"]) for row in rows] == [(None, None), (900, 90)]

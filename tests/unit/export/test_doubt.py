@@ -61,7 +61,8 @@ def test_worse_than_its_baseline_of_the_same_seed(tmp_path, taught):
     alone = a_run(runs, taught.as_baseline, 13, BALANCED)
     assert isinstance(alone.recipe.method, Baseline)
     why = doubt(run, small.digits())
-    assert why.endswith(f"and the same student without a teacher, {alone.path.name}, on 13")
+    named = f"and the same student without a teacher, {alone.path.name}, on 13"
+    assert f"{named}: better alone, and tutelage export makes files of that run, too" in why
     assert doubt(alone, small.digits()) == "", "a baseline has none"
     (alone.path / "DONE").unlink()
     assert doubt(run, small.digits()) == "", "an unfinished one says nothing"

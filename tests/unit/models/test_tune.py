@@ -49,3 +49,16 @@ def test_it_can_be_set_again_after_an_evaluation(network):
     set_trained(network, "head")
     assert network.network.linear.training
     assert not network.network.layer1.training
+
+
+@pytest.mark.parametrize("tune", ["last_stage", "full"])
+def test_frozen_norms_keep_their_statistics_and_learn_scale_and_shift(network, tune):
+    set_trained(network, tune, "frozen")
+    before = {name: value.clone() for name, value in network.network.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    network(torch.rand(4, 1, 8, 8)).logits.square().sum().backward()
+    optimizer.step()
+    moved = {name for name, value in network.network.state_dict().items() if not torch.equal(value, before[name])}
+    assert {"layer3.0.bn1.weight", "layer3.0.bn1.bias", "linear.weight"} <= moved
+    assert not [name for name in moved if "running" in name or "num_batches" in name]
+    assert network.network.linear.training

@@ -44,3 +44,10 @@ def test_every_network_is_drawn_with_its_numbers():
     )
     for words in ("teacher: 94.0", "baseline: 72.0", "kd: 77.0", "at 4,000 parameters", "at 400,000 parameters"):
         assert words in drawn, words
+
+
+def test_what_there_is_of_a_cost_is_a_line_with_its_number():
+    points = [Point(BASELINE, 130e3, 0.72, 0.02)]
+    drawn = pareto(points, "bytes of flash", lambda cost: f"{cost:,.0f} bytes", "test", 262_144)
+    assert "there are 262,144 bytes" in drawn
+    assert "there are" not in pareto(points, "bytes of flash", lambda cost: f"{cost:,.0f} bytes", "test")

@@ -32,3 +32,13 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one(folder, monkeypatch):
         write_report(folder)
     assert (folder / "report.html").read_text() == "the old page"
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json"]
+
+
+def test_the_page_draws_flash_and_ram_with_what_is_there():
+    results = study()
+    assert "On a microcontroller" not in page(results)
+    for row in results["rows"]:
+        row["microcontroller"] = {"flash": 132_000, "ram": 58_432, "how": "its file"}
+    drawn = page(results | {"budget": {"flash": 262_144, "ram": 98_304}})
+    for words in ("On a microcontroller", "baseline: 72.0", "132 kB", "58.4 kB", "there are 262", "there are 98.3"):
+        assert words in drawn.replace("\u202f", " ").replace("\u00a0", " "), words

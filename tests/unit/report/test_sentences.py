@@ -66,3 +66,46 @@ def test_few_images_and_other_conditions_are_caveats():
     assert test.startswith("14 test images are few")
     assert "the same threads: 1 (a), 2 (2 runs)" in threads
     assert sentences.caveats(study()) == []
+
+
+def test_folds_are_told_row_by_row_with_their_intervals():
+    results = study()
+    assert sentences.folds(results) == []
+    alone = {"label": "baseline", "top1": [], "mean": 0.783, "interval": [0.7, 0.866]}
+    taught = {"label": "kd", "top1": [], "mean": 0.801, "interval": None}
+    rows = [alone | {"gain": 0.0, "gain_interval": [0, 0]}, taught | {"gain": 0.018, "gain_interval": [-0.02, 0.056]}]
+    results["folds"] = {"folds": 5, "repeats": 2, "images": 140, "rows": rows}
+    (told,) = sentences.folds(results)
+    assert told == (
+        "cross-validated on 140 images, 2 x 5 folds: baseline 78.3 % (70.0 % to 86.6 %); kd 80.1 %, +1.8 points "
+        "(-2.0 to 5.6) (95 % intervals, corrected for the training images that folds share: Nadeau & Bengio 2003)"
+    )
+    assert told in sentences.caveats(results)
+
+
+def test_what_unlabelled_images_are_worth_is_a_difference_on_test():
+    results = study(gains={"kd": GAIN, "again": GAIN})
+    results["recipes"][2]["method"] = results["recipes"][1]["method"]
+    assert sentences.unlabeled(results) == []
+    results["data"]["unlabeled"] = 500
+    results["recipes"][2]["data"] = {"unlabeled": "more"}
+    for seed, top1 in zip(results["rows"][2]["seeds"], (0.78, 0.78, 0.83), strict=True):  # kd has 0.75, 0.76, 0.80
+        seed["test"] = seed["test"] | {"top1": top1}
+    first, second = sentences.unlabeled(results)
+    assert first == "500 images without a label were learnt from too, by every row that names them"
+    # differences 3, 2, 3 points: mean 2.67, 4.303 * 0.577 / sqrt(3) = 1.43 on either side
+    assert second == "they are worth +2.7 points to again on test (1.2 to 4.1, n = 3)"
+
+
+def on_a_chip(budget: bool):
+    results = study()
+    for row in results["rows"]:
+        row["microcontroller"] = {"flash": 132_000, "ram": 58_432, "how": "its file"}
+    return results | ({"budget": {"flash": 262_144, "ram": 98_304}} if budget else {})
+
+
+def test_flash_and_ram_of_a_student_stand_beside_what_is_there():
+    said = "in 8 bits on a microcontroller: 132 kB of flash (its code is an estimate), 58.4 kB of RAM, by its file"
+    assert sentences.microcontroller(Summary.of(on_a_chip(budget=False))) == said
+    assert sentences.microcontroller(Summary.of(on_a_chip(budget=True))) == said + "; 262 kB and 98.3 kB are there"
+    assert sentences.microcontroller(Summary.of(study())) == ""

@@ -1,7 +1,7 @@
 """On what runs were computed, and in what they differ."""
 
 from tutelage import files, sealed
-from tutelage.run.conditions import apart, conditions
+from tutelage.run.conditions import apart, conditions, in_words
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, environment
 from tutelage.run.process import Process
@@ -37,6 +37,13 @@ def test_the_conditions_that_differ_are_named_with_the_runs(tmp_path):
         {"condition": "instruction sets", "values": ["avx2", "none of note"], "runs": [["a", "b"], ["c"]]},
         {"condition": "threads", "values": ["1", "2"], "runs": [["a"], ["b", "c"]]},
     ]
+
+
+def test_runs_of_unequally_many_processes_are_warned_of(tmp_path):
+    runs = [a_run(tmp_path, "a"), a_run(tmp_path, "b")]
+    runs[1].keep("environment", runs[1].result("environment") | {"world": 2})
+    (warning,) = in_words(apart(runs))
+    assert warning.startswith("warning: not all runs had the same processes: 1 (a), 2 (b); the same recipe gives")
 
 
 def test_what_a_run_does_not_say_is_no_difference(tmp_path):

@@ -86,6 +86,8 @@ def test_a_run_with_adapters_stops_and_goes_on_bitwise(tmp_path, monkeypatch):
 def test_a_clipped_gradient_is_refused():
     with pytest.raises(UserError, match=r"fit\.clip_norm"):
         Fit(optimizer="dot", clip_norm=1.0)
+    with pytest.raises(UserError, match=r"fit\.accumulate"):
+        Fit(optimizer="dot", accumulate=2)
 
 
 @pytest.mark.parametrize("wrong", [{"devices": 2}, {"compile": True}, {"precision": "fp16"}])

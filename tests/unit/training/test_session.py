@@ -1,15 +1,18 @@
 """The parts of a run between two steps: set up anew or from the last checkpoint, validated, handed over."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import small
+from tutelage.errors import UserError
 from tutelage.run.conditions import of_run
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, environment
 from tutelage.run.optim import Fit
+from tutelage.run.process import Process
 from tutelage.training import session as session_module
 from tutelage.training.session import set_up
 
@@ -52,6 +55,46 @@ def test_it_goes_on_from_the_last_checkpoint_in_the_same_bits(begun):
     assert small.same_tensors(again.student.network.state_dict(), session.student.network.state_dict())
     one, other = stepped(session, 1), stepped(again, 1)
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_scales_fp16s_gradients_is_kept(begun, monkeypatch):
+    scalers = [torch.amp.GradScaler("cpu", init_scale=scale) for scale in (8.0, 1.0)]
+    session = begun()
+    monkeypatch.setattr(session_module, "_scaler", lambda fabric: scalers[0])
+    session.save(1)
+    monkeypatch.setattr(session_module, "_scaler", lambda fabric: scalers[1])
+    again = begun()
+    assert scalers[1].state_dict() == scalers[0].state_dict()
+    assert "scaler" not in again.book.state
+
+
+def test_a_checkpoint_is_due_after_some_minutes(begun, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(session_module.time, "monotonic", lambda: now)
+    session = begun()
+    session.save_every = 2.0
+    now += 119
+    assert session.agreed(0) == (0, False)
+    now += 2
+    assert session.agreed(0) == (0, True)
+    stepped(session, 0)
+    session.save(1)
+    assert session.agreed(0) == (0, False)
+
+
+def test_processes_agree_on_a_signal_of_any_and_on_the_first_ones_clock(begun):
+    session = begun()
+    session.take_step = SimpleNamespace(process=SimpleNamespace(everyone=lambda number: [number, 2 * 15 + 1]))
+    assert session.agreed(0) == (15, False)
+    assert session.agreed(2) == (15, False)
+    session.save_every = -1.0
+    assert session.agreed(0) == (15, True)
+
+
+def test_processes_that_see_other_folders_are_refused(tmp_path):
+    process = Process(world=2, everyone=lambda step: [step, 7])
+    with pytest.raises(UserError, match=r"process 0 finds step 3 of .*, process 1 finds step 7"):
+        session_module._check_alike(Run(tmp_path), process, 3)
 
 
 def test_an_average_follows_every_step_and_becomes_the_result(begun):

@@ -4,6 +4,8 @@ import copy
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
 import small
 from tutelage.methods import KD, Baseline
@@ -33,12 +35,12 @@ class Random(Teacher):
         return Outputs(torch.randn(len(sample), 10, generator=torch.Generator().manual_seed(0)))
 
 
-def made(method=None, teacher=None, **fit):
+def made(method=None, teacher=None, fabric=None, **fit):
     """A step, and the distiller it moves."""
     fit = Fit(**{"epochs": 2, "batch_size": 16, "learning_rate": 0.1, "warm_up": 0.0} | fit)
     recipe = Recipe(student=small.STUDENT, method=Baseline(), augment=small.AUGMENT, fit=fit, views=2)
     distiller = Distiller(small.network(small.STUDENT), method or Baseline(), torch.nn.Identity()).train()
-    fabric = Engine(device="cpu").fabric()
+    fabric = fabric or Engine(device="cpu").fabric()
     module, of_weights = fabric.setup(distiller, optimizer(fit, distiller))
     plan = Plan.of(recipe, len(small.digits().train))
     return Step(
@@ -124,6 +126,40 @@ def test_a_method_hears_labels_samples_and_the_epoch(monkeypatch):
     assert context.epoch == pytest.approx(step / take_step.plan.steps_per_epoch)
     assert torch.equal(context.labels, small.digits().train.labels[context.sample])
     assert context.partner_labels is None
+
+
+@pytest.mark.parametrize("parts", [2, 8])
+def test_a_batch_in_parts_is_the_whole_batch(parts):
+    (one, whole), (other, accumulated) = (made(KD(), Random(), accumulate=n, clip_norm=0.5) for n in (1, parts))
+    for step in range(4):
+        terms = [take_step(step, views(take_step, step)) for take_step in (one, other)]
+        for name in terms[0]:
+            assert terms[0][name].item() == pytest.approx(terms[1][name].item(), rel=1e-5)
+    for mine, its in zip(whole.parameters(), accumulated.parameters(), strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=1e-5)
+
+
+def test_each_part_is_computed_alone(monkeypatch):
+    sizes = []
+    losses = KD.losses
+    monkeypatch.setattr(KD, "losses", lambda *given: sizes.append(len(given[3].labels)) or losses(*given))
+    take_step, _ = made(KD(), Random(), accumulate=4)
+    take_step(0, views(take_step, 0))
+    assert sizes == [4, 4, 4, 4]
+
+
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_a_step_whose_gradients_overflow_in_fp16_is_skipped(clip):
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    precision = MixedPrecision("16-mixed", device="cpu", scaler=scaler)
+    take_step, distiller = made(fabric=Fabric(accelerator="cpu", devices=1, plugins=[precision]), clip_norm=clip)
+    before = weights(distiller)
+    take_step(0, views(take_step, 0))
+    assert small.same_tensors(weights(distiller), before)
+    assert scaler.get_scale() == 2.0**126
+    scaler.update(1.0)
+    take_step(1, views(take_step, 1))
+    assert not small.same_tensors(weights(distiller), before)
 
 
 def test_a_step_keeps_the_gradients_of_the_labels_and_of_all_else_apart():

@@ -15,6 +15,7 @@ RECIPES = {
     "cifar10": "CIFAR-10: resnet8 taught by resnet56",
     "cifar100": "CIFAR-100: resnet8 taught by resnet56",
     "mlperf_tiny": "CIFAR-10: MLPerf Tiny's ResNet-8 taught by resnet20, patiently",
+    "visual_wake_words": "photos with and without a person (tutelage data wake-words): MobileNetV1 0.25 at 96 pixels",
     "fashion_mnist": "Fashion-MNIST: a small convnet taught by resnet20",
     "tutorial": "CIFAR-10: the popular tutorial's student and numbers (convnet, T = 1, alpha = 0.5), done right",
     "article": "that with its teacher, ImageNet's ResNet-50 under a new head; both see 224 pixels",
@@ -33,6 +34,12 @@ def built_in(name: str) -> "Recipe":
     return getattr(importlib.import_module("tutelage.run.builtin.recipes"), name)()
 
 
+def is_short_for_photos(name: str) -> bool:
+    """Whether a name is a path of images, and not a recipe's file or a run."""
+    path = Path(name)
+    return Data(name).is_path and path.suffix not in (".json", ".toml") and not (path / "recipe.json").is_file()
+
+
 def read(name: str) -> "Recipe":
     """A recipe by the name of a built-in one, a TOML or JSON file, a run's folder, or the path of its images.
 
@@ -44,8 +51,8 @@ def read(name: str) -> "Recipe":
     path = Path(name)
     if path.is_dir() and (path / "recipe.json").is_file():
         path = path / "recipe.json"
-    elif Data(name).is_path and path.suffix not in (".json", ".toml"):
-        from tutelage.run.builtin.recipes import photos
+    elif is_short_for_photos(name):
+        from tutelage.run.builtin.photos import photos
 
         return photos(name)
     if path.suffix in (".json", ".toml") or path.is_file():

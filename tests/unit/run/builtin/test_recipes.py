@@ -14,6 +14,11 @@ def test_the_tutorials_numbers():
     assert (chosen.fit.schedule, chosen.fit.warm_up, chosen.fit.weight_decay) == ("constant", 0.0, 0.0)
 
 
+def test_person_detection_is_mlperf_tinys_network_and_size():
+    chosen = recipes.visual_wake_words()
+    assert (chosen.student.name, chosen.student.options, chosen.data.size) == ("mobilenet_v1", {"width": 0.25}, 96)
+
+
 def test_the_articles_views_are_the_images_themselves():
     chosen = recipes.article()
     assert chosen.views == 1
@@ -27,12 +32,3 @@ def test_what_is_trained_first_says_for_how_long(name):
     chosen = getattr(recipes, name)()
     assert chosen.teacher.tune == "full"
     assert chosen.teacher.fit.epochs >= 20
-
-
-def test_photos_learn_from_a_pretrained_network_under_a_new_head():
-    chosen = recipes.photos("a/folder")
-    assert chosen.data.name == "a/folder"
-    assert chosen.teacher.model.weights == "pretrained"
-    assert chosen.teacher.tune == "head"
-    assert chosen.augment.crop_scale > 0
-    assert chosen.fit.clip_norm == 1.0

@@ -1,0 +1,41 @@
+"""The rows of a study, as the words of a command line ask for them."""
+
+from dataclasses import replace
+
+import pytest
+
+import small
+from tutelage.cli.distilling import rows
+from tutelage.cli.flags import DistillFlags, parsed
+from tutelage.methods.dkd import DKD
+from tutelage.methods.kd import KD
+from tutelage.run.builtin import photos
+
+STUDENT = ("--student", "timm:resnet18")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return str(small.photos(tmp_path / "colours"))
+
+
+def of(*words):
+    flags = parsed(DistillFlags, "distill", list(words))
+    return rows(flags, of_photos=words[0] != "digits")
+
+
+def test_methods_of_a_folder_are_at_what_suits_it_and_others_at_their_defaults(folder):
+    kd, dkd = of(folder, *STUDENT, "--methods", "kd", "dkd")
+    assert kd.method == photos.suited(KD(), kd) != KD()
+    assert dkd.method == DKD()
+    assert [one.method for one in of(folder, "--student", "resnet8", "--methods", "kd")] == [KD()]
+    assert [one.method for one in of("digits", "--methods", "kd")] == [KD()]
+
+
+def test_before_a_row_with_unlabelled_images_comes_the_same_without(folder, tmp_path):
+    small.photos(tmp_path / "more", images=2)
+    more = str(tmp_path / "more")
+    alone, taught = of(folder, *STUDENT, "--data.unlabeled", more)
+    assert taught.data.unlabeled == more
+    assert alone == replace(taught, data=replace(taught.data, unlabeled=""))
+    assert len(of(folder, *STUDENT)) == 1
