@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.methods.base import Method
+from tutelage.methods.finding import find_method, method_label
 from tutelage.models import Model
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
