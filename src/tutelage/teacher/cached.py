@@ -8,6 +8,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from tutelage.outputs import Outputs
+from tutelage.teacher import storing
 from tutelage.teacher.answer import Teacher
 from tutelage.teacher.cache import TeacherCache
 
@@ -32,10 +33,13 @@ class CachedTeacher(Teacher):
         device, of_one = pixels.device, _the_only(view)
         if device.type == "cuda" and of_one is not None and self._hold(of_one, device):
             there = sample.to(device, non_blocking=True)
-            rows = {field: self._resident[field, of_one][there].float() for field in self.fields}
+            rows = {field: storing.decoded(self._resident[field, of_one][there]) for field in self.fields}
             return Outputs(rows["logits"], rows.get("embedding"))
         logits, embedding, _ = self.cache.answers(sample, view, self.fields)
         return Outputs(logits.to(device), None if embedding is None else embedding.to(device))
+
+    def expect(self, sample, view):
+        self.cache.expect(sample, view, self.fields)
 
     def _hold(self, view: int, device: torch.device) -> bool:
         """Copies a view's answers to the device, in place of the view before; False where they are too large."""

@@ -112,6 +112,9 @@ class RecordedTeacher(Teacher):
     def answer(self, pixels, sample, view):
         return self.recorded(pixels)
 
+    def expect(self, sample, view):
+        pass
+
 
 def recorded(step: Any, lesson: Lesson) -> Any:
     """A loop's `Step` of which these are recorded: its gradients, the answers of a teacher who reads no cache, and what

@@ -27,6 +27,9 @@ from tutelage.training.step import Step
 
 log = logging.getLogger(__name__)
 
+AHEAD = 32
+"""How many steps before it is needed a row on disk is asked for."""
+
 
 @no_test_split("a training run")
 def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
@@ -114,5 +117,7 @@ def steps_taken(take_step: Step, images: Images, first: int, what: str) -> Itera
     batch = plan.fit.batch_size
     with progress.advancing(what, plan.steps * batch, done=first * batch) as advance:
         for step, views in zip(steps, shown, strict=True):
+            for soon in range(step + 1 if step == first else step + AHEAD, min(step + AHEAD + 1, plan.steps)):
+                take_step.teacher.expect(*plan.addresses(soon, process.rank, process.world))
             yield step, take_step(step, views)
             advance(batch)
