@@ -9,6 +9,7 @@ from torch import Tensor
 from tutelage import progress
 from tutelage.data.images import Images, Views
 from tutelage.data.turnstile import no_test_split
+from tutelage.errors import UserError
 from tutelage.interrupts import Stopped, stopping
 from tutelage.run import dot
 from tutelage.run.folder import Run
@@ -19,6 +20,9 @@ from tutelage.training import graphs
 from tutelage.training.launch import in_all_processes
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
+
+AHEAD = 32
+"""How many steps before it is needed a row on disk is asked for."""
 
 
 @no_test_split("a training run")
@@ -82,5 +86,7 @@ def steps_taken(take_step: Step, images: Images, first: int, what: str) -> Itera
     batch = plan.fit.batch_size
     with progress.advancing(what, plan.steps * batch, done=first * batch) as advance:
         for step, views in zip(steps, shown, strict=True):
+            for soon in range(step + 1 if step == first else step + AHEAD, min(step + AHEAD + 1, plan.steps)):
+                take_step.teacher.expect(*plan.addresses(soon, process.rank, process.world))
             yield step, take_step(step, views)
             advance(batch)
