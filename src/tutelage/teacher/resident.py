@@ -30,7 +30,8 @@ class ResidentTeacher(Teacher):
 
     def answer(self, pixels, sample, view):
         row = self._place[view] * self.samples + sample
-        return Outputs(**{field: rows.index_select(0, row) for field, rows in self._rows.items()})
+        rows = {field: of_field.index_select(0, row) for field, of_field in self._rows.items()}
+        return Outputs(rows["logits"], rows.get("embedding"), regions=rows.get("regions"))
 
     def expect(self, sample, view):
         pass
