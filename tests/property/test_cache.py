@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -571,3 +572,32 @@ def test_an_ensemble_of_caches_answers_like_one_of_networks(tmp_path, whole):
 def test_the_digest_of_a_cache_is_that_of_its_manifest(tmp_path):
     cache = TeacherCache(tmp_path, manifest())
     assert cache.folder.name == f"v1-{files.digest(json.loads((cache.folder / 'manifest.json').read_text()))[:16]}"
+
+
+def test_answers_in_8_bits_take_half_the_room_and_say_what_they_lose(tmp_path, capsys):
+    full = filled(tmp_path / "full", storage="float32", fields=("logits",))
+    small_ = filled(tmp_path / "small", storage="int8", fields=("logits",))
+    assert "answers in 8 bits: KL to full ones " in capsys.readouterr().err
+    sample = torch.arange(40)
+    view = torch.full_like(sample, VIEWS[0])
+    exact, near = (cache.answers(sample, view).logits for cache in (full, small_))
+    step = (exact.amax(1) - exact.amin(1)) / 255
+    assert ((near - exact).abs() <= 0.51 * step[:, None] + 1e-5).all()
+    assert not torch.equal(near, exact)
+
+
+def test_rows_that_are_expected_are_asked_for_at_their_places(tmp_path, monkeypatch):
+    from tutelage.teacher import shards
+
+    cache, asked = filled(tmp_path, fields=("logits",)), []
+    monkeypatch.setattr(shards, "LARGE", 0)
+    monkeypatch.setattr(shards, "_beside", lambda: SimpleNamespace(submit=lambda work, wanted: asked.extend(wanted)))
+    sample = torch.tensor([7, 0, 33])
+    cache.expect(sample, torch.full_like(sample, VIEWS[0]), ("logits",))
+    rows = cache.rows("logits", sample, torch.full_like(sample, VIEWS[0]))
+    read = [np.frombuffer(os.pread(*(file, length, begin)), np.float16) for file, begin, length in asked]
+    assert torch.equal(torch.from_numpy(np.stack(read)).float(), rows)
+    asked.clear()
+    monkeypatch.setattr(shards, "LARGE", 1 << 28)
+    cache.expect(sample, torch.full_like(sample, VIEWS[0]), ("logits",))
+    assert not asked, "a small view is in memory anyway"

@@ -357,6 +357,7 @@ ELSEWHERE = {
     "export/resolver.py": "export/test_c_files.py, test_litert.py: a table",
     "report/page.py": "end_to_end/test_report_page.py, whole pages",
     "report/sections.py": "end_to_end/test_report_sections.py, whole pages",
+    "cli/wakewords.py": "data/test_wake_words.py, as it is typed",
     "cli/hub.py": "end_to_end/test_push.py, test_pull.py: against a hub",
     "cli/pull.py": "end_to_end/test_pull.py, against a hub",
     "cli/comparison.py": "end_to_end/test_compare.py, as it is typed",

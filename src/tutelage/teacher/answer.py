@@ -29,9 +29,21 @@ class Teacher(ABC):
             view: Their view numbers, likewise.
         """
 
+    @abstractmethod
+    def expect(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"]) -> None:
+        """Says which views will be asked for soon, so that answers on disk are read before they are needed.
+
+        Args:
+            sample: Their positions in the training split, on the CPU.
+            view: Their view numbers, likewise.
+        """
+
 
 class NoTeacher(Teacher):
     """Nobody: logits of no classes, so that a method that reads them by mistake fails."""
+
+    def expect(self, sample, view):
+        pass
 
     def answer(self, pixels, sample, view):
         return Outputs(pixels.new_empty(len(pixels), 0))
@@ -57,6 +69,9 @@ class LiveTeacher(Teacher):
         with torch.no_grad():
             return self.network.shallow(pixels, self.stages) if self.stages else self.network(pixels, self.want)
 
+    def expect(self, sample, view):
+        pass
+
     def check_frozen(self) -> None:
         """Raises RuntimeError if any weight or buffer (BatchNorm statistics!) has changed."""
         if weights_digest(self.network) != self._digest:
@@ -78,6 +93,10 @@ class Ensemble(Teacher):
     def answer(self, pixels, sample, view):
         answers = [member.answer(pixels, sample, view).logits for member in self.members]
         return Outputs(mean_logits(answers, self.temperature))
+
+    def expect(self, sample, view):
+        for member in self.members:
+            member.expect(sample, view)
 
 
 def mean_logits(logits: list[Float[Tensor, "B C"]], temperature: float) -> Float[Tensor, "B C"]:

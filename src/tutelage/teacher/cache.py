@@ -25,10 +25,10 @@ from tutelage.data.images import Images
 from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped
 from tutelage.outputs import Head, Outputs
-from tutelage.progress import advancing
+from tutelage.progress import advancing, say
 from tutelage.run.process import ALONE, Process
 from tutelage.shares import percent
-from tutelage.teacher import asking, headfile, shards
+from tutelage.teacher import asking, headfile, shards, storing
 from tutelage.teacher.answer import frozen, of_rows
 from tutelage.teacher.identity import folder_name, manifest_in, tampered
 from tutelage.teacher.shards import Shard
@@ -41,8 +41,6 @@ ASIDE = "set_aside.json"
 """In the folder of a cache whose answers are not to be used again: why."""
 ROWS = 64
 """How many stored rows `verify` asks for again."""
-TOLERANCE = 2e-3
-"""How far a recomputed answer may be off, by the largest logit: float16 keeps 11 bits, other kernels differ."""
 
 
 class TeacherCache:
@@ -93,8 +91,8 @@ class TeacherCache:
             views: View numbers.
             widths: Columns of each field.
         """
-        item = np.dtype(self.manifest["storage"]).itemsize
-        return sum(self._rows(shard) * widths[shard.field] * item for shard in self.missing(views, widths))
+        sizes = {field: storing.row_bytes(self.manifest["storage"], field, width) for field, width in widths.items()}
+        return sum(self._rows(shard) * sizes[shard.field] for shard in self.missing(views, widths))
 
     def fill(
         self,
@@ -122,7 +120,7 @@ class TeacherCache:
         blocks = [block for block in every[process.rank :: process.world] if block in absent]
         if "logits" in fields:
             headfile.write(self.folder, network)
-        paid, held = 0, []
+        paid, held, lost = 0, [], [torch.zeros(0)]
         total = sum(self._rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
 
@@ -130,7 +128,10 @@ class TeacherCache:
                 shown = asking.shown(network, images, augment, view, range(start, self._end(start)))
                 answers = asking.answers(network, shown, fields, advance)
                 for field in fields:
-                    self._write(Shard(field, view, start), answers[field])
+                    stored = storing.encoded(answers[field], field, self.manifest["storage"])
+                    shards.write(self.folder, Shard(field, view, start), stored)
+                    if stored.dtype == np.uint8:
+                        lost.append(storing.divergence(answers[field], stored))
                 return self._end(start) - start
 
             for wait, at in ((False, blocks), (True, held)):
@@ -140,6 +141,8 @@ class TeacherCache:
                             held.append((view, start))
                         elif self.missing([view], fields, [start]):  # another process may have asked since
                             paid += ask(view, start)
+        if len(of_rows := torch.cat(lost)):
+            say(f"answers in 8 bits: KL to full ones {of_rows.mean():.1e} nats on average, at most {of_rows.max():.1e}")
         return paid
 
     def rows(self, field: str, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"]) -> Float32[Tensor, "B _"]:
@@ -156,7 +159,14 @@ class TeacherCache:
             of_view, shard = divmod(int(number[group[0]]), len(self._starts))
             parts.append(self.mapped(field, of_view)[shard][within[group]])
         rows = np.concatenate(parts)[np.argsort(order)]
-        return torch.from_numpy(rows).float().to(sample.device)  # torch widens float16 several times faster than numpy
+        # torch widens float16 several times faster than numpy.
+        return storing.decoded(torch.from_numpy(rows)).to(sample.device)
+
+    def expect(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], fields: Iterable[str]) -> None:
+        """Lets the system read these rows from the disk, in the background; raises what `rows` raises."""
+        for number in view.unique().tolist():
+            for field in fields:
+                shards.expect(self.mapped(field, number), sample[view == number].tolist())
 
     def answers(
         self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], fields: Iterable[str] = ("logits",)
@@ -186,7 +196,7 @@ class TeacherCache:
             The largest difference, relative to the largest absolute logit.
 
         Raises:
-            UserError: it is above `TOLERANCE`: these are not this teacher's answers; they are set aside.
+            UserError: it is above `storing.tolerance`: these are not this teacher's answers; they are set aside.
         """
         worst, drawn = 0.0, random.SystemRandom()
         among = self.views() if views is None else list(views)
@@ -197,11 +207,11 @@ class TeacherCache:
             fresh = asking.ask(frozen(network), images, augment, sample, view).logits.float().cpu()
             difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
             worst = max(worst, difference if math.isfinite(difference) else math.inf)
-        if worst > TOLERANCE:
+        if worst > (allowed := storing.tolerance(self.manifest["storage"])):
             reason = f"stored answers differ from the teacher's by {percent(worst)} of the largest logit"
             self.set_aside(reason)
             raise UserError(
-                f"{self.folder}: {reason} ({percent(TOLERANCE)} is allowed)",
+                f"{self.folder}: {reason} ({percent(allowed)} is allowed)",
                 "the files are not this teacher's answers, or this machine computes otherwise: they are set aside, "
                 "and the same command asks the teacher anew",
             )
@@ -273,16 +283,6 @@ class TeacherCache:
 
     def _rows(self, shard: Shard) -> int:
         return self._end(shard.start) - shard.start
-
-    def _write(self, shard: Shard, rows: Tensor) -> None:
-        stored = rows.to(getattr(torch, self.manifest["storage"]))
-        if not stored.isfinite().all():
-            wider = ', or set teacher.storage = "float32"' if rows.isfinite().all() else ""
-            raise UserError(
-                f"the teacher's {shard.field} are not finite in {self.manifest['storage']} (view {shard.view})",
-                f"look at its weights and normalisation{wider}",
-            )
-        shards.write(self.folder, shard, stored.numpy())
 
     def mapped(self, field: str, view: int) -> list[np.ndarray]:
         """The memory-mapped shards of a view, checked when first mapped.

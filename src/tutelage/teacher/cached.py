@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from tutelage.teacher import storing
 from tutelage.teacher.answer import Teacher, of_rows
 from tutelage.teacher.cache import TeacherCache
 
@@ -31,8 +32,11 @@ class CachedTeacher(Teacher):
         device, of_one = pixels.device, _the_only(view)
         if device.type == "cuda" and of_one is not None and self._hold(of_one, device):
             there = sample.to(device, non_blocking=True)
-            return of_rows({field: self._resident[field, of_one][there].float() for field in self.fields})
+            return of_rows({f: storing.decoded(self._resident[f, of_one][there]) for f in self.fields})
         return of_rows({field: _moved(self.cache.rows(field, sample, view), device) for field in self.fields})
+
+    def expect(self, sample, view):
+        self.cache.expect(sample, view, self.fields)
 
     def _hold(self, view: int, device: torch.device) -> bool:
         """Copies a view's answers to the device, in place of the view before; False where they are too large."""

@@ -26,7 +26,7 @@ def identity(
         images: The training split.
         augment: Which views exist.
         precision: Of the teacher's forward pass.
-        storage: Of the files, "float16" or "float32".
+        storage: Of the files: "float16", "float32" or "int8".
     """
     return {
         "format": FORMAT,

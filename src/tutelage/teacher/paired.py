@@ -30,6 +30,10 @@ class PairedTeacher(Teacher):
         embedding, regions = _both(first.embedding, second.embedding), _both(first.regions, second.regions)
         return Outputs(torch.cat([first.logits, second.logits]), embedding, regions=regions)
 
+    def expect(self, sample, view):
+        self.first.expect(sample, view)
+        self.second.expect(sample, view)
+
 
 def _both(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     return None if first is None or second is None else torch.cat([first, second])

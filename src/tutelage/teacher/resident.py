@@ -22,11 +22,16 @@ class ResidentTeacher(Teacher):
         self._place[torch.tensor(views, device=device)] = torch.arange(len(views), device=device)
         every, no_pixels = torch.arange(samples), torch.empty(0, device=device)
         answers = [teacher.answer(no_pixels, every, torch.full_like(every, view)) for view in views]
-        self._logits = torch.cat([answer.logits for answer in answers])
-        embeddings = [answer.embedding for answer in answers if answer.embedding is not None]
-        self._embeddings = torch.cat(embeddings) if embeddings else None
+        self._rows = {
+            field: torch.cat([getattr(answer, field) for answer in answers])
+            for field in ("logits", "embedding", "regions")
+            if getattr(answers[0], field) is not None
+        }
 
     def answer(self, pixels, sample, view):
         row = self._place[view] * self.samples + sample
-        embedding = None if self._embeddings is None else self._embeddings.index_select(0, row)
-        return Outputs(self._logits.index_select(0, row), embedding)
+        rows = {field: of_field.index_select(0, row) for field, of_field in self._rows.items()}
+        return Outputs(rows["logits"], rows.get("embedding"), regions=rows.get("regions"))
+
+    def expect(self, sample, view):
+        pass

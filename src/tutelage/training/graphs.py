@@ -113,6 +113,9 @@ class RecordedTeacher(Teacher):
     def answer(self, pixels, sample, view):
         return self.recorded(pixels)
 
+    def expect(self, sample, view):
+        pass
+
 
 def recorded(step: Any, images: Images, lesson: Lesson) -> Any:
     """A loop's `Step` that is one graph where all of it can be (`whole.py`). Else these are: its gradients, the

@@ -26,6 +26,9 @@ from tutelage.training.pace import Pace
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
 
+AHEAD = 32
+"""How many steps before it is needed a row on disk is asked for."""
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
@@ -102,6 +105,8 @@ def steps_taken(take_step: Step, images: Images, first: int, what: str) -> Itera
     batch, pace = plan.fit.batch_size, Pace(what, progress.say)
     with progress.advancing(what, plan.steps * batch, done=first * batch) as advance:
         for step, views in zip(steps, shown, strict=True):
+            for soon in range(step + 1 if step == first else step + AHEAD, min(step + AHEAD + 1, plan.steps)):
+                take_step.teacher.expect(*plan.addresses(soon, process.rank, process.world))
             begun = time.perf_counter()
             terms = take_step(step, views)
             pace.took(time.perf_counter() - begun)

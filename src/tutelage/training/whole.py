@@ -88,6 +88,8 @@ def whole(step: Any, images: Images, lesson: Lesson) -> Whole | None:
     scaled = getattr(step.fabric.strategy.precision, "scaler", None) is not None  # fp16: it looks whether to skip
     if not isinstance(optimizer, Muon) or fit.clip_norm or scaled or not isinstance(images, MemoryImages):
         return None
+    if step.recipe.second_view:
+        return None
     views, samples, device = plan.views_used, plan.samples, images.labels.device
     teacher = step.teacher
     if lesson.caches:

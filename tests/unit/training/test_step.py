@@ -15,6 +15,7 @@ from tutelage.run.optim import Fit, optimizer
 from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe
 from tutelage.teacher.answer import NoTeacher, Teacher
+from tutelage.training import loop
 from tutelage.training.distiller import Distiller
 from tutelage.training.step import Step
 
@@ -29,10 +30,16 @@ class Told(Teacher):
         self.asked.append((sample.tolist(), view.tolist()))
         return Outputs(torch.zeros(len(sample), 10))
 
+    def expect(self, sample, view):
+        pass
+
 
 class Random(Teacher):
     def answer(self, pixels, sample, view):
         return Outputs(torch.randn(len(sample), 10, generator=torch.Generator().manual_seed(0)))
+
+    def expect(self, sample, view):
+        pass
 
 
 def made(method=None, teacher=None, fabric=None, **fit):
@@ -176,3 +183,24 @@ def test_a_step_keeps_the_gradients_of_the_labels_and_of_all_else_apart():
     for p, g, h in zip(distiller.parameters(), own, theirs, strict=True):
         torch.testing.assert_close(p.grad, g)
         torch.testing.assert_close(taught_by[p], h)
+
+
+def test_every_step_but_the_first_is_expected_once_and_before_it_is_taken():
+    happened = []
+
+    class Noting(Told):
+        def answer(self, pixels, sample, view):
+            happened.append(("now", sample.tolist(), view.tolist()))
+            return super().answer(pixels, sample, view)
+
+        def expect(self, sample, view):
+            happened.append(("soon", sample.tolist(), view.tolist()))
+
+    take_step, _ = made(teacher=Noting(), epochs=4, batch_size=100)
+    assert take_step.plan.steps > loop.AHEAD + 2
+    list(loop.steps_taken(take_step, small.digits().train, 0, "training"))
+    now = [of[1:] for of in happened if of[0] == "now"]
+    soon = [of[1:] for of in happened if of[0] == "soon"]
+    assert len(now) == take_step.plan.steps
+    assert soon == now[1:]
+    assert all(happened.index(("soon", *of)) < happened.index(("now", *of)) for of in now[1:])
