@@ -218,7 +218,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--small", action="store_true", help="the same in minutes: a fifth of the images, 12 epochs")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     chosen = parser.parse_args()
     name = "headline_small" if chosen.small else "headline"

@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="words of the trials to make; all")
     parser.add_argument("--page", action="store_true", help="train nothing, write what is done")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     chosen = parser.parse_args()
     engine = Engine(device="cpu", threads=chosen.threads, precision=chosen.precision)

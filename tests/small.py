@@ -26,7 +26,7 @@ STUDENT = Model("convnet", options={"widths": [4, 8], "hidden": 8})
 TEACHER = Model("convnet", options={"widths": [16, 32], "hidden": 16})
 NORMED = Model("resnet8")
 """A network with BatchNorm."""
-CPU = Engine(device="cpu", threads=1)
+CPU = Engine(device="cpu", precision="fp32", threads=1)
 
 
 def workspace(runs: Path) -> Workspace:

@@ -1,20 +1,114 @@
 """Shows a waiting person how far the work is: bars on a terminal, a line now and then elsewhere; always on stderr."""
 
+import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
 
 from rich.console import Console
 
 from tutelage.names import printable
+from tutelage.shares import percent
 
 console = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """Progress and logs; data goes to stdout."""
 
-PATIENCE_S = 2.0
+PATIENCE_S = 1.0
 """Nothing shorter than this is announced."""
 LINE_EVERY_S = 15.0
-"""Without a terminal: seconds between two lines."""
+"""Without a terminal: seconds between two lines of work that is counted."""
+SILENCE_S = 30.0
+"""Without a terminal: seconds after which a line comes whatever happens."""
+
+
+class Lines:
+    """What is told of one piece of work where there is no terminal: a line now and then.
+
+    Args:
+        what: A few words.
+        total: The whole, in units; 0: it cannot be counted.
+        unit: Plural noun of what is counted.
+        done: What an earlier process has done already.
+        clock: Seconds, from any moment on; None: the system's.
+    """
+
+    def __init__(self, what: str, total: int, unit: str, done: int = 0, clock: Callable[[], float] | None = None):
+        self.what, self.total, self.unit, self.done = what, total, unit, done
+        self._clock = clock or time.monotonic
+        self._begun = self._last = self._clock()
+        self._here = 0
+
+    def advance(self, count: int) -> None:
+        """Notes what was done; tells it where the last line is some time ago."""
+        self._here += count
+        if self._clock() - self._last >= LINE_EVERY_S:
+            self._tell()
+
+    def look(self) -> None:
+        """Tells how things are where nothing was told for too long: nothing may have advanced."""
+        if self._clock() - self._last >= SILENCE_S:
+            self._tell()
+
+    def _tell(self) -> None:
+        now = self._last = self._clock()
+        so_far = now - self._begun
+        if not self.total or not self._here:
+            say(f"{_prefixed(self.what)}: {duration(so_far)} so far")
+            return
+        speed, share = self._here / so_far, (self.done + self._here) / self.total
+        left = (self.total - self.done - self._here) / speed
+        say(f"{_prefixed(self.what)}: {percent(share, 0)}, {speed:,.0f} {self.unit}/s, {duration(left)} left")
+
+
+class Whole:
+    """How far several runs are together.
+
+    Args:
+        total: How many runs there are.
+        clock: Seconds, from any moment on; None: the system's.
+    """
+
+    def __init__(self, total: int, clock: Callable[[], float] | None = None):
+        self.total, self._clock = total, clock or time.monotonic
+        self._number = 0
+        self._since = self._clock()
+        self._took: list[float] = []
+
+    def next(self) -> None:
+        """The next run begins."""
+        self._number, self._since = self._number + 1, self._clock()
+
+    def ended(self, *, worked: bool) -> None:
+        """It has ended; `worked`: it was not found done."""
+        if worked:
+            self._took.append(self._clock() - self._since)
+
+    def __str__(self) -> str:
+        line = f"run {self._number} of {self.total}"
+        if not self._took:
+            return line
+        each = sum(self._took) / len(self._took)
+        left = each * (self.total - self._number + 1) - min(self._clock() - self._since, each)
+        return f"{line}, about {about(left)} left"
+
+
+_wholes: list[Whole] = []
+_lines: list[Lines] = []
+
+
+@contextmanager
+def whole(total: int) -> Generator[Whole]:
+    """Inside the block every line and bar says how far all runs are, and how long they still take."""
+    _wholes.append(Whole(total))
+    try:
+        yield _wholes[-1]
+    finally:
+        _wholes.pop()
+
+
+def _prefixed(what: str) -> str:
+    return "; ".join([*map(str, _wholes), what])
 
 
 @contextmanager
@@ -27,26 +121,69 @@ def advancing(what: str, total: int, unit: str = "images", done: int = 0) -> Gen
         unit: Plural noun of what is counted.
         done: What an earlier process has done already.
     """
-    show = _bar if console.is_terminal else _lines
-    with show(what, total, unit, done) as advance:
-        yield advance
+    if console.is_terminal:
+        with _bar(what, total, unit, done) as advance:
+            yield advance
+        return
+    _lines.append(Lines(what, total, unit, done))
+    try:
+        with _awake() if len(_lines) == 1 else nullcontext():
+            yield _lines[-1].advance
+    finally:
+        _lines.pop()
+
+
+@contextmanager
+def working(what: str) -> Generator[None]:
+    """Shows what is being done, and since when, where it cannot be counted."""
+    with advancing(what, 0):
+        yield
+
+
+@contextmanager
+def _awake() -> Generator[None]:
+    """A thread looks at the innermost work every second: what computes may not come back for minutes."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1):
+            with suppress(IndexError):  # it has just ended
+                _lines[-1].look()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @contextmanager
 def _bar(what: str, total: int, unit: str, done: int) -> Generator[Callable[[int], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (
+    begun = time.monotonic()
+    here = 0
+
+    class SoFar(ProgressColumn):
+        """What is being done and since when, once that is worth a look."""
+
+        def render(self, task: Any) -> Text:
+            so_far = time.monotonic() - begun
+            return Text(f"{printable(_prefixed(what))}: {duration(so_far)} so far" if so_far > PATIENCE_S else "")
+
+    counted = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )
-    begun = time.monotonic()
-    here = 0
-    with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(printable(what), total=total, completed=done, speed="", visible=False)
+    with Progress(*(counted if total else (SoFar(),)), console=console, transient=True) as bars:
+        description = printable(_prefixed(what))
+        task = bars.add_task(description, total=total or None, completed=done, speed="", visible=not total)
 
         def advance(count: int) -> None:
             nonlocal here
@@ -55,31 +192,12 @@ def _bar(what: str, total: int, unit: str, done: int) -> Generator[Callable[[int
             bars.update(
                 task,
                 advance=count,
+                description=printable(_prefixed(what)),
                 visible=seconds > PATIENCE_S,
                 speed=f"{here / max(seconds, 1e-9):,.0f} {unit}/s",
             )
 
         yield advance
-
-
-@contextmanager
-def _lines(what: str, total: int, unit: str, done: int) -> Generator[Callable[[int], None]]:
-    begun = last = time.monotonic()
-    here = 0
-
-    def advance(count: int) -> None:
-        nonlocal here, last
-        here += count
-        now = time.monotonic()
-        if now - last < LINE_EVERY_S:
-            return
-        last = now
-        speed = here / (now - begun)
-        left = (total - done - here) / speed
-        share = (done + here) / total
-        say(f"{what}: {share:.0%}, {speed:,.0f} {unit}/s, {duration(left)} left")
-
-    yield advance
 
 
 @contextmanager

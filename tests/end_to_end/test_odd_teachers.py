@@ -142,7 +142,7 @@ def test_no_alarm_about_chance_on_few_classes_or_images(classes, right, images):
 )
 def test_chance_is_still_told(classes, right, images):
     (text,) = by_accuracy(classes, right, images)
-    assert f"chance is {1 / classes:.1%}" in text
+    assert f"chance is {100 / classes:.1f} %" in text
 
 
 @pytest.mark.parametrize(("top1", "confidence", "warned"), [(0.9, 0.12, True), (0.8, 0.45, False), (0.3, 0.28, False)])

@@ -86,7 +86,7 @@ def test_the_card_is_what_the_hub_reads(run):
     assert found["validation", "accuracy"] == round(evaluated["val"]["top1"], 4)
     assert found["validation", "ece"] == round(evaluated["val"]["ece"], 4)
     # Wilson's interval by its formula: (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
-    assert "| 87.98% to 91.71% |" in card.text
+    assert "| 87.98 % to 91.71 % |" in card.text
     assert "Never measured on test" not in card.text
     for told in ("temperature 4.0", "taught by convnet", "Weakest class", "| `student.onnx` |", "multiply-adds"):
         assert told in card.text, told

@@ -154,7 +154,7 @@ def check_card(card: Path) -> None:
         assert number in SAID_ALWAYS or explained(number, known), (number, body)
     for name, file in sealed.read_json(run / "export.json").items():
         assert (run / file["file"]).stat().st_size == file["bytes"], name
-        assert f"`{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%}" in text
+        assert f"`{file['file']}` | {size(file['bytes'])} | {100 * file['val_top1']:.2f} %" in text
     if (run / "handed_over.json").exists():
         handed = sealed.read_json(run / "handed_over.json")
         row = next(

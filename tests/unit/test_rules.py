@@ -384,6 +384,8 @@ NO_MODULE = {
     "test_messages.py",
     "test_result_pages.py",
     "data/test_addresses_page.py",
+    # Of all commands.
+    "cli/test_quickly.py",
     # Of all methods, and of all networks.
     "methods/test_limits_logits.py",
     "methods/test_limits_features.py",

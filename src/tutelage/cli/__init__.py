@@ -1,9 +1,12 @@
 """Runs the command line: finds the command, turns a user's mistake into two lines. Importing it imports no torch."""
 
 import importlib
+import importlib.util
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
@@ -31,9 +34,16 @@ COMMANDS = {
     "pull": ("pull USER/NAME", "a student with its card, or a teacher's answers, from there"),
     "list": ("list methods|models|datasets|recipes", "what there is to choose from"),
     "explain": ("explain METHOD", "its formula, fields and when to use it"),
+    "completion": ("completion bash|zsh|fish", "completes commands, names and flags in your shell; --help says how"),
     "recipe": ("recipe NAME", "a recipe as TOML, to start your own from"),
     "env": ("env", "versions, devices and paths, for the report of a problem"),
 }
+PACKAGES = {
+    "altair", "filelock", "huggingface_hub", "jaxtyping", "jinja2", "lightning_fabric", "markupsafe", "numpy", "onnx",
+    "onnxruntime", "onnxscript", "PIL", "rich", "safetensors", "scipy", "sklearn", "timm", "torch", "torchvision",
+    "tyro", "vl_convert",
+}  # fmt: skip
+"""What tutelage brings, by the names under which it is imported."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -86,7 +96,23 @@ def _dispatch(arguments: list[str]) -> None:
         raise unknown("command", arguments[0], COMMANDS, "tutelage --help")
     else:
         _log_to_stderr()
-        command(arguments[0])(arguments[1:])
+        try:
+            command(arguments[0])(arguments[1:])
+        except ImportError as missing:
+            raise _lacking(arguments[0], missing) from missing
+
+
+def _lacking(name: str, missing: ImportError) -> Exception:
+    """What a command says whose packages are not installed; the error itself where the package is a user's own."""
+    package = (missing.name or "").partition(".")[0]
+    if package == "tutelage" and importlib.util.find_spec("tutelage.study") is None:
+        return UserError(
+            f"tutelage {name} is not part of tutelage-edge, which is installed here",
+            "pip uninstall tutelage-edge, then pip install tutelage",
+        )
+    if package in PACKAGES:
+        return UserError(f"tutelage {name} needs {package}, which is not installed here", "pip install tutelage")
+    return missing
 
 
 def _log_to_stderr() -> None:
@@ -114,20 +140,37 @@ class _Printable(logging.Formatter):
         return printable(super().format(record))
 
 
+def terminal_columns() -> int:
+    """How many the terminal has; more than any line where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
+
+
 def usage() -> str:
     """What `tutelage --help` prints."""
+    columns = terminal_columns()
     width = max(len(form) for form, _ in COMMANDS.values())
-    lines = [f"  {form:<{width}}  {what}" for form, what in COMMANDS.values()]
+    lines = []
+    for form, what in COMMANDS.values():
+        whole = f"  {form:<{width}}  {what}"
+        narrow = [f"  {form}", *textwrap.wrap(what, columns, initial_indent="      ", subsequent_indent="      ")]
+        lines += [whole] if len(whole) <= columns else narrow
     return "\n".join(
         [
-            "tutelage trains a small image classifier with a large one's help and measures the gain.",
+            *textwrap.wrap(
+                "tutelage trains a small image classifier with a large one's help and measures the gain.", columns
+            ),
             "",
             "usage: tutelage COMMAND ...",
             "",
             *lines,
             "",
-            "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images.",
-            "tutelage COMMAND --help shows a command's flags. Start with: tutelage distill digits",
+            *textwrap.wrap(
+                "RECIPE is a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images.",
+                columns,
+            ),
+            *textwrap.wrap(
+                "tutelage COMMAND --help shows a command's flags. Start with: tutelage distill digits", columns
+            ),
         ]
     )
 
@@ -146,12 +189,16 @@ def command(name: str) -> Callable[[list[str]], None]:
         from tutelage.cli import distilling
 
         return distilling.distill
-    if name == "compare":
-        from tutelage.cli import comparison
-
-        return comparison.compare
     if name in ("watch", "push", "pull"):
         return getattr(importlib.import_module(f"tutelage.cli.{name}"), name)
+    if name == "cache":
+        from tutelage.cli import caching
+
+        return caching.cache
+    if name == "completion":
+        from tutelage.cli import completion
+
+        return completion.completion
     if name == "env":
         from tutelage.cli import environment
 

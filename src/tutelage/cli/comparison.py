@@ -1,45 +1,20 @@
-"""`tutelage compare`: finished runs and studies side by side on val, as tables or as JSON."""
+"""Prints finished runs and studies side by side on val, as `tutelage compare` does."""
 
-import argparse
-import json
 import statistics
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tutelage.cli.taking import add_taking, check_taking
 from tutelage.measure.measures import MEASURES, directions
 from tutelage.measure.statistics import how_little
 from tutelage.names import shown_in
 from tutelage.report import text
 from tutelage.report.table import PIPED_WIDTH, headed
-from tutelage.report.takeaway import take
 from tutelage.run import conditions
-from tutelage.study.compare import Compared, Comparison, Difference, comparison, groups, records
+from tutelage.study.compare import Compared, Comparison, Difference
 
 VERDICTS = {"gain": "better", "loss": "worse", "none": "no difference shown", "few": "too few seeds for an interval"}
-
-
-def compare(arguments: list[str]) -> None:
-    """Finished runs and studies side by side on val."""
-    parser = argparse.ArgumentParser(
-        "tutelage compare", description="Finished runs and studies on val, paired by seed, and in what they differ."
-    )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY")
-    parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--json", action="store_true", help="everything, as JSON")
-    add_taking(parser)
-    chosen = parser.parse_args(arguments)
-    check_taking(chosen)
-    compared = comparison(groups(chosen.paths), chosen.data_root)
-    if chosen.to:
-        take(records(compared), chosen.to, chosen.output)
-    elif chosen.json:
-        print(json.dumps(compared, indent=2))
-    else:
-        print_comparison(compared, Console())
 
 
 def print_comparison(compared: Comparison, console: Console) -> None:

@@ -56,6 +56,7 @@ def data_(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments[1:])
     asked = {name: getattr(chosen, name) for name in ("val_share", "splits", "group", "on_leak")}
     data = Data(chosen.name, look="whole", on_bad="skip", **asked)
+    data.check_name()
     overview = look(data) if data.is_path else built_in(data, chosen.data_root)
     if chosen.json:
         print(json.dumps(overview, indent=2))

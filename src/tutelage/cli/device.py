@@ -10,17 +10,14 @@ from typing import Any
 
 from tutelage.errors import UserError
 from tutelage.names import printable, shown
+from tutelage.shares import percent
 
 
 def export(arguments: list[str]) -> None:
     """A finished run's student as files, each measured by running it."""
-    from tutelage import data
     from tutelage.edge import bytes as sizes
-    from tutelage.export import environment, export, npu
-    from tutelage.export.modelcard import write_model_card
-    from tutelage.export.task import Micro
+    from tutelage.export import environment, export, formats, npu
     from tutelage.run.folder import Run
-    from tutelage.training.predictions import evaluate_run
 
     chosen = _export_parser().parse_args(arguments)
     if chosen.finish < 0:
@@ -35,13 +32,19 @@ def export(arguments: list[str]) -> None:
         None if value is None else sizes.parsed(value, f"--{name}")
         for name, value in (("flash", chosen.flash), ("ram", chosen.ram))
     )
-    micro = Micro(chosen.input, chosen.softmax, flash, ram)
     run = Run.open(chosen.run)
     names = tuple(name for name in chosen.format.split(",") if name)
+    formats.chosen(names)
     if chosen.npu:
         npu.check(chosen.npu)
         if "mcu" not in names:
             raise UserError("--npu goes with the format mcu", f"--format mcu --npu {chosen.npu}")
+    from tutelage import data
+    from tutelage.export.modelcard import write_model_card
+    from tutelage.export.task import Micro
+    from tutelage.training.predictions import evaluate_run
+
+    micro = Micro(chosen.input, chosen.softmax, flash, ram)
     dataset = data.load(run.recipe.data, chosen.data_root)
     results = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
     evaluate_run(run, dataset)
@@ -92,7 +95,9 @@ def _what_was_found(results: dict[str, Any]) -> Iterator[str]:
         if "flash_bytes" in one:
             yield MICRO.format(**one)
         if "finish" in one:
-            yield "{epochs} more epochs in 8 bits: {before:.2%} before, {after:.2%} after".format(**one["finish"])
+            finish = one["finish"]
+            before, after = (percent(finish[when], 2) for when in ("before", "after"))
+            yield f"{finish['epochs']} more epochs in 8 bits: {before} before, {after} after"
         elif FORMATS[name].int8 and one["drop"] > OFFER:
             yield f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits"
 
@@ -131,7 +136,7 @@ def predict(arguments: list[str]) -> None:
         top = [{"class": card.classes[i], "probability": round(float(shares[i]), 4)} for i in best]
         results.append({"file": str(picture), "top": top})
         if not chosen.json:
-            named = ", ".join(f"{shown(str(one['class']))} {one['probability']:.1%}" for one in top)
+            named = ", ".join(f"{shown(str(one['class']))} {percent(one['probability'])}" for one in top)
             print(f"{shown(str(picture))}: {named}")
     if chosen.json:
         print(json.dumps(results, indent=2))
@@ -202,17 +207,17 @@ EXPORTED: Columns = {
     "format": lambda one: one["name"],
     "file": lambda one: one["file"],
     **SIZE,
-    "val top-1": lambda one: f"{one['val_top1']:.2%}",
-    "from files": lambda one: "{top1:.2%} of {images:,}".format(**one["from_files"]),
+    "val top-1": lambda one: percent(one["val_top1"], 2),
+    "from files": lambda one: f"{percent(one['from_files']['top1'], 2)} of {one['from_files']['images']:,}",
     "lost to PyTorch": lambda one: f"{100 * one['drop']:.2f} points",
-    "same predictions": lambda one: f"{one['same_predictions']:.2%}",
+    "same predictions": lambda one: percent(one["same_predictions"], 2),
     **LATENCY,
     **MEMORY,
 }
 BENCHED: Columns = {
     "file": lambda one: one["name"] + (" *" if one["pareto"] else ""),
     **SIZE,
-    "val top-1": lambda one: "" if one["val_top1"] is None else f"{one['val_top1']:.2%}",
+    "val top-1": lambda one: "" if one["val_top1"] is None else percent(one["val_top1"], 2),
     **LATENCY,
     "images/s": lambda one: f"{one['images_per_second']:,.0f} (batch {one['batch']})",
     **MEMORY,

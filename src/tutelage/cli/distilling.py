@@ -2,24 +2,26 @@
 
 import dataclasses
 
+from tutelage import progress
 from tutelage.cli import fitting, tracking
-from tutelage.cli.commands import folders, report
+from tutelage.cli.commands import folders, show
 from tutelage.cli.flags import DistillFlags, parsed, suited, with_method
 from tutelage.run import builtin
-from tutelage.run.builtin import photos
 from tutelage.run.recipe import Recipe
-from tutelage.study.folds import CrossValidation
-from tutelage.study.stages import with_staged_teacher
-from tutelage.study.study import Study
-from tutelage.study.watch import Watch
-from tutelage.study.work import Jobs, train_teachers
-from tutelage.training import preflight
 
 
 def distill(arguments: list[str]) -> None:
     """Teacher, cache, baseline and students on paired seeds, evaluation, export, report."""
+    from tutelage.study.watch import Watch
+
     watch = Watch()
     flags = fitting.fitted(parsed(DistillFlags, "distill", arguments), arguments)
+    from tutelage.study.folds import CrossValidation
+    from tutelage.study.stages import with_staged_teacher
+    from tutelage.study.study import Study
+    from tutelage.study.work import Jobs, train_teachers
+    from tutelage.training import preflight
+
     if flags.fit_in:
         flags = suited(flags, arguments)
     if flags.stages:
@@ -30,6 +32,10 @@ def distill(arguments: list[str]) -> None:
     folded = CrossValidation(study.rows, flags.folds, flags.repeats) if flags.folds else None
     if folded is not None:
         folded.check()
+    if study.is_done(flags.workspace) and folded is None and not flags.force:
+        progress.say("all of this study was done before; its results, as they were written:")
+        show(study.folder(flags.runs))
+        return
     preflight.rehearse(*recipes, workspace=flags.workspace)
     with tracking.following(flags.log, folders(flags.workspace, study.every)):
         with watch.noting_a_stop(study.folder(flags.runs)):
@@ -39,11 +45,13 @@ def distill(arguments: list[str]) -> None:
                 folded.run(flags.workspace, study.folder(flags.runs))
         outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
     if outcome is not None:
-        report([str(outcome.folder)])
+        show(outcome.folder)
 
 
 def rows(flags: DistillFlags, *, of_photos: bool) -> tuple[Recipe, ...]:
     """What the study compares with its baseline: the recipe, or it with each of several methods."""
+    from tutelage.run.builtin import photos
+
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     if flags.methods and of_photos:
         recipes = tuple(dataclasses.replace(one, method=photos.suited(one.method, one)) for one in recipes)

@@ -9,17 +9,19 @@ from typing import Annotated, Any
 import tyro
 
 from tutelage import progress
+from tutelage.cli import helping
+from tutelage.cli.checks import check_names, check_weights
 from tutelage.cli.tracking import Tracker
-from tutelage.data import DATASETS
 from tutelage.errors import UserError
+from tutelage.methods.declared import declarations
 from tutelage.models import Model
 from tutelage.run import builtin, recipe
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, Stage, TeacherSpec
 from tutelage.run.workspace import Workspace
+from tutelage.study import SEEDS
 from tutelage.study.search import Search
-from tutelage.study.study import SEEDS
 
 RUNS = Path("runs")
 WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin")
@@ -108,9 +110,24 @@ class TuneFlags(TrainFlags):
 
 
 def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
-    """The recipe named first, the method named second, and every flag over it."""
+    """The recipe named first, the method named second, and every flag over it.
+
+    All of it is read and checked before torch is imported.
+    """
+    with declarations():
+        flags = _read(kind, verb, arguments)
+    check_weights(flags.recipe)
+    with progress.working("loading PyTorch"):
+        flags = dataclasses.replace(flags, recipe=Recipe.from_dict(flags.recipe.to_dict()))
+    return flags if getattr(flags, "fit_in", "") else suited(flags, arguments)
+
+
+def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
     if arguments and arguments[0] in ("-h", "--help"):
-        arguments = ["digits", "--help"]
+        if arguments[1:2] != ["all"]:
+            print(helping.short(verb, [], None))
+            raise SystemExit(0)
+        arguments = ["digits", *arguments]
     named = list(arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))])
     if not 1 <= len(named) <= 2:
         raise UserError(f"usage: tutelage {verb} RECIPE [METHOD] [FLAGS]", "tutelage list recipes shows built-in ones")
@@ -118,14 +135,19 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
     if len(named) == 2:
         chosen = with_method(chosen, named[1])
     rest, chosen = _shortcuts(arguments[len(named) :], chosen)
+    if rest[:1] in (["-h"], ["--help"]):
+        if rest[1:] != ["all"]:
+            print(helping.short(verb, named, kind(chosen)))
+            raise SystemExit(0)
+        rest = rest[:1]
     settings = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
     prog = f"tutelage {verb} {' '.join(named)}"
     try:
         flags = tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
     except UserError as error:
         raise _with_its_flag(error, rest) from None
-    _check_weights(flags.recipe)
-    return flags if getattr(flags, "fit_in", "") else suited(flags, arguments)
+    check_names(flags)
+    return flags
 
 
 def suited(flags: Any, arguments: list[str]) -> Any:
@@ -153,17 +175,6 @@ def _with_its_flag(error: UserError, arguments: list[str]) -> UserError:
     if field in written or len(longer) != 1:
         return error
     return UserError(longer[0] + error.message.removeprefix(field), error.hint)
-
-
-def _check_weights(chosen: Recipe) -> None:
-    """Files of weights for other networks are refused before the images are looked at."""
-    row = DATASETS.get(chosen.data.name)
-    models = [chosen.student, *(spec.model for spec in chosen.taught_by)]
-    if any(Path(model.weights or "-").is_file() for model in models):
-        from tutelage.models.building import check_file
-
-        for model in models:
-            check_file(model, row.channels if row else 3)
 
 
 def part_of(text: str) -> tuple[int, int] | None:

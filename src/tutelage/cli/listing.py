@@ -1,7 +1,9 @@
 """Runs the commands that only print: list, explain, recipe. `list` imports no torch."""
 
 import argparse
+import textwrap
 
+from tutelage.cli import terminal_columns
 from tutelage.errors import UserError, unknown
 
 MOST = 20
@@ -37,22 +39,26 @@ def list_(arguments: list[str]) -> None:
 
 def explain_(arguments: list[str]) -> None:
     """`tutelage explain METHOD`: formula, fields, when to use it."""
+    from tutelage.methods.declared import declarations
     from tutelage.methods.explain import explain
 
-    print(explain(_one(arguments, "explain METHOD", "tutelage list methods shows their names")))
+    with declarations():
+        print(explain(_one(arguments, "explain METHOD", "tutelage list methods shows their names")))
 
 
 def recipe_(arguments: list[str]) -> None:
     """`tutelage recipe NAME`: as TOML on stdout."""
+    from tutelage.methods.declared import declarations
     from tutelage.run import builtin, recipe
     from tutelage.run.builtin import photos
 
     name = _one(arguments, "recipe NAME", "tutelage list recipes shows their names")
-    chosen = builtin.read(name)
-    if builtin.is_short_for_photos(name):
-        chosen, lines = photos.fitted(chosen)
-        print("".join(f"# {line}\n" for line in lines), end="")
-    print(recipe.to_toml(chosen), end="")
+    with declarations():
+        chosen = builtin.read(name)
+        if builtin.is_short_for_photos(name):
+            chosen, lines = photos.fitted(chosen)
+            print("".join(f"# {line}\n" for line in lines), end="")
+        print(recipe.to_toml(chosen), end="")
 
 
 Rows = list[tuple[str, ...]]
@@ -71,7 +77,7 @@ def _methods() -> Rows:
 def _models() -> Rows:
     from tutelage.models import MODELS, Model, ladder
 
-    rows: Rows = [("model", "parameters", "MACs (32 px)", "int8 flash, RAM", "stages", "summary", "paper")]
+    rows: Rows = [("model", "parameters", "multiply-adds (32 px)", "int8 flash, RAM", "stages", "summary", "paper")]
     for name, row in MODELS.items():
         stages, rung = ",".join(row.stages), ladder.measured(Model(name), ladder.SIZES[0])
         taken = f"{rung.flash / 1e3:,.0f}, {rung.ram / 1e3:,.0f} kB" if rung else "-"
@@ -129,6 +135,18 @@ def _one(arguments: list[str], form: str, hint: str) -> str:
 
 
 def _print(rows: Rows) -> None:
+    """In columns; where the terminal is too narrow for them, each row's cells under its name, with their headings."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    columns = terminal_columns()
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if max(map(len, lines)) > columns:
+        headings, *rows = rows
+        lines = [line for row in rows for line in _stacked(headings, row, columns)]
+    for line in lines:
+        print(line)
+
+
+def _stacked(headings: tuple[str, ...], row: tuple[str, ...], columns: int) -> list[str]:
+    cells = [f"{heading} {cell}" for heading, cell in zip(headings[1:], row[1:], strict=True) if cell]
+    text = ", ".join(cells) if len(headings) > 2 else "".join(row[1:])
+    return [row[0], *textwrap.wrap(text, columns, initial_indent="    ", subsequent_indent="    ")]

@@ -18,6 +18,7 @@ from tutelage.cli.braille import Curve, plot
 from tutelage.errors import Damaged, UserError
 from tutelage.names import shown
 from tutelage.progress import duration
+from tutelage.shares import percent
 
 LOOK_EVERY_S = 1.0
 STYLES = ("bright_black", "cyan", "yellow", "magenta", "green", "red", "blue", "white")
@@ -120,7 +121,7 @@ def drawn(runs: list[Watched], width: int, *, curves: bool = True) -> Group:
     styles = {method: STYLES[number % len(STYLES)] for number, method in enumerate(methods)}
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("method")
-    for name in ("seed", "epoch", "loss", "val top-1", "best epoch", ""):
+    for name in ("seed", "epoch", "loss", "val top-1", "best val", ""):
         table.add_column(name, justify="right" if name else "left")
     for run in runs:
         table.add_row(*_row(run, styles[run.method]))
@@ -153,8 +154,8 @@ def _row(run: Watched, style: str) -> list[Text]:
         Text(str(run.seed)),
         Text(at),
         Text(f"{losses[-1]:.4g}" if losses else "-"),
-        Text(f"{top1[-1]:.2%}" if top1 else "-"),
-        Text(f"{max(top1):.2%}" if top1 else "-"),
+        Text(percent(top1[-1], 2) if top1 else "-"),
+        Text(percent(max(top1), 2) if top1 else "-"),
         state,
     ]
 

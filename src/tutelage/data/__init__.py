@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tutelage.data import splitnames
-from tutelage.errors import UserError
+from tutelage.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +81,15 @@ class Data:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
             )
+
+    def check_name(self) -> None:
+        """Raises UserError where there is no data set and no path of this name; what is in it is read later."""
+        hint = "give a folder of images, a CSV file of path,label, a tar file or hf:OWNER/NAME"
+        for name in filter(None, (self.name if self.is_path else "", self.unlabeled)):
+            if not name.startswith("hf:") and not Path(name).expanduser().exists():
+                raise UserError(f"there is no {name}", hint)
+        if not self.is_path and self.name not in DATASETS:
+            raise unknown("data set", self.name, DATASETS, "tutelage list datasets")
 
     @staticmethod
     def of(

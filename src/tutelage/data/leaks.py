@@ -8,6 +8,7 @@ import numpy as np
 from tutelage.data import near
 from tutelage.data.index import Index, duplicates
 from tutelage.data.place import few
+from tutelage.shares import percent
 
 WORDS = {"val": "validation", "test": "test"}
 
@@ -86,7 +87,7 @@ def sentence(leakage: Mapping | None) -> str:
         return f"leakage: none of {sizes} images has a copy or a near copy in training{rest}"
     share = {word: leaked[word] / of["images"] for word, of in splits}
     shares = " and ".join(
-        f"{leaked[word]:,} of {of['images']:,} {word} images ({share[word]:.1%}; {of['copies']:,} exact)"
+        f"{leaked[word]:,} of {of['images']:,} {word} images ({percent(share[word])}; {of['copies']:,} exact)"
         for word, of in splits
     )
     word = max(share, key=lambda word: share[word])

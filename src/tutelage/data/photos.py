@@ -21,6 +21,7 @@ from tutelage.data.stratify import stratified_order, whole_groups
 from tutelage.errors import UserError
 from tutelage.names import shown
 from tutelage.progress import counted
+from tutelage.shares import percent
 
 if TYPE_CHECKING:
     from tutelage.data.files import FileImages
@@ -283,7 +284,7 @@ def _carved(train: Tensor, labels: Tensor, groups: Tensor, share: float, purpose
     if min(count, len(order) - count) < classes or not aside.any():
         what = f"{len(order)} images of {classes} classes" + ("" if whole else f" in {len(of.unique())} groups")
         raise UserError(
-            f"{what} are too few to set {share:.0%} of them aside for {purpose}",
+            f"{what} are too few to set {percent(share, 0)} of them aside for {purpose}",
             "add images of every class, or give folders train, val and test",
         )
     return train[~aside], train[aside]

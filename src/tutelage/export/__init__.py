@@ -8,22 +8,20 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from tutelage import files
-from tutelage.data.splits import DataSet
+from tutelage import files, progress
 from tutelage.edge import card
 from tutelage.errors import Damaged, UserError
-from tutelage.export.doubt import doubt, keep
-from tutelage.export.finish import finished
 from tutelage.export.formats import FORMATS, Format, chosen
-from tutelage.export.onnx_files import quiet
-from tutelage.export.task import ANY_CHIP, Micro, Task
 from tutelage.run.folder import Run
-from tutelage.training.predictions import on_val
-from tutelage.training.student import load_student
+from tutelage.shares import percent
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tutelage.data.splits import DataSet
+    from tutelage.export.task import Micro, Task
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +37,12 @@ MAX_DROP = 0.01
 
 def export(
     run: Run,
-    dataset: DataSet,
+    dataset: "DataSet",
     formats: Iterable[str] = ("onnx",),
     *,
     force: bool = False,
     finish: int = 0,
-    micro: Micro = ANY_CHIP,
+    micro: "Micro | None" = None,
 ) -> dict[str, dict[str, Any]]:
     """Writes a finished run's student in these formats, with card.json beside; export.json says what each is worth.
 
@@ -66,6 +64,9 @@ def export(
             whose packages are not installed; a file whose accuracy on val is not PyTorch's, that loses too much, or
             that answers val's picture files otherwise: it is not kept.
     """
+    from tutelage.export.doubt import doubt, keep
+    from tutelage.export.finish import finished
+
     rows = chosen(formats)
     why = doubt(run, dataset)
     if why and not force:
@@ -109,7 +110,7 @@ def exported(run: Run) -> dict[str, Any]:
     return sound
 
 
-def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
+def task_of(run: Run, dataset: "DataSet", micro: "Micro | None" = None) -> "Task":
     """What a finished run has to export.
 
     Raises:
@@ -117,6 +118,10 @@ def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
     """
     if not run.done:
         raise UserError(f"{run.path} is not finished", f"tutelage train {run.path} goes on")
+    from tutelage.export.task import ANY_CHIP, Task
+    from tutelage.training.predictions import on_val
+    from tutelage.training.student import load_student
+
     outcome = run.result("card")
     asked = outcome["input"]
     interpolation = dataset.interpolation or asked.get("interpolation", "bilinear")
@@ -126,17 +131,17 @@ def task_of(run: Run, dataset: DataSet, micro: Micro = ANY_CHIP) -> Task:
         "normalisation": "inside the file",
         "weights_sha256": outcome["weights_sha256"],
     }
-    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits, micro)
+    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits, micro or ANY_CHIP)
 
 
 def export_file(
-    task: Task,
+    task: "Task",
     name: str,
     row: Format,
     folder: Path,
     *,
     force: bool = False,
-    longer: tuple[int, Callable[[], nn.Module]] | None = None,
+    longer: "tuple[int, Callable[[], nn.Module]] | None" = None,
 ) -> dict[str, Any]:
     """Writes one file, runs it, and moves it into a folder where it is good enough.
 
@@ -174,12 +179,15 @@ def export_file(
     return outcome
 
 
-def _written(task: Task, row: Format, path: Path) -> dict[str, Any]:
+def _written(task: "Task", row: Format, path: Path) -> dict[str, Any]:
+    from tutelage.export.onnx_files import quiet
+
     path.parent.mkdir()
     files.write_json(path.parent / card.BESIDE, task.card)
-    with quiet():
+    with progress.working(f"writing {row.file}"), quiet():
         row.writer(task, path)
-    found = row.measure(task, path)
+    with progress.working(f"running {row.file}"):
+        found = row.measure(task, path)
     (path.parent / card.BESIDE).unlink()
     return found
 
@@ -188,20 +196,22 @@ def _good_enough(name: str, row: Format, outcome: dict[str, Any], *, force: bool
     drop, again = outcome["drop"], outcome["from_files"]
     if abs(again["drop"]) > APART or (again["wrong"] and not row.int8):
         raise UserError(
-            f"{name} has {again['top1']:.2%} on the picture files of val, {again['top1'] + again['drop']:.2%} on the "
-            f"pixels that training saw of them ({again['images']:,} images, {again['changed']:,} answers differ): "
+            f"{name} has {percent(again['top1'], 2)} on the picture files of val, "
+            f"{percent(again['top1'] + again['drop'], 2)} on the pixels that training saw of them "
+            f"({again['images']:,} images, {again['changed']:,} answers differ): "
             "the file is not kept",
             "report it with the model's name and the kind of its pictures",
         )
     if row.int8 and drop > MAX_DROP and not force:
         raise UserError(
-            f"{name} loses {100 * drop:.2f} points on val ({outcome['val_top1']:.2%} of {outcome['images']:,} images; "
-            f"PyTorch {outcome['val_top1'] + drop:.2%}); {100 * MAX_DROP:g} are allowed, and the file is not kept",
+            f"{name} loses {100 * drop:.2f} points on val ({percent(outcome['val_top1'], 2)} of "
+            f"{outcome['images']:,} images; PyTorch {percent(outcome['val_top1'] + drop, 2)}); "
+            f"{100 * MAX_DROP:g} are allowed, and the file is not kept",
             "--finish 3 trains it on, computing in 8 bits; --force keeps it as it is",
         )
     if not row.int8 and abs(drop) > TOLERANCE:
         raise UserError(
-            f"{name} has {outcome['val_top1']:.2%} on val, PyTorch {outcome['val_top1'] + drop:.2%}: "
+            f"{name} has {percent(outcome['val_top1'], 2)} on val, PyTorch {percent(outcome['val_top1'] + drop, 2)}: "
             f"more than {100 * TOLERANCE:g} points apart, and the file is not kept",
             "report it with the model's name",
         )

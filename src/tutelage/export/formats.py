@@ -1,16 +1,34 @@
 """Lists what a student can be exported to; FORMATS is the only list."""
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tutelage.edge.runtimes import kind_of
 from tutelage.errors import UserError, unknown
-from tutelage.export import environment, litert, onnx_files
-from tutelage.export.measuring import measured
-from tutelage.export.micro import measured_micro
-from tutelage.export.task import Task
+from tutelage.export import environment
+
+if TYPE_CHECKING:
+    from tutelage.export.task import Task
+
+
+class _Late:
+    """A module of this folder whose functions import it when they are called: the table is read without torch."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, function: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            return getattr(importlib.import_module(f"tutelage.export.{self._name}"), function)(*arguments)
+
+        return call
+
+
+litert, onnx_files = _Late("litert"), _Late("onnx_files")
+measured, measured_micro = _Late("measuring").measured, _Late("micro").measured_micro
 
 
 class Format(NamedTuple):
@@ -23,17 +41,17 @@ class Format(NamedTuple):
     extra: str
     """The extra that brings them; empty: tutelage always does."""
     summary: str
-    write: Callable[[Task, Path], None] | None = None
+    write: Callable[["Task", Path], None] | None = None
     """Makes the file (and what belongs to it, under the same name with another suffix); None: its kind's `write`."""
     int8: bool = False
     """Whether it computes in 8 bits, and may so lose accuracy."""
     converters: bool = False
     """Whether the converters' environment makes it."""
-    measure: Callable[[Task, Path], dict[str, Any]] = measured
+    measure: Callable[["Task", Path], dict[str, Any]] = measured
     """Runs it."""
 
     @property
-    def writer(self) -> Callable[[Task, Path], None]:
+    def writer(self) -> Callable[["Task", Path], None]:
         """`write`, or that of its kind."""
         found = self.write or kind_of(Path(self.file)).write
         assert found is not None, f"nothing writes {self.file}"

@@ -11,6 +11,7 @@ from tutelage.measure.statistics import binomial_interval
 from tutelage.names import in_markdown, shown
 from tutelage.progress import size
 from tutelage.run.folder import Run
+from tutelage.shares import percent
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def write_model_card(run: Run) -> Path:
 
 def _handed_over(handed: dict[str, Any]) -> str:
     """Which of a study's students this is: the best of several is lucky."""
-    means = f"{handed['mean']['val']:.2%} on validation and {handed['mean']['test']:.2%} on test images"
+    means = f"{percent(handed['mean']['val'], 2)} on validation and {percent(handed['mean']['test'], 2)} on test images"
     method, study = in_markdown(handed["method"]), in_markdown(handed["study"])
     if handed["seeds"] == 1:
         return f"The one student of {method} in the study {study}: nothing is known of other seeds."
@@ -156,7 +157,10 @@ def _worth(measured: dict[str, Measured], teacher: Measured | None, specs: list[
     for split, of_split in measured.items():
         low, high = binomial_interval(of_split["top1"], of_split["images"])
         cells = [row.text(taken(of_split).get(name)) for name, row in shown.items()]
-        lines.append(f"| {SPLITS[split]} | {of_split['images']:,} | {' | '.join(cells)} | {low:.2%} to {high:.2%} |")
+        lines.append(
+            f"| {SPLITS[split]} | {of_split['images']:,} | {' | '.join(cells)} "
+            f"| {percent(low, 2)} to {percent(high, 2)} |"
+        )
     lines += [
         "",
         *(f"- {row.title}: {row.words}{f' ({row.direction})' if row.direction else ''}" for row in shown.values()),
@@ -177,10 +181,10 @@ def _size(card: dict[str, Any], exported: dict[str, Any]) -> str:
     ]
     for file in exported.values():
         latency, again = file["latency_ms"], file.get("from_files")
-        from_files = f"{again['top1']:.2%} of {again['images']:,}" if again else "not measured"
+        from_files = f"{percent(again['top1'], 2)} of {again['images']:,}" if again else "not measured"
         lines.append(
-            f"| `{file['file']}` | {size(file['bytes'])} | {file['val_top1']:.2%} | "
-            f"{from_files} | {file['same_predictions']:.2%} | {latency['p50']:.3g} | {latency['p90']:.3g} |"
+            f"| `{file['file']}` | {size(file['bytes'])} | {percent(file['val_top1'], 2)} | "
+            f"{from_files} | {percent(file['same_predictions'], 2)} | {latency['p50']:.3g} | {latency['p90']:.3g} |"
         )
     for file in exported.values():
         if "flash_bytes" in file:
@@ -225,7 +229,7 @@ def _limits(card: dict[str, Any], measured: dict[str, Measured], recipe: dict[st
     )
     lines = [
         f"- It knows {len(card['classes'])} classes and answers one of them whatever it is shown.",
-        f"- Weakest class on these images: {in_markdown(worst[1])}, {worst[0]:.1%}.",
+        f"- Weakest class on these images: {in_markdown(worst[1])}, {percent(worst[0])}.",
         f"- Its mean confidence is {abs(100 * over):.1f} points {'above' if over > 0 else 'below'} its accuracy: "
         "do not read its probabilities as chances without calibrating them.",
         "- One training run. What the method gains over training alone needs paired seeds: see the report of a study.",

@@ -4,6 +4,8 @@ from typing import Any, Literal, TypedDict
 
 import numpy as np
 
+from tutelage.shares import percent
+
 MARGIN = 0.003
 """Differences of accuracy below 0.3 points are called none worth having, unless another margin is asked for."""
 LEVEL = 0.05
@@ -229,8 +231,8 @@ def how_little(images: int, split: str = "validation") -> str:
     right, are = round(images / 2), "images are" if images > 1 else "image is"
     low, high = binomial_interval(right / images, images)
     return (
-        f"{images:,} {split} {are} few: of a network that is right on {right:,} of them, {100 * low:.1f} % to "
-        f"{100 * high:.1f} % is all that is known (95 % interval, binomial); one image is {100 / images:.1f} points"
+        f"{images:,} {split} {are} few: of a network that is right on {right:,} of them, {percent(low)} to "
+        f"{percent(high)} is all that is known (95 % interval, binomial); one image is {100 / images:.1f} points"
     )
 
 

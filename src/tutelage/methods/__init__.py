@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tutelage.errors import unknown
+from tutelage.methods import declared
 
 if TYPE_CHECKING:
     from tutelage.methods.base import Method
@@ -91,16 +92,16 @@ def method_class(name: str) -> "type[Method]":
         UserError: there is no such method; the hint names the nearest.
     """
     if name in COMBINATIONS:
-        return getattr(importlib.import_module("tutelage.methods.combine"), COMBINATIONS[name])
+        return getattr(declared.module("combine"), COMBINATIONS[name])
     if name not in METHODS:
         raise unknown("method", name, METHODS, "tutelage list methods")
-    return getattr(importlib.import_module(f"tutelage.methods.{name}"), METHODS[name].cls)
+    return getattr(declared.module(name), METHODS[name].cls)
 
 
 def method_name(method: "Method") -> str:
     """The name under which METHODS or COMBINATIONS lists a method's class."""
-    module = type(method).__module__
-    return type(method).__name__.lower() if module == "tutelage.methods.combine" else module.rsplit(".", 1)[-1]
+    file = type(method).__module__.rpartition(".")[2]
+    return type(method).__name__.lower() if file == "combine" else file
 
 
 def __getattr__(name: str) -> Any:

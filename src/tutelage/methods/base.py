@@ -7,12 +7,14 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple, final, get_type_hints
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, final, get_type_hints
 
 from tutelage.errors import UserError
-from tutelage.outputs import Context, Outputs, Sizes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from tutelage.outputs import Context, Outputs, Sizes
 
 
 class Range(NamedTuple):
@@ -116,7 +118,7 @@ class Method(ABC):
             object.__setattr__(self, "claims", claims)
 
     @abstractmethod
-    def losses(self, student: Outputs, teacher: Outputs, context: Context, adapters: Any) -> dict[str, Tensor]:
+    def losses(self, student: "Outputs", teacher: "Outputs", context: "Context", adapters: Any) -> "dict[str, Tensor]":
         """Weighted scalar terms by name; training minimises their sum.
 
         Args:
@@ -127,7 +129,7 @@ class Method(ABC):
         """
 
     @final
-    def adapters(self, student: Sizes, teacher: Sizes, samples: int) -> nn.Module:
+    def adapters(self, student: "Sizes", teacher: "Sizes", samples: int) -> "nn.Module":
         """The parts outside the student that `losses` gets: those of an `Adapted` method, none for others.
 
         Args:
@@ -135,10 +137,12 @@ class Method(ABC):
             teacher: The teacher's shapes.
             samples: The size of the training split (memory banks).
         """
+        from torch import nn
+
         return self.parts(student, teacher, samples) if isinstance(self, Adapted) else nn.Identity()
 
     @final
-    def deployed(self, student: nn.Module, adapters: nn.Module) -> nn.Module:
+    def deployed(self, student: "nn.Module", adapters: "nn.Module") -> "nn.Module":
         """The network that is evaluated and exported: that of an `Extended` method, for others the student itself."""
         return self.extended(student, adapters) if isinstance(self, Extended) else student
 
@@ -148,7 +152,7 @@ class Adapted(Method):
     """A method with parts of its own between the two networks, trained along with the student."""
 
     @abstractmethod
-    def parts(self, student: Sizes, teacher: Sizes, samples: int) -> nn.Module:
+    def parts(self, student: "Sizes", teacher: "Sizes", samples: int) -> "nn.Module":
         """Those parts, sized from the two networks: the arguments and the result of `adapters`."""
 
 
@@ -157,5 +161,5 @@ class Extended(Adapted):
     """A method that leaves some of its parts in the network that is evaluated and exported."""
 
     @abstractmethod
-    def extended(self, student: nn.Module, adapters: nn.Module) -> nn.Module:
+    def extended(self, student: "nn.Module", adapters: "nn.Module") -> "nn.Module":
         """That network: the student and what it keeps of the adapters, shared and not copied."""

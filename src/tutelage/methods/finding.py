@@ -1,6 +1,8 @@
 """Finds a method by the words of a recipe, and its words again: a name of METHODS, FILE.py:CLASS, or "kd+at"."""
 
 import dataclasses
+from functools import reduce
+from typing import Any
 
 from tutelage import userfile
 from tutelage.errors import UserError
@@ -21,9 +23,9 @@ def find_method(name: str) -> type[Method]:
 
 def method_at_defaults(name: str) -> Method:
     """A method with its published numbers; "kd+at" adds the terms of the second to the first."""
-    from tutelage.methods.combine import composed
-
-    return composed(*(find_method(part)() for part in name.split("+")))
+    both: Any = method_class("sum")
+    parts = [find_method(part)() for part in name.split("+")]
+    return reduce(both, parts)
 
 
 def method_label(method: Method) -> str:

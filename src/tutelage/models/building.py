@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from tutelage.errors import UserError, unknown
+from tutelage.errors import UserError
 from tutelage.models import MODELS, DataSpec, Model
 from tutelage.models.external import (
     Network,
@@ -18,9 +18,9 @@ from tutelage.models.external import (
     from_torchvision,
     last_linear,
     made_by,
-    others,
 )
 from tutelage.models.known import CLASSES
+from tutelage.models.libraries import check_name
 from tutelage.models.tap import Preparation, Tapped
 from tutelage.models.twins import bare
 from tutelage.models.weights import check_fit, load_weights
@@ -113,11 +113,7 @@ def _make(model: Model, classes: int, channels: int) -> Network:
         raise UserError(f"{model.name} has no pretrained weights of its own", "name a file, or a network of timm:NAME")
     if ".py:" in model.name:
         return from_file(model, classes=classes, channels=channels)
-    if model.name not in MODELS:
-        elsewhere = others(model.name)
-        if elsewhere:
-            raise UserError(f'unknown model "{model.name}"', "did you mean " + " or ".join(elsewhere) + "?")
-        raise unknown("model", model.name, MODELS, "tutelage list models")
+    check_name(model.name)
     row = MODELS[model.name]
     function = getattr(importlib.import_module(f"tutelage.models.{row.module}"), model.name)
     module = call(function, model, classes=classes, channels=channels)

@@ -9,7 +9,8 @@ from torch import nn
 
 from tutelage import userfile
 from tutelage.errors import UserError, unknown
-from tutelage.models import MODELS, Model
+from tutelage.models import Model
+from tutelage.models.libraries import check_name
 
 
 class Network(NamedTuple):
@@ -65,7 +66,7 @@ def from_timm(model: Model, name: str, *, classes: int, channels: int) -> Networ
 
     hub = name.startswith("hf-hub:")
     if not hub and not timm.is_model(name):
-        raise _unknown(name, "timm", timm.list_models())
+        check_name(f"timm:{name}")
     pretrained = model.weights == "pretrained"
     try:
         published = None if hub else timm.models.get_pretrained_cfg(name)
@@ -106,9 +107,7 @@ def from_torchvision(model: Model, name: str, *, classes: int, channels: int) ->
     """
     import torchvision
 
-    known = torchvision.models.list_models(module=torchvision.models)
-    if name not in known:
-        raise _unknown(name, "torchvision", known)
+    check_name(f"torchvision:{name}")
     published = getattr(torchvision.models.get_model_weights(name), "DEFAULT")  # noqa: B009
     pretrained = model.weights == "pretrained"
     own = len(published.meta["categories"]) if pretrained else classes
@@ -252,24 +251,3 @@ def _offline(name: str, source: str, error: Exception) -> UserError:
         f"fetch {source} where there is a network, and name that file: --teacher.model.weights FILE (of a student: "
         "--student.weights FILE, or --student.weights random to start from nothing)",
     )
-
-
-def _unknown(name: str, library: str, known: list[str]) -> UserError:
-    """Unknown there; the hint says so if another source has it."""
-    elsewhere = others(name, library)
-    if elsewhere:
-        return UserError(f'{library} has no model "{name}"', "did you mean " + " or ".join(elsewhere) + "?")
-    return unknown(f"{library} model", name, known)
-
-
-def others(name: str, library: str = "") -> list[str]:
-    """A name as the sources other than `library` know it: ["timm:resnet50", "torchvision:resnet50"]."""
-    import timm
-    import torchvision
-
-    sources = {
-        "timm": name in timm.list_models(),
-        "torchvision": name in torchvision.models.list_models(module=torchvision.models),
-        "": name in MODELS,
-    }
-    return [f"{s}:{name}" if s else name for s, has in sources.items() if has and s != library]

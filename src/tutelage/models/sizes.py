@@ -8,6 +8,7 @@ from tutelage.errors import UserError
 from tutelage.models import Model
 from tutelage.models.count import macs, parameters
 from tutelage.models.external import from_timm, from_torchvision
+from tutelage.models.libraries import library
 
 SOURCES = {"timm": from_timm, "torchvision": from_torchvision}
 CLASSES, PIXELS = 1000, 224
@@ -29,11 +30,7 @@ class Sized(NamedTuple):
 
 def matching(text: str) -> list[str]:
     """Names of timm and torchvision that contain a text, the shortest first."""
-    import timm
-    import torchvision
-
-    names = [f"timm:{name}" for name in timm.list_models()]
-    names += [f"torchvision:{name}" for name in torchvision.models.list_models(module=torchvision.models)]
+    names = [f"{source}:{name}" for source in SOURCES for name in library(source).names]
     return sorted((name for name in names if text.lower() in name.lower()), key=lambda name: (len(name), name))
 
 

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+FILE = "report.html"
+"""In a study's folder."""
+
 
 def write_report(folder: Path) -> Path:
     """Writes report.html from results.json.
@@ -13,7 +16,7 @@ def write_report(folder: Path) -> Path:
     from tutelage.report import results
     from tutelage.report.page import page
 
-    path = Path(folder) / "report.html"
+    path = Path(folder) / FILE
     html = page(results.read(Path(folder)))
     with files.appearing(path) as beside:
         beside.write_text(html, encoding="utf-8")

@@ -232,7 +232,7 @@ def chart(values: list[dict[str, Any]], style: Series | None = None, part: str =
 
 
 def _band(values: list[dict[str, Any]], style: Series, y: alt.Y, opacity: float = 0.16) -> list[Any]:
-    x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(grid=False, tickCount=6))
+    x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(grid=False, tickCount=6, tickMinStep=1, format="d"))
     band = chart(values, style, "band").mark_area(color=style.color, opacity=opacity, aria=False)
     line = chart(values, style, "line").mark_line(color=style.color, strokeWidth=2.2, strokeDash=style.dash, aria=False)
     # Wider than what is seen, so that a finger finds them.

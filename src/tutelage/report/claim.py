@@ -6,6 +6,7 @@ from tutelage.data import leaks
 from tutelage.report import text
 from tutelage.report.results import Results, Split
 from tutelage.report.summary import methods, shown
+from tutelage.shares import percent
 
 
 def claim(results: Results) -> str:
@@ -68,7 +69,7 @@ def about_teacher(results: Results) -> str:
         )
     if gain["mean"] > gap:
         return f"The student passes {named} at {cost}."
-    return f"That closes {100 * gain['mean'] / gap:.0f} % of the gap to {named} at {cost}."
+    return f"That closes {percent(gain['mean'] / gap, 0)} of the gap to {named} at {cost}."
 
 
 def about_leakage(results: Results) -> str:

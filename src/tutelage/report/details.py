@@ -60,7 +60,7 @@ def confusion(matrix: list[list[float]], classes: list[str], width: int) -> Mark
                 {
                     "true": true,
                     "answer": answer,
-                    "shown": text.typeset(f"{change:+.0f}") if abs(change) >= 0.5 else "",
+                    "shown": text.typeset(f"{change:+.0f}") if round(change) else "",
                     "opacity": 0.75 * abs(change) / most,
                     "color": "var(--good)" if better else "var(--bad)",
                     "words": text.typeset(f"{true} taken for {answer}: {change:+.1f} images")

@@ -4,6 +4,7 @@ import statistics
 from importlib import resources
 from typing import Any
 
+from altair.utils.schemapi import debug_mode
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -23,6 +24,7 @@ from tutelage.report.summary import (
     recipes,
 )
 from tutelage.report.theme import TEACHER, Series, series
+from tutelage.shares import percent
 
 MOST_CLASSES = 24
 """Drawn; of more classes those that changed most. The table holds all."""
@@ -32,7 +34,8 @@ def page(results: Results) -> str:
     """One self-contained HTML page."""
     summary = Summary.of(presentable(results))
     styles = series([row.label for row in summary.rows])
-    parts = _head(summary) | _tables(summary, styles) | _figures(summary, styles) | _by_class(summary, styles)
+    with debug_mode(arg=False):  # altair would compare every part of every chart with its schema
+        parts = _head(summary) | _tables(summary, styles) | _figures(summary, styles) | _by_class(summary, styles)
     return (
         _environment()
         .from_string(_file("page.html"))
@@ -194,7 +197,7 @@ def _teacher_cards(summary: Summary) -> list[dict[str, str]]:
     if teacher is None:
         return []
     of_gap = closed(summary.results)
-    gap = "that the gap shrank is not shown" if of_gap is None else f"{100 * of_gap:.0f} % of the gap closed"
+    gap = "that the gap shrank is not shown" if of_gap is None else f"{percent(of_gap, 0)} of the gap closed"
     if not teacher["test"] and not teacher["val_held_out"]:
         gap = "trained on these images, not measured on test"
     split, measured = ("test", teacher["test"]) if teacher["test"] else ("val", teacher["val"])

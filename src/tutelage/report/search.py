@@ -3,6 +3,7 @@
 from typing import Any
 
 from tutelage.report.results import Results, TriedOut
+from tutelage.shares import percent
 
 
 def in_words(results: Results) -> list[str]:
@@ -24,7 +25,9 @@ def in_words(results: Results) -> list[str]:
     rows = {row["label"]: row for row in results["rows"]}
     fresh = [seed["val"]["top1"] for seed in rows[tuning["tuned_row"]]["seeds"]]
     mean = sum(fresh) / len(fresh)
-    lines.append(f"val of the best trial {best['val']:.2%}, mean of the same setting on fresh seeds {mean:.2%}")
+    lines.append(
+        f"val of the best trial {percent(best['val'], 2)}, mean of the same setting on fresh seeds {percent(mean, 2)}"
+    )
     if tuning["search"]["epochs"] or tuning["search"]["part"]:
         lines[-1] += " (trials had a smaller budget: the two are not the same training)"
     return lines

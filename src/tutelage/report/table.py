@@ -32,7 +32,9 @@ def print_table(results: Results, console: Console) -> None:
         say(_teacher(results["teacher"], summary.places))
     console.print(_gains(summary))
     columns = [column for column in measure_columns(summary) if column.name != "top1"]
-    console.print(_measures(summary, columns))
+    wide = _measures(summary, columns)
+    needed = console.measure(wide, options=console.options.update_width(1000)).maximum
+    console.print(wide if needed <= console.width else _measures(summary, columns, turned=True))
     for line in filter(None, (directions(column.name for column in columns), *_caveats(summary))):
         say(line)
     say(sentences.cost(results))
@@ -68,14 +70,17 @@ def _gains(summary: Summary) -> Table:
     return table
 
 
-def _measures(summary: Summary, columns: list[MeasureColumn]) -> Table:
-    """Measures, the teacher first where it was measured on test."""
+def _measures(summary: Summary, columns: list[MeasureColumn], *, turned: bool = False) -> Table:
+    """Measures, the teacher first where it was measured on test; turned: a line a measure, for a narrow terminal."""
     labels = [row.label for row in summary.rows]
     teacher = summary.results["teacher"]
     labels = ["teacher", *labels] if teacher and teacher["test"] else labels
-    table = headed("on test", [MEASURES[column.name].title for column in columns])
-    for label, *cells in zip(labels, *(column.cells for column in columns), strict=True):
-        table.add_row(*map(Text, (label, *cells)))
+    titles = [MEASURES[column.name].title for column in columns]
+    lines = [("on test", *titles), *zip(labels, *(column.cells for column in columns), strict=True)]
+    (first, *headings), *lines = zip(*lines, strict=True) if turned else lines
+    table = headed(first, headings)
+    for cells in lines:
+        table.add_row(*map(Text, cells))
     return table
 
 

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from tutelage.measure.statistics import Gain
+from tutelage.shares import percent as percent
 
 
 def decimals(images: int) -> int:
@@ -14,15 +15,6 @@ def decimals(images: int) -> int:
     (1, 2)
     """
     return 1 if images < 2000 else 2
-
-
-def percent(share: float | None, places: int = 1) -> str:
-    """A share as a percentage, "-" where there is none.
-
-    >>> percent(0.76323), percent(None)
-    ('76.3 %', '-')
-    """
-    return "-" if share is None else f"{100 * share:.{places}f} %"
 
 
 def points(difference: float, places: int = 1) -> str:

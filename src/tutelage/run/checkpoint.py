@@ -7,13 +7,14 @@ optimiser's moments.
 import logging
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tutelage import files, sealed
 from tutelage.errors import Damaged
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ class Checkpoints(NamedTuple):
 def save(
     place: Checkpoints,
     step: int,
-    modules: dict[str, nn.Module],
-    optimizer: torch.optim.Optimizer,
+    modules: "dict[str, nn.Module]",
+    optimizer: "torch.optim.Optimizer",
     state: Any,
     beside: tuple[Path, ...] = (),
 ) -> None:
@@ -64,7 +65,9 @@ def save(
         files.remove_folder(folder / f"step_{old:08d}")
 
 
-def load_latest(place: Checkpoints, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def load_latest(
+    place: Checkpoints, modules: "dict[str, nn.Module]", optimizer: "torch.optim.Optimizer"
+) -> dict[str, Any]:
     """Restores the newest checkpoint that is as it was written, in place; its state, {"step": 0} where there is none.
 
     One that is damaged is named and removed: the steps since the one before it are made again.
@@ -89,7 +92,7 @@ def load_latest(place: Checkpoints, modules: dict[str, nn.Module], optimizer: to
     return {"step": 0}
 
 
-def load_part(place: Checkpoints, name: str, module: nn.Module, step: int | None = None) -> None:
+def load_part(place: Checkpoints, name: str, module: "nn.Module", step: int | None = None) -> None:
     """Restores one module from a finished run's last checkpoint in place; leaves it as it is where there is none.
 
     Args:
@@ -136,13 +139,13 @@ def _state(path: Path, of: str, step: int) -> dict[str, Any]:
     return state
 
 
-def _part(path: Path, name: str, of: str, step: int, state: dict[str, Any]) -> dict[str, Tensor]:
+def _part(path: Path, name: str, of: str, step: int, state: dict[str, Any]) -> "dict[str, Tensor]":
     """The tensors of one file; a checkpoint whose state is sealed ("copies") has no file without a seal."""
     required = bool(of) or "copies" in state
     return sealed.read_tensors(path / f"{name}.safetensors", _what(of, step, name), required=required)
 
 
-def _restore(optimizer: torch.optim.Optimizer, flat: dict[str, Tensor]) -> None:
+def _restore(optimizer: "torch.optim.Optimizer", flat: "dict[str, Tensor]") -> None:
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for key, tensor in flat.items():
@@ -160,19 +163,21 @@ def list_steps(folder: Path) -> list[int]:
     return sorted(int(path.name[5:]) for path in folder.glob("step_*"))
 
 
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _moments(optimizer: "torch.optim.Optimizer") -> "dict[str, Tensor]":
     state = optimizer.state_dict()["state"]
     flat = {f"{parameter}.{name}": value for parameter, values in state.items() for name, value in values.items()}
     return _contiguous({key: value for key, value in flat.items() if value is not None})
 
 
-def _in_format_of(parameter: Tensor, moment: Tensor) -> Tensor:
+def _in_format_of(parameter: "Tensor", moment: "Tensor") -> "Tensor":
     """A moment laid out in memory like its parameter, as the optimiser itself would have made it."""
     if moment.shape != parameter.shape:
         return moment
+    import torch
+
     return torch.empty_like(parameter, dtype=moment.dtype, requires_grad=False).copy_(moment)
 
 
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _contiguous(tensors: "dict[str, Tensor]") -> "dict[str, Tensor]":
     """safetensors takes neither channels_last nor tensors that share memory."""
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}

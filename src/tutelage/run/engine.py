@@ -11,7 +11,7 @@ from tutelage.run.launched import Launched, launched
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+PRECISIONS = {"auto": "32-true", "fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,15 @@ class Engine:
     """Processes on every node, each with a device of its own (CPU: gloo); with torchrun or srun: as many as started."""
     nodes: int = 1
     """Machines that share the run: torchrun, srun or fabric run starts the processes on them, and says how many."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """The number format of the student's forward pass; weights and losses stay float32."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """The number format of the student's forward pass; weights and losses stay float32. auto: fp32; on a processor the
+    faster of fp32 and bf16, timed once for all runs that are compared with each other."""
     compile: bool = False
     """torch.compile the training step."""
     graphs: bool = False
     """On one GPU: record the training step as CUDA graphs and replay it; several times as fast for small networks."""
     threads: int = 0
-    """CPU threads a process; 0: torch's choice."""
+    """CPU threads a process; 0: torch's choice; in training one, or more where a long run is clearly faster so."""
     workers: int = -1
     """Processes that make views of photos ahead; 0: none; -1: up to 8 beside a GPU, none where the CPU trains."""
     save_every: float = 10.0

@@ -15,9 +15,8 @@ from tutelage.data.augment import Augment
 from tutelage.errors import UserError
 from tutelage.methods import method_name
 from tutelage.methods.base import Method
-from tutelage.methods.baseline import Baseline
+from tutelage.methods.finding import find_method, method_words, temperatures
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
-from tutelage.methods.finding import method_words, temperatures
 from tutelage.models import Model
 from tutelage.run import named_files, plain_values, toml
 from tutelage.run.optim import Fit
@@ -61,7 +60,7 @@ class Recipe:
     teacher: TeacherSpec | None = None
     teachers: tuple[TeacherSpec, ...] = ()
     """Several in place of one: an ensemble, whose probabilities are averaged at the method's temperature."""
-    method: Method = field(default_factory=Baseline)
+    method: Method = field(default_factory=lambda: find_method("baseline")())
     augment: Augment = field(default_factory=Augment)
     fit: Fit = field(default_factory=Fit)
     tune: Stage = "full"
@@ -165,7 +164,8 @@ class Recipe:
     @property
     def as_baseline(self) -> "Recipe":
         """The same student, budget, images (that have a label) and seed without a teacher."""
-        return dataclasses.replace(self, data=self.data.labelled, teacher=None, teachers=(), method=Baseline())
+        method = find_method("baseline")()
+        return dataclasses.replace(self, data=self.data.labelled, teacher=None, teachers=(), method=method)
 
     @property
     def taught_by(self) -> tuple[TeacherSpec, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import sealed
-from tutelage.errors import Damaged
+from tutelage.errors import Damaged, UserError
 
 AGAIN = {
     "results": "tutelage distill with the study's recipe gathers them again",
@@ -14,6 +14,12 @@ AGAIN = {
     "tuning": "the tutelage tune command that made it writes it again",
 }
 """What makes a damaged file again."""
+
+
+def check_study(folder: Path) -> None:
+    """Raises UserError where a folder holds no study."""
+    if not (Path(folder) / "study.json").is_file():
+        raise UserError(f"{folder} holds no study (no study.json)", "tutelage distill RECIPE makes one")
 
 
 def study_title(folder: Path) -> str:

@@ -25,9 +25,9 @@ from tutelage.methods.baseline import Baseline
 from tutelage.report import write_report
 from tutelage.run.folder import Run, environment
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
-from tutelage.run.record import keep, kept
+from tutelage.run.record import check_study, keep, kept
 from tutelage.run.workspace import Workspace
-from tutelage.study import handed, microcontroller
+from tutelage.study import SEEDS, handed, microcontroller
 from tutelage.study.finished import Finished, Trained, teaches
 from tutelage.study.outcome import Outcome
 from tutelage.study.results import gathered
@@ -39,8 +39,6 @@ from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, 
 from tutelage.training.student import load_student
 
 log = logging.getLogger(__name__)
-
-SEEDS = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -141,6 +139,22 @@ class Study:
         """All of its runs, in the order in which they are trained: seed by seed, so that pairs are complete early."""
         return [dataclasses.replace(row, seed=seed) for seed in self.seeds for row in self.rows]
 
+    def is_done(self, workspace: Workspace) -> bool:
+        """Whether nothing is left to do: runs, results, report and exported student are there as they were written."""
+        folder = self.folder(workspace.runs)
+        if self.budget is not None or not all((folder / name).is_file() for name in ("report.html", "test.json")):
+            return False
+        runs = [Run(workspace.folder(recipe)) for one in self.every for recipe in (*one.of_teachers, one)]
+        try:
+            results = kept(folder, "results")
+            kept(folder, "test")
+            handed_over = Run(workspace.runs / results["export"]["run"])
+            return all(run.done and run.damage() is None for run in dict.fromkeys(runs)) and (
+                "onnx" in exported(handed_over) or bool(results["export"].get("doubt"))
+            )
+        except (Damaged, FileNotFoundError, LookupError):
+            return False  # whoever runs the study says what is wrong, and mends it
+
     def _close(self, folder: Path, workspace: Workspace, watch: Watch, found: Leakage | None, *, force: bool) -> None:
         """All that comes after training: for one process alone."""
         files.sweep(folder)
@@ -160,10 +174,12 @@ class Study:
         if self.budget is not None:
             microcontroller.export_for(shown, dataset, self.budget, force=force)
         shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
-        results = microcontroller.with_needs(gathered(study, watch), study, self.budget)
+        with progress.working("measuring what the study is about"):
+            results = microcontroller.with_needs(gathered(study, watch), study, self.budget)
         keep(folder, "results", {**results, "leakage": found})
         handed.keep(study, results)
-        write_report(folder)
+        with progress.working("drawing the report"):
+            write_report(folder)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -178,8 +194,7 @@ class Study:
         Raises:
             UserError: the folder holds none, or one without a baseline.
         """
-        if not (Path(folder) / "study.json").is_file():
-            raise UserError(f"{folder} holds no study (no study.json)", "tutelage distill RECIPE makes one")
+        check_study(folder)
         plain = kept(Path(folder), "study")
         recipes = tuple(Recipe.from_dict(recipe) for recipe in plain["recipes"])
         if not recipes or not isinstance(recipes[0].method, Baseline):

@@ -25,6 +25,7 @@ from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import keep
 from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
+from tutelage.shares import percent
 from tutelage.study import trials
 from tutelage.study.outcome import Outcome
 from tutelage.study.results import labels
@@ -291,7 +292,7 @@ class Tuning:
             progress.say(f"{what}: {error.message}")
             return
         search.tell(trial, val)
-        progress.say(f"{what}: val {val:.2%}, best so far {search.best_value:.2%}")
+        progress.say(f"{what}: val {percent(val, 2)}, best so far {percent(search.best_value, 2)}")
 
 
 def _val(run: Run) -> float:

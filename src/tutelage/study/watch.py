@@ -9,17 +9,19 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tutelage import sealed
 from tutelage.errors import Damaged
-from tutelage.report.results import Cost
 from tutelage.run import checkpoint
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe
 from tutelage.run.record import kept, study_title
 from tutelage.run.workspace import Workspace
-from tutelage.study.finished import Finished
+
+if TYPE_CHECKING:
+    from tutelage.report.results import Cost
+    from tutelage.study.finished import Finished
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +94,7 @@ def spent(lines: list[dict[str, Any]]) -> Spent:
     return Spent(len(lines), sum(line["seconds"] for line in lines), trained)
 
 
-def cost(study: Finished, watch: Watch) -> Cost:
+def cost(study: "Finished", watch: Watch) -> "Cost":
     """What the study took until now, in the command that a watch is of."""
     took = spent([*_lines(study), watch.line])
     students, teachers = (
@@ -115,7 +117,7 @@ def cost(study: Finished, watch: Watch) -> Cost:
     }
 
 
-def _lines(study: Finished) -> list[dict[str, Any]]:
+def _lines(study: "Finished") -> list[dict[str, Any]]:
     """Those of earlier commands, of the search that led to the study among them."""
     folders = [study.folder]
     if (study.folder / "tuning.json").exists():

@@ -87,7 +87,7 @@ def train_all(recipes: list[Recipe], workspace: Workspace, watch: Watch, jobs: J
     one_by_one, workspace = settled(recipes, workspace, jobs) if left else (True, workspace)
     while left:
         coming = _looked_at(left, workspace, watch)
-        held = _one_by_one(coming, workspace) if one_by_one else _at_once(coming, left, workspace, jobs)
+        held = _one_by_one(coming, len(left), workspace) if one_by_one else _at_once(coming, left, workspace, jobs)
         for recipe in held:
             watch.forget(recipe, workspace.runs)
         if len(held) == len(left):
@@ -138,14 +138,17 @@ def _looked_at(recipes: list[Recipe], workspace: Workspace, watch: Watch) -> Ite
         yield recipe
 
 
-def _one_by_one(recipes: Iterable[Recipe], workspace: Workspace) -> list[Recipe]:
+def _one_by_one(recipes: Iterable[Recipe], count: int, workspace: Workspace) -> list[Recipe]:
     """Trains in this process; those that others hold."""
     held = []
-    for recipe in recipes:
-        try:
-            train(recipe, workspace)
-        except Busy:
-            held.append(recipe)
+    with progress.whole(count) as whole:
+        for recipe in recipes:
+            whole.next()
+            try:
+                train(recipe, workspace)
+                whole.ended(worked=True)
+            except Busy:
+                held.append(recipe)
     return held
 
 

@@ -27,6 +27,7 @@ from tutelage.models.tap import Tapped
 from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing, say
 from tutelage.run.process import ALONE, Process
+from tutelage.shares import percent
 from tutelage.teacher import asking, headfile, shards, storing
 from tutelage.teacher.answer import frozen, of_rows
 from tutelage.teacher.identity import folder_name, manifest_in, tampered
@@ -207,10 +208,10 @@ class TeacherCache:
             difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
             worst = max(worst, difference if math.isfinite(difference) else math.inf)
         if worst > (allowed := storing.tolerance(self.manifest["storage"])):
-            reason = f"stored answers differ from the teacher's by {worst:.1%} of the largest logit"
+            reason = f"stored answers differ from the teacher's by {percent(worst)} of the largest logit"
             self.set_aside(reason)
             raise UserError(
-                f"{self.folder}: {reason} ({allowed:.1%} is allowed)",
+                f"{self.folder}: {reason} ({percent(allowed)} is allowed)",
                 "the files are not this teacher's answers, or this machine computes otherwise: they are set aside, "
                 "and the same command asks the teacher anew",
             )

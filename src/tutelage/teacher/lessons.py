@@ -84,7 +84,12 @@ def _of_member(recipe: Recipe, spec: TeacherSpec, dataset: DataSet, workspace: W
         plan = Plan.of(recipe, len(dataset.train))
         passes = plan.steps_per_epoch * recipe.fit.batch_size
         each = macs(network, (1, *dataset.train.shape))
-        log.info("live teacher %s: %s passes an epoch of %s MACs each", member.model.name, f"{passes:,}", f"{each:,}")
+        log.info(
+            "live teacher %s: %s passes an epoch of %s multiply-adds each",
+            member.model.name,
+            f"{passes:,}",
+            f"{each:,}",
+        )
     live = LiveTeacher(network, recipe.method.needs)
     return Lesson(live, network.sizes(), live=(live,))
 

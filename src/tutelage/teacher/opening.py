@@ -18,6 +18,7 @@ from torch import Tensor
 from tutelage import files, sealed
 from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped, evaluating
+from tutelage.shares import percent
 from tutelage.teacher import storing
 from tutelage.teacher.cache import ASIDE, TeacherCache
 from tutelage.teacher.identity import FORMAT
@@ -96,7 +97,7 @@ def _answers_alike(cache: TeacherCache, answers: Tensor) -> bool:
     worst = ((before - answers).abs().max() / before.abs().max().clamp_min(1e-30)).item()
     if worst <= storing.tolerance("float32") or (math.isnan(worst) and before.isnan().equal(answers.isnan())):
         return True
-    cache.set_aside(f"the same pictures were answered otherwise then, by {worst:.1%} of the largest number")
+    cache.set_aside(f"the same pictures were answered otherwise then, by {percent(worst)} of the largest number")
     return False
 
 

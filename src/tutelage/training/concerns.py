@@ -3,6 +3,13 @@
 import math
 from typing import Any
 
+import torch
+
+from tutelage.data.place import few
+from tutelage.data.splits import DataSet
+from tutelage.names import shown
+from tutelage.shares import percent
+
 SATURATED = 0.05
 """Nats of entropy at the method's temperature below which a teacher's answers teach little beyond the label. The
 published ResNet-56 has 0.02 on its training views at T = 1, where nothing was gained, and 0.6 at T = 4."""
@@ -32,6 +39,21 @@ def concerns(seen: dict[str, Any]) -> list[str]:
     found += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
     of_all = (_chance(seen), _baseline(seen), _oversure(seen), _unsure(seen), _saturated(seen), *_small(seen))
     return found + [text for text in of_all if text]
+
+
+def thin(dataset: DataSet) -> list[str]:
+    """What classes of very few images mean for training and for what is measured, a sentence each."""
+    of_train, of_val = (
+        torch.bincount(split.labels[split.labels >= 0], minlength=len(dataset.classes)).tolist()
+        for split in (dataset.train, dataset.val)
+    )
+    single = [f"{shown(name)} ({count})" for name, count in zip(dataset.classes, of_train, strict=True) if count < 3]
+    unseen = [shown(name) for name, count in zip(dataset.classes, of_val, strict=True) if not count]
+    sentences = {
+        f"training images of {few(single)} are too few to learn from: add some, or remove the class": single,
+        f"no val image is of {few(unseen)}: no number on val speaks of it; add some, or remove the class": unseen,
+    }
+    return [sentence for sentence, classes in sentences.items() if classes]
 
 
 def _form(teacher: dict[str, Any]) -> str:
@@ -72,7 +94,8 @@ def _identity(teacher: dict[str, Any], classes: list[str]) -> list[str]:
         )
     if recorded is not None and teacher["val"]["top1"] < recorded - FAR_BELOW - 2 * _error(teacher["val"]):
         found.append(
-            f"{name} reached {recorded:.1%} on val when it was trained, and {teacher['val']['top1']:.1%} here: "
+            f"{name} reached {percent(recorded)} on val when it was trained, and "
+            f"{percent(teacher['val']['top1'])} here: "
             "are its input size, its normalisation and the images the same?"
         )
     return found
@@ -93,7 +116,7 @@ def _chance(seen: dict[str, Any]) -> str:
     if top1 >= _hardly_better(classes) or not _tells(round(top1 * images), images, classes):
         return ""
     return (
-        f"the teacher is right on {top1:.1%} of val, chance is {1 / classes:.1%}: "
+        f"the teacher is right on {percent(top1)} of val, chance is {percent(1 / classes)}: "
         "are its normalisation, its input size and the order of its classes those of this data set?"
     )
 
@@ -123,8 +146,9 @@ def _baseline(seen: dict[str, Any]) -> str:
         return ""
     runs = "1 finished run" if alone["runs"] == 1 else f"{alone['runs']} finished runs"
     return (
-        f"the student alone reaches {top1:.1%} on val ({runs}), the teacher {seen['val']['top1']:.1%}: on {images:,} "
-        "images that is not clearly better; a larger or longer trained teacher, or an ensemble, has more to teach"
+        f"the student alone reaches {percent(top1)} on val ({runs}), the teacher "
+        f"{percent(seen['val']['top1'])}: on {images:,} images that is not clearly better; "
+        "a larger or longer trained teacher, or an ensemble, has more to teach"
     )
 
 
@@ -133,8 +157,8 @@ def _oversure(seen: dict[str, Any]) -> str:
     if _chance(seen) or confidence - top1 <= OVERSURE + 2 * _error(seen["val"]):
         return ""
     return (
-        f"the teacher is {confidence:.0%} sure on val and right on {top1:.0%}: the student will learn its errors as "
-        "certainties; train it longer or otherwise, or raise method.temperature"
+        f"the teacher is {percent(confidence, 0)} sure on val and right on {percent(top1, 0)}: the student will "
+        "learn its errors as certainties; train it longer or otherwise, or raise method.temperature"
     )
 
 
@@ -144,8 +168,9 @@ def _unsure(seen: dict[str, Any]) -> str:
     if any(teacher["form"] for teacher in seen["teachers"]) or above <= 0 or confidence - chance >= UNSURE * above:
         return ""
     return (
-        f"the teacher is right on {top1:.0%} of val and only {confidence:.0%} sure (guessing: {chance:.0%}): "
-        "its logits are all small (cosines without a scale, say), so that its answers teach little; let it multiply "
+        f"the teacher is right on {percent(top1, 0)} of val and only {percent(confidence, 0)} sure "
+        f"(guessing: {percent(chance, 0)}): its logits are all small (cosines without a "
+        "scale, say), so that its answers teach little; let it multiply "
         "them, or lower method.temperature"
     )
 
@@ -166,7 +191,9 @@ def _saturated(seen: dict[str, Any]) -> str:
 def _small(seen: dict[str, Any]) -> list[str]:
     found = []
     if sum(teacher["parameters"] for teacher in seen["teachers"]) <= seen["student"]["parameters"]:
-        found.append("the teacher has no more parameters than the student")
+        found.append(
+            "the teacher has no more parameters than the student: a larger one usually has more to teach (--teacher)"
+        )
     if not seen["val_held_out"] and seen["val"]["nll"] < 0.02 and seen["val"]["images"] >= FEW:
         found.append("the teacher's NLL on val is near 0: it was probably trained on those images, so val flatters it")
     return found

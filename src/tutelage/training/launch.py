@@ -8,9 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING, Any, cast
 
 from tutelage import data, files, interrupts
 from tutelage.data.turnstile import no_test_split
@@ -24,9 +22,12 @@ from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 log = logging.getLogger(__name__)
 
-Work = Callable[[Fabric, Run, Workspace], None]
+Work = Callable[["Fabric", Run, Workspace], None]
 TRAIN, DONE, HELD = range(3)
 """What the first process finds: something to do, a run that is done, another command at it."""
 
@@ -96,7 +97,7 @@ def _in_a_process(function: Callable[..., Any], *given: Any) -> tuple[Any, tuple
 
 
 def _fill(
-    fabric: Fabric, what: tuple[Any, Any], runs: Path, data_root: Path | None, engine: dict[str, Any]
+    fabric: "Fabric", what: tuple[Any, Any], runs: Path, data_root: Path | None, engine: dict[str, Any]
 ) -> tuple[int, list[str], int]:
     (plain, part), process = what, Process.of(fabric)
     recipe, workspace = Recipe.from_dict(plain), Workspace(runs, data_root, Engine(**engine))
@@ -111,7 +112,9 @@ def _fill(
     return paid, [str(one.folder) for one in filled], sum(one.size_bytes for one in filled)
 
 
-def _on_run(work: Work, fabric: Fabric, path: Path, runs: Path, data_root: Path | None, engine: dict[str, Any]) -> None:
+def _on_run(
+    work: Work, fabric: "Fabric", path: Path, runs: Path, data_root: Path | None, engine: dict[str, Any]
+) -> None:
     """Works on a run while no other command does, where it is not done."""
     run, process = Run.open(path), Process.of(fabric)
     with _looked_at(run) if process.first else nullcontext(TRAIN) as found:

@@ -1,9 +1,12 @@
 """Trains one run from its recipe to its final weights. Stop it anywhere; the same call goes on from there."""
 
 import itertools
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from lightning_fabric import Fabric
+import torch
 from torch import Tensor
 
 from tutelage import progress
@@ -17,12 +20,17 @@ from tutelage.run.plan import check_batch
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.training import graphs
+from tutelage.training.arithmetic import decided
 from tutelage.training.launch import in_all_processes
+from tutelage.training.pace import Pace
 from tutelage.training.session import set_up
 from tutelage.training.step import Step
 
 AHEAD = 32
 """How many steps before it is needed a row on disk is asked for."""
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @no_test_split("a training run")
@@ -48,7 +56,18 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
     return in_all_processes(_train, recipe, workspace)
 
 
-def _train(fabric: Fabric, run: Run, workspace: Workspace) -> None:
+def _train(fabric: "Fabric", run: Run, workspace: Workspace) -> None:
+    engine, threads = decided(run.recipe, run, workspace, steps_taken), torch.get_num_threads()
+    if engine.precision != "fp32" and workspace.engine.precision == "auto":
+        # Threads that were not asked for are set when the teacher has answered: its answers depend on nobody's choice.
+        fabric = replace(workspace.engine, precision=engine.precision).fabric()
+    try:
+        _train_as_decided(fabric, run, replace(workspace, engine=engine))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train_as_decided(fabric: "Fabric", run: Run, workspace: Workspace) -> None:
     session = set_up(fabric, run, workspace)
     plan, book = session.plan, session.book
     with stopping() as stop:
@@ -83,10 +102,13 @@ def steps_taken(take_step: Step, images: Images, first: int, what: str) -> Itera
         addresses = (plan.addresses(step, process.rank, process.world) for step in steps)
         stream = graphs.views if take_step.recorded else type(images).stream
         shown = stream(images, addresses, take_step.recipe.augment, take_step.workers)
-    batch = plan.fit.batch_size
+    batch, pace = plan.fit.batch_size, Pace(what, progress.say)
     with progress.advancing(what, plan.steps * batch, done=first * batch) as advance:
         for step, views in zip(steps, shown, strict=True):
             for soon in range(step + 1 if step == first else step + AHEAD, min(step + AHEAD + 1, plan.steps)):
                 take_step.teacher.expect(*plan.addresses(soon, process.rank, process.world))
-            yield step, take_step(step, views)
+            begun = time.perf_counter()
+            terms = take_step(step, views)
+            pace.took(time.perf_counter() - begun)
+            yield step, terms
             advance(batch)

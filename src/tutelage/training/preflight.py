@@ -32,12 +32,14 @@ from tutelage.teacher.asking import ask
 from tutelage.teacher.cache import SHARD
 from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.teacher.paired import one_view_each
-from tutelage.training.concerns import concerns
+from tutelage.training.concerns import concerns, thin
 from tutelage.training.loop import train
 
 SAMPLE = 1000
 """Training images that are looked at, in their first view."""
 CHUNK = 250
+MANY = 100
+"""Answers that do not all lie between 0 and 1 by chance."""
 SOFTER = (1, 2, 4, 8)
 """Multiples of the method's temperature at which the answers are looked at."""
 
@@ -54,25 +56,29 @@ def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
         UserError: one of them cannot be trained.
     """
     workspace.engine.fabric()
-    for tried in recipes:
-        dataset = data.load(tried.data, workspace.data_root)
-        check_batch(tried.fit, len(dataset.train), devices=workspace.engine.processes)
-        for number, spec in enumerate(tried.taught_by):
-            if tried.training_of(spec) is not None:
-                field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
-                check_batch(spec.fit, len(dataset.train), field, workspace.engine.processes)
-        for run in (tried, *tried.of_teachers):
-            if run.norms == "frozen" and not run.student.weights:
-                raise UserError(
-                    f"norms = frozen keeps the statistics of weights, and those of {run.student.name} are random",
-                    "name weights, or leave norms at trained",
-                )
-            dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
-        student = build_for(tried.student, dataset, tried.seed, learns=True)
-        sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
-        whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
-        if sizes:
-            tried.method.adapters(student.sizes(), whole, len(dataset.train))
+    with progress.working("trying each network on a batch"):
+        for tried in recipes:
+            _try(tried, data.load(tried.data, workspace.data_root), workspace)
+
+
+def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
+    check_batch(tried.fit, len(dataset.train), devices=workspace.engine.processes)
+    for number, spec in enumerate(tried.taught_by):
+        if tried.training_of(spec) is not None:
+            field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
+            check_batch(spec.fit, len(dataset.train), field, workspace.engine.processes)
+    for run in (tried, *tried.of_teachers):
+        if run.norms == "frozen" and not run.student.weights:
+            raise UserError(
+                f"norms = frozen keeps the statistics of weights, and those of {run.student.name} are random",
+                "name weights, or leave norms at trained",
+            )
+        dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
+    student = build_for(tried.student, dataset, tried.seed, learns=True)
+    sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
+    whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
+    if sizes:
+        tried.method.adapters(student.sizes(), whole, len(dataset.train))
 
 
 def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, workspace: Workspace) -> Sizes:
@@ -93,8 +99,8 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     of_classes = torch.bincount(seen.train.labels[seen.train.labels >= 0], minlength=len(seen.classes))
     if recipe.data.is_path and (few := too_few(int(of_classes.min()), len(seen.val))):
         progress.say(f"warning: {few}")
-    if little := how_little(len(seen.val)):
-        progress.say(f"warning: {little}")
+    for line in filter(None, (how_little(len(seen.val)), *thin(seen))):
+        progress.say(f"warning: {line}")
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
@@ -166,7 +172,9 @@ def form(logits: Float[Tensor, "N C"]) -> str:
     """
     near = 2e-3
     if (logits >= 0).all() and (logits <= 1 + near).all() and logits.std(dim=1).max() > near:
-        return "probabilities" if ((logits.sum(dim=1) - 1).abs() < near).all() else "sigmoids"
+        if ((logits.sum(dim=1) - 1).abs() < near).all():
+            return "probabilities"
+        return "sigmoids" if logits.numel() >= MANY else ""  # a few logits may all lie there by chance
     if (logits <= near).all() and (logits.double().logsumexp(dim=1).abs() < near).all():
         return "log-probabilities"
     return ""
@@ -205,7 +213,7 @@ def in_words(seen: dict[str, Any]) -> list[str]:
 
 
 def _size(network: dict[str, Any]) -> str:
-    return f"{network['parameters']:,} parameters, {network['macs']:,} MACs"
+    return f"{network['parameters']:,} parameters, {network['macs']:,} multiply-adds"
 
 
 def _measures(seen: dict[str, Any]) -> str:

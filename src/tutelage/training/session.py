@@ -4,10 +4,9 @@ import logging
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -37,6 +36,9 @@ from tutelage.training.distiller import Distiller
 from tutelage.training.predictions import keep_val
 from tutelage.training.step import Step
 from tutelage.training.student import save_student
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +127,7 @@ class Session:
     def _write_results(self) -> None:
         run, result = self.run, self._result
         last, best = self.book.val_top1
-        log.info("%s: done, val %.2f %%, best epoch %.2f %%", run.path.name, 100 * last, 100 * best)
+        log.info("%s: done, val %.2f %%; after its best epoch %.2f %%", run.path.name, 100 * last, 100 * best)
         sees_pixels = not isinstance(result.student, embedded.HeadOnly)
         if not sees_pixels:
             # The averaged head, or the very same parameters, goes back under the backbone.
@@ -154,14 +156,14 @@ class Session:
         return self.recipe.method.deployed(result.student, result.adapters)
 
 
-def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
+def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
     """Everything that a run needs before its next step: images, teacher, student, optimiser, the last checkpoint."""
     recipe, engine, process = run.recipe, workspace.engine, Process.of(fabric)
-    if engine.threads:
-        torch.set_num_threads(engine.threads)
     dataset = data.load(recipe.data, workspace.data_root)
     plan = Plan.of(recipe, len(dataset.train))
     lesson = lessons.prepare(recipe, dataset, workspace, process)
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
     student = build_for(recipe.student, dataset, recipe.seed, learns=True)
     adapters = _adapters(recipe, student, lesson, len(dataset.train), process)
     learner, images, val, paid = _seen(recipe, student, dataset, workspace, process)
@@ -193,7 +195,7 @@ def set_up(fabric: Fabric, run: Run, workspace: Workspace) -> Session:
     return Session(run, recipe, dataset, plan, lesson, student, *parts)
 
 
-def _scaler(fabric: Fabric) -> Any:
+def _scaler(fabric: "Fabric") -> Any:
     """What keeps fp16's gradients from vanishing; its scale moves with the steps. None for other precisions."""
     return getattr(fabric.strategy.precision, "scaler", None)
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -20,12 +19,15 @@ from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
 from tutelage.teacher.answer import Teacher
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 
 @dataclass(frozen=True)
 class Step:
     """One training step, from addresses to new weights; no element of it depends on what happened before."""
 
-    fabric: Fabric
+    fabric: "Fabric"
     recipe: Recipe
     plan: Plan
     labels: Tensor

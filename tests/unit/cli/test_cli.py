@@ -69,3 +69,18 @@ def test_every_end_has_its_words_and_code(error, code, first, last, capsys, monk
     assert lines[0] == first
     assert lines[-1].startswith(last)
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list", "models"], ["list", "recipes"], ["list", "methods"]])
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_what_is_listed_fits_a_narrow_terminal(words, columns, monkeypatch, capsys):
+    cli.main(words)
+    whole = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", str(columns))
+    cli.main(words)
+    assert capsys.readouterr().out == whole, "a pipe is no terminal"
+    monkeypatch.setattr(cli.sys.stdout, "isatty", lambda: True)
+    cli.main(words)
+    narrow = capsys.readouterr().out
+    assert max(map(len, narrow.splitlines())) <= columns
+    assert {line.split()[0] for line in whole.splitlines()[1:] if line} <= set(narrow.split())

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,7 @@ def without(absent: tuple[str, ...], *words: str, cwd: Path) -> subprocess.Compl
 def test_predicts_without_torch(folder):
     done = without(ABSENT, "predict", "student.onnx", "red.png", "blue.png", "--top", "2", cwd=folder)
     assert done.stderr == ""
-    assert done.stdout == "red.png: red 100.0%, green 0.0%\nblue.png: blue 100.0%, red 0.0%\n"
+    assert done.stdout == "red.png: red 100.0 %, green 0.0 %\nblue.png: blue 100.0 %, red 0.0 %\n"
 
 
 def test_as_json(folder, capsys):
@@ -51,7 +53,7 @@ def test_a_broken_picture_is_named_and_the_others_go_on(folder, capsys):
         main(["predict", "student.onnx", "broken.png", "gone.png", "blue.png"])
     out, err = capsys.readouterr()
     assert stopped.value.code == 2
-    assert out == "blue.png: blue 100.0%\n"
+    assert out == "blue.png: blue 100.0 %\n"
     assert "error: broken.png is " in err
     assert "error: there is no file gone.png\n" in err
     with pytest.raises(SystemExit) as stopped:
@@ -65,7 +67,7 @@ def test_the_card_may_lie_beside(folder, capsys):
     pictures.student(folder / "bare.onnx", card=None)
     (folder / "card.json").write_text(json.dumps(pictures.CARD))
     main(["predict", "bare.onnx", "red.png"])
-    assert capsys.readouterr().out == "red.png: red 100.0%\n"
+    assert capsys.readouterr().out == "red.png: red 100.0 %\n"
 
 
 @pytest.mark.parametrize(
@@ -114,3 +116,49 @@ def test_bench_of_files_needs_no_torch(folder):
         assert row["images_per_second"] > 0
         assert 0 <= row["file_bytes"] < row["peak_bytes"]
         assert row["pareto"] is None, "the accuracy is not known"
+
+
+EDGE = Path(__file__).parents[3] / "packaging" / "edge"
+
+
+@pytest.fixture
+def edge(tmp_path):
+    """What tutelage-edge installs: the files that its pyproject.toml names."""
+    made = tomllib.loads((EDGE / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    site = tmp_path / "site"
+    for source, target in made["force-include"].items():
+        (site / target).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (EDGE / source).is_dir() else shutil.copy
+        copy(EDGE / source, site / target)
+    return site
+
+
+def installed(site, *words, absent=ABSENT, cwd):
+    """A command of tutelage-edge, where only its own packages are installed."""
+    code = f"import sys\nsys.path.insert(0, {str(site)!r})\nfor name in {absent!r}: sys.modules[name] = None\n"
+    code += f"from tutelage import cli\nassert cli.__file__.startswith({str(site)!r})\ncli.main({list(words)!r})"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run([sys.executable, "-c", code], cwd=cwd, env=env, capture_output=True, text=True)
+
+
+def test_the_small_distribution_predicts_and_measures(folder, edge):
+    absent = (*ABSENT, "filelock", "timm", "lightning_fabric", "huggingface_hub", "altair")
+    done = installed(edge, "predict", "student.onnx", "red.png", absent=absent, cwd=folder)
+    assert (done.stdout, done.stderr) == ("red.png: red 100.0 %\n", "")
+    done = installed(edge, "bench", "student.onnx", "--rounds", "2", absent=absent, cwd=folder)
+    assert "student.onnx" in done.stdout, done.stderr
+    assert installed(edge, "--version", absent=absent, cwd=folder).stdout.startswith("tutelage ")
+
+
+@pytest.mark.parametrize("words", [("distill", "digits"), ("list", "models"), ("export", "runs/x")])
+def test_the_small_distribution_says_what_it_is_not(words, folder, edge):
+    done = installed(edge, *words, cwd=folder)
+    assert done.returncode == 2
+    assert f"tutelage {words[0]} is not part of tutelage-edge" in done.stderr
+    assert "pip install tutelage" in done.stderr
+
+
+def test_a_command_whose_package_is_missing_names_it(folder):
+    done = without(("tyro",), "train", "digits", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: tutelage train needs tyro, which is not installed here")

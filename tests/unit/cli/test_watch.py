@@ -49,9 +49,9 @@ def test_a_study_is_told_run_by_run(study, capsys):
     assert err == ""
     assert out.isascii(), "no curves where output is piped"
     told = rows(out)
-    assert told[0] == ["baseline", "0", "4.0", "of", "4", "0.5", "90.00%", "90.00%", "done"]
-    assert told[1][:8] == ["kd", "0", "2.0", "of", "4", "1", "70.00%", "70.00%"]
-    assert told[1][8:10] == ["last", "news"]
+    assert told[0] == ["baseline", "0", "4.0", "of", "4", "0.5", "90.00", "%", "90.00", "%", "done"]
+    assert told[1][:10] == ["kd", "0", "2.0", "of", "4", "1", "70.00", "%", "70.00", "%"]
+    assert told[1][10:12] == ["last", "news"]
     assert [row[:2] for row in told[2:]] == [["baseline", "1"], ["kd", "1"]]
     assert all(row[-2:] == ["not", "begun"] for row in told[2:])
 

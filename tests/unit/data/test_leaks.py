@@ -48,7 +48,7 @@ def test_the_sentence_has_the_numbers():
     of = {"images": 200, "copies": 2, "near": 18}
     found = {"val": {"images": 50, "copies": 0, "near": 0}, "test": of, "not_compared": ["cat"]}
     said = leaks.sentence(found)
-    assert "20 of 200 test images (10.0%; 2 exact)" in said
+    assert "20 of 200 test images (10.0 %; 2 exact)" in said
     assert "up to 10.0 points too high" in said
     assert said.endswith("not looked for in cat: more than 20,000 images")
     assert "not looked for" in leaks.sentence(None)

@@ -149,7 +149,7 @@ def test_a_file_that_changed_under_a_run_is_named(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("splits", "images", "message"),
-    [((), 2, "6 images of 3 classes are too few to set 20% of them aside for test"),
+    [((), 2, "6 images of 3 classes are too few to set 20 % of them aside for test"),
      (("train", "val", "test"), 0, "there are no images in")],
 )  # fmt: skip
 def test_too_few_images_are_named(tmp_path, splits, images, message):

@@ -37,7 +37,7 @@ def test_the_hub_reads_what_was_measured(run):
 def test_files_and_limits_are_told(run):
     text = write_model_card(run).read_text()
     assert "| `student.onnx` | " in text
-    assert "| 87.50% | not measured | 99.00% | 0.125 | 0.25 |" in text
+    assert "| 87.50 % | not measured | 99.00 % | 0.125 | 0.25 |" in text
     assert "Never measured on test images" in text
     assert "taught by convnet with `kd`" in text
     assert "temperature 4.0" in text

@@ -116,5 +116,5 @@ def test_what_leaked_is_said_where_somebody_looked():
     of = {"images": 100, "copies": 1, "near": 4}
     results["leakage"] = {"val": of, "test": {**of, "near": 9}, "not_compared": []}
     told = about_leakage(results)
-    assert "10 of 100 test images (10.0%; 1 exact) and 5 of 100 validation images (5.0%; 1 exact)" in told
+    assert "10 of 100 test images (10.0 %; 1 exact) and 5 of 100 validation images (5.0 %; 1 exact)" in told
     assert "up to 10.0 points too high" in told

@@ -13,7 +13,7 @@ def test_the_winners_promise_stands_beside_what_was_kept():
     assert "3 trials at seed 1000, 1 ended early, 0 diverged; best on val: kd, alpha 0.5 (trial 2)" in first
     assert "+5.00 points in the search, whose winner it is; +2.00 on 3 fresh seeds" in second
     assert "(95 % interval 1.00 to 3.00)" in second
-    assert "val of the best trial 75.00%, mean of the same setting on fresh seeds 73.00%" in third
+    assert "val of the best trial 75.00 %, mean of the same setting on fresh seeds 73.00 %" in third
 
 
 def test_where_the_defaults_win_there_is_nothing_to_adopt():

@@ -80,3 +80,11 @@ def test_several_methods_are_said_to_be_corrected():
 def test_markup_in_names_is_text():
     told = printed(study(gains={"[red]cats": GAIN}))
     assert any(line.startswith("[red]cats ") and line.rstrip().endswith("4,000") for line in told.splitlines())
+
+
+def test_a_narrow_terminal_gets_a_line_a_measure_and_nothing_cut_off():
+    out = printed(study(), width=60, force_terminal=True, color_system=None)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out
+    assert max(map(len, out.splitlines())) <= 60
+    (line,) = (line for line in out.splitlines() if line.startswith("NLL"))
+    assert len(line.split()) == 4

@@ -8,7 +8,7 @@ from tutelage.run.process import Process
 
 
 def a_run(folder, name, **changes):
-    told = environment(Engine(device="cpu", threads=1), Process("cpu", 0, 1))
+    told = environment(Engine(device="cpu", precision="fp32", threads=1), Process("cpu", 0, 1))
     told["machine"] |= {"threads": 1, "processor": "A CPU", "int8_instructions": ["avx2"]} | changes
     run = Run(folder / name)
     sealed.write_json(run.path / "recipe.json", {}, f"run-{name}/recipe.json")

@@ -1,8 +1,13 @@
 """From facts to warnings: each where it is due, none where nothing is wrong."""
 
-import pytest
+from dataclasses import replace
 
-from tutelage.training.concerns import OVERSURE, SATURATED, concerns
+import pytest
+import torch
+
+import small
+from tutelage.data.memory import MemoryImages
+from tutelage.training.concerns import OVERSURE, SATURATED, concerns, thin
 
 SOFT = {1: 0.6, 2: 0.9, 4: 1.3}
 TEACHER = {
@@ -49,7 +54,7 @@ def test_where_nothing_is_wrong_nothing_is_said():
         ({"made_for": "timm:resnet18"}, "says it was made for timm:resnet18, not resnet56"),
         ({"twins": ("timm:tf_x",)}, "fits resnet56 and timm:tf_x alike"),
         ({"classes": ("cat", "dog", "toad")}, 'class 2 is "toad" to it and "frog" in the data'),
-        ({"recorded": 0.99}, "reached 99.0% on val when it was trained, and 94.0% here"),
+        ({"recorded": 0.99}, "reached 99.0 % on val when it was trained, and 94.0 % here"),
         ({"deepest": 1}, "a stem for large images"),
     ],
     ids=["other network", "twin", "other class", "worse than recorded", "stem"],
@@ -62,7 +67,7 @@ def test_a_teacher_that_was_not_meant(teacher, words):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"val": FACTS["val"] | {"confidence": 0.94 + OVERSURE + 0.03}}, "94%"),
+        ({"val": FACTS["val"] | {"confidence": 0.94 + OVERSURE + 0.03}}, "94 %"),
         ({"baseline": {"top1": 0.94, "runs": 2}}, "not clearly better"),
         ({"student": FACTS["student"] | {"parameters": 900_000}}, "no more parameters than the student"),
         ({"val_held_out": False, "val": FACTS["val"] | {"nll": 0.001}}, "probably trained on those images"),
@@ -82,3 +87,18 @@ def test_the_gravest_comes_first():
     told = warned({"student": FACTS["student"] | {"parameters": 10**9}}, made_for="timm:resnet18")
     assert "was made for" in told[0]
     assert "no more parameters" in told[-1]
+
+
+def test_classes_of_very_few_images_are_named():
+    whole = small.digits()
+    assert thin(whole) == []
+
+    def without(images, keep):
+        others = (images.labels != 3).nonzero().flatten()
+        chosen = torch.cat([others, (images.labels == 3).nonzero().flatten()[:keep]])
+        return MemoryImages(images.images[chosen], images.labels[chosen])
+
+    assert thin(replace(whole, train=without(whole.train, 2), val=without(whole.val, 0))) == [
+        "training images of 3 (2) are too few to learn from: add some, or remove the class",
+        "no val image is of 3: no number on val speaks of it; add some, or remove the class",
+    ]

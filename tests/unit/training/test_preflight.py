@@ -89,7 +89,7 @@ def test_a_teacher_that_is_surer_than_right(tmp_path):
 
     assert not told(), "it is right by chance, which is another concern"
     (boastful,) = told(top1=0.75, confidence=0.96, images=400)
-    assert boastful.startswith("the teacher is 96% sure on val and right on 75%:")
+    assert boastful.startswith("the teacher is 96 % sure on val and right on 75 %:")
     assert not told(top1=0.75, confidence=0.8, images=400)
     assert not told(top1=0.75, confidence=0.96, images=20), "within the error of 20 images"
 
@@ -145,7 +145,7 @@ def test_a_run_says_how_good_it_was_and_its_classes(tmp_path):
     dark = Model("convnet", weights=str(run.weights), mean=(5.0,), std=(0.3,), options=small.TEACHER.options)
     worse = look(replace(by_run, teacher=TeacherSpec(dark)), tmp_path)
     (told,) = [text for text in concerns(worse) if "when it was trained" in text]
-    assert f"convnet reached {reached:.1%} on val when it was trained" in told
+    assert f"convnet reached {100 * reached:.1f} % on val when it was trained" in told
 
 
 def test_a_teacher_no_better_than_the_baseline(tmp_path):
@@ -233,3 +233,9 @@ def test_few_validation_images_are_named_before_anything_is_trained(tmp_path, ca
     assert "warning: 5 validation images are few: of a network that is right on 2 of them, 11.8 % to 76.9 %" in told
     assert "one image is 20.0 points" in told
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_few_logits_between_0_and_1_are_no_sigmoids():
+    logits = torch.tensor([[0.4, 0.5], [0.45, 0.52], [0.5, 0.41]])
+    assert preflight.form(logits) == ""
+    assert preflight.form(logits.repeat(20, 1)) == "sigmoids"

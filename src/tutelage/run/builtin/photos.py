@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.methods.base import Method
-from tutelage.methods.kd import KD
+from tutelage.methods.finding import find_method, method_label
 from tutelage.models import Model
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
@@ -52,7 +52,7 @@ def photos(path: str) -> Recipe:
             tune="head",
             fit=Fit(epochs=10, batch_size=64, learning_rate=0.01, weight_decay=1e-4),
         ),
-        method=KD(temperature=4.0, alpha=0.9),
+        method=find_method("kd")(),
         augment=Augment(crop_padding=0, crop_scale=0.35, jitter=0.2),
         fit=Fit(epochs=60, batch_size=32, learning_rate=0.05, weight_decay=1e-4, clip_norm=1.0),
     )
@@ -124,7 +124,7 @@ def fit_rule(recipe: Recipe, counted: Counted) -> Rule:
 
 def method_rule(recipe: Recipe, counted: Counted) -> Rule:
     """The numbers of kd: its published ones are made for long training from random weights."""
-    if not isinstance(recipe.method, KD) or not recipe.student.weights:
+    if method_label(recipe.method) != "kd" or not recipe.student.weights:
         return Rule({}, "")
     return Rule(
         {"method.temperature": 2.0, "method.alpha": 0.5},

@@ -1,13 +1,20 @@
 """Holds the built-in recipes, one function each; `tutelage recipe NAME` writes them as TOML."""
 
 from dataclasses import replace
+from typing import Any
 
 from tutelage.data import Data
 from tutelage.data.augment import Augment
-from tutelage.methods.kd import KD
+from tutelage.methods.base import Method
+from tutelage.methods.finding import find_method
 from tutelage.models import Model
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
+
+
+def _kd(temperature: float, alpha: float = 0.9) -> Method:
+    numbers: dict[str, Any] = {"temperature": temperature, "alpha": alpha}
+    return find_method("kd")(**numbers)
 
 
 def digits() -> Recipe:
@@ -18,7 +25,7 @@ def digits() -> Recipe:
         teacher=TeacherSpec(
             Model("resnet20"), tune="full", fit=Fit(epochs=15, batch_size=64, learning_rate=0.1, weight_decay=5e-4)
         ),
-        method=KD(temperature=4.0, alpha=0.9),
+        method=_kd(temperature=4.0, alpha=0.9),
         augment=Augment(crop_padding=1, flip="none"),
         fit=Fit(epochs=3, batch_size=64, learning_rate=0.1, weight_decay=1e-4),
     )
@@ -30,7 +37,7 @@ def cifar10() -> Recipe:
         data=Data("cifar10"),
         student=Model("resnet8"),
         teacher=TeacherSpec(Model("resnet56"), tune="full", fit=Fit(epochs=120, batch_size=128, learning_rate=0.1)),
-        method=KD(temperature=4.0, alpha=0.9),
+        method=_kd(temperature=4.0, alpha=0.9),
         fit=Fit(epochs=30, batch_size=128, learning_rate=0.1, weight_decay=1e-4),
     )
 
@@ -42,7 +49,7 @@ def mlperf_tiny() -> Recipe:
     """
     teacher = TeacherSpec(Model("resnet20"), tune="full", fit=Fit(epochs=120, batch_size=128, learning_rate=0.1))
     fit = Fit(60, 128, optimizer="muon", learning_rate=0.05, weight_decay=0.01, schedule="linear")
-    method = KD(temperature=8.0, alpha=0.9)
+    method = _kd(temperature=8.0, alpha=0.9)
     return replace(cifar10(), student=Model("mlperf_tiny_resnet8"), teacher=teacher, method=method, fit=fit)
 
 
@@ -67,7 +74,7 @@ _TUTORIALS = Fit(
 
 def tutorial() -> Recipe:
     """The student, temperature, share and optimiser of the popular tutorial, on 32-pixel images."""
-    return replace(cifar10(), student=Model("convnet"), method=KD(temperature=1.0, alpha=0.5), fit=_TUTORIALS)
+    return replace(cifar10(), student=Model("convnet"), method=_kd(temperature=1.0, alpha=0.5), fit=_TUTORIALS)
 
 
 def article() -> Recipe:
@@ -101,7 +108,7 @@ def visual_wake_words() -> Recipe:
             tune="head",
             fit=Fit(epochs=10, batch_size=64, learning_rate=0.01, weight_decay=1e-4),
         ),
-        method=KD(temperature=4.0, alpha=0.9),
+        method=_kd(temperature=4.0, alpha=0.9),
         augment=Augment(crop_padding=0, crop_scale=0.35, jitter=0.2),
         fit=Fit(epochs=60, batch_size=32, learning_rate=0.05, weight_decay=1e-4, clip_norm=1.0),
     )
