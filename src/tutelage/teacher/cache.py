@@ -114,7 +114,8 @@ class TeacherCache:
         network, views, fields = frozen(network), sorted(set(views)), tuple(fields)
         with files.locked(self.folder / "lock", wait=True):
             files.sweep(self.folder)
-        self._discard_damaged(views, fields)
+        unseen = [(field, view) for view in views for field in fields if (field, view) not in self._views]
+        shards.discard_damaged(self.folder, (Shard(*of, start) for of in unseen for start in self._starts))
         absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
         every = [(view, start) for view in views for start in self._starts]
         blocks = [block for block in every[process.rank :: process.world] if block in absent]
@@ -262,17 +263,6 @@ class TeacherCache:
     def uses(self) -> list[dict[str, Any]]:
         """The runs that read it; raises Damaged where the file of them is."""
         return sealed.read_lines(self.folder / "uses.jsonl", f"{self.folder.name}/uses.jsonl")
-
-    def _discard_damaged(self, views: list[int], fields: tuple[str, ...]) -> None:
-        """Looks at every shard of these that is there and was not mapped yet, and removes the damaged ones."""
-        for shard in (Shard(field, view, start) for view in views for start in self._starts for field in fields):
-            path = self.folder / shard.path
-            try:
-                if (shard.field, shard.view) not in self._views and path.exists():
-                    shards.load(path)
-            except Damaged as damaged:
-                log.warning("%s; the teacher is asked again", damaged.message)
-                shards.discard(path)
 
     @property
     def _starts(self) -> range:

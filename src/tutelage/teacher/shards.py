@@ -2,10 +2,11 @@
 
 import importlib
 import io
+import logging
 import mmap
 import os
 import weakref
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -16,6 +17,8 @@ import numpy as np
 
 from tutelage import files, sealed
 from tutelage.errors import Damaged
+
+log = logging.getLogger(__name__)
 
 LARGE = 1 << 28
 """Bytes of a view from which on its rows are read ahead."""
@@ -74,6 +77,17 @@ def discard(path: Path) -> None:
             sealed.check(path, _what(path))
         except Damaged:
             sealed.remove([path])
+
+
+def discard_damaged(folder: Path, these: Iterable[Shard]) -> None:
+    """Looks at each of some shards that is there, and names and removes the damaged ones."""
+    for path in (folder / shard.path for shard in these):
+        try:
+            if path.exists():
+                load(path)
+        except Damaged as damaged:
+            log.warning("%s; the teacher is asked again", damaged.message)
+            discard(path)
 
 
 def load(path: Path) -> np.ndarray:
