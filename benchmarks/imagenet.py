@@ -181,7 +181,7 @@ def apart(logits: Tensor) -> list[dict[str, Any]]:
     return told
 
 
-def answers(images: int = 4000, of_1000: int = 256) -> dict[str, Tensor]:
+def answers(images: int = 2000, of_1000: int = 128) -> dict[str, Tensor]:
     """Logits of published networks on CIFAR-10's training images, and the images and labels."""
     from tutelage.data import Data, load
     from tutelage.models import DataSpec, Model
@@ -202,7 +202,7 @@ def answers(images: int = 4000, of_1000: int = 256) -> dict[str, Tensor]:
     return {"pixels": pixels, "labels": labels, "ten": ten, "thousand": thousand}
 
 
-def taught(given: dict[str, Tensor], temperature: float = 4.0, epochs: int = 8) -> dict[str, list[float]]:
+def taught(given: dict[str, Tensor], temperature: float = 4.0, epochs: int = 6) -> dict[str, list[float]]:
     """A small student's accuracy on 2,000 images that it has not seen, taught by what was stored alone."""
     from tutelage.models import DataSpec, Model
     from tutelage.models.building import build

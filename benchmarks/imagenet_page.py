@@ -49,7 +49,7 @@ Unbiased samples (arXiv:2503.16870) are drawn from the answers at that temperatu
 |---|---:|---|---:|---:|
 """
 STUDENTS = """
-A student (convnet of 12 and 24 channels, 4,000 images, 8 epochs, T = 4, the teacher's term alone) on 2,000 other images
+A student (convnet of 12 and 24 channels, 2,000 images, 6 epochs, T = 4, the teacher's term alone) on 2,000 other images
 of the training split:
 
 | stored | accuracy, mean and standard deviation | difference to float16, paired by seed |
