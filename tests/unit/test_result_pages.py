@@ -13,6 +13,7 @@ RESULTS = ROOT / "docs" / "results"
 import article_pages  # noqa: E402
 import headline  # noqa: E402
 import headline_search  # noqa: E402
+import imagenet_page  # noqa: E402
 import int8  # noqa: E402
 import lite0  # noqa: E402
 import methods as methods_page  # noqa: E402
@@ -27,6 +28,7 @@ PAGES = {
     "ninety": ninety.page,
     "int8": int8.page,
     "small_photos": small_photos_page.as_text,
+    "imagenet": imagenet_page.text,
 } | {name: partial(headline.page, name=name) for name in ("headline", "headline_small")}
 
 

@@ -5,6 +5,8 @@ import io
 import logging
 import mmap
 import os
+import threading
+import time
 import weakref
 from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -134,12 +136,19 @@ def expect(shards: list[np.ndarray], samples: list[int]) -> None:
             opened, begin = _files[id(shards[number])]
             length = shards[number].strides[0]
             wanted.append((opened, begin + row * length, length))
-    _beside().submit(_ask_for, wanted)
+    if _free.acquire(blocking=False):  # else steps are faster than the system takes requests: these are read late
+        _beside().submit(_ask_for, wanted)
 
 
 def _ask_for(wanted: list[tuple[int, int, int]]) -> None:
-    for opened, begin, length in wanted:
-        os.posix_fadvise(opened, begin, length, os.POSIX_FADV_WILLNEED)  # other threads go on meanwhile
+    """Pauses now and then: a thread that takes the interpreter again at once keeps those out that wait for it."""
+    try:
+        for number, (opened, begin, length) in enumerate(wanted):
+            os.posix_fadvise(opened, begin, length, os.POSIX_FADV_WILLNEED)
+            if number % 4 == 3:
+                time.sleep(2e-4)
+    finally:
+        _free.release()
 
 
 @lru_cache(maxsize=1)
@@ -158,6 +167,8 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, enough), hard))
 
 
+_free = threading.BoundedSemaphore(64)
+"""Requests that may wait."""
 _files: dict[int, tuple[int, int]] = {}
 """By a shard's array: its open file, and where in it the rows begin."""
 

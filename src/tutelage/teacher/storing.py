@@ -2,7 +2,6 @@
 
 A row of 8 bits holds two float32, its smallest logit and a step, and then for each class how many steps it is above:
 C + 8 bytes in place of 2 C. Embeddings are stored as float16 then: no loss tells how much of them may be rounded.
-Of C + 8 bytes this keeps more than the largest logits or samples of the classes do: docs/results/imagenet.md.
 """
 
 import numpy as np
