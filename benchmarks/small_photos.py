@@ -296,11 +296,10 @@ def test(given: argparse.Namespace) -> None:
     """Writes DIR/test.jsonl, which only `page` reads: of what had five seeds, and of the best on val."""
     lines = files.read_lines(given.out / "trials.jsonl")
     tested = {line["set"] for line in files.read_lines(given.out / "test.jsonl")}
-    five = {(student, method) for student, method, seeds in ROWS if seeds == 5}
     by_set = {}
     for name in [name for name in given.sets if name not in tested]:
         rows = by_row(lines, name)
-        chosen = [row for row in rows if row in five or row == best_on_val(rows)]
+        chosen = [row for row in rows if len(rows[row]) == 5 or row == best_on_val(rows)]
         by_set[name] = [line for row in chosen for line in rows[row]]
     with _pool(given.jobs) as pool:
         for found in pool.map(measure_on_test, by_set, [Bench(given.out, given.scale)] * len(by_set), by_set.values()):

@@ -27,7 +27,7 @@ def page(bench: Bench) -> None:
         "classes": classes,
         "side": side,
         "openings": len(openings),
-        "sets": [of_set(bench, name, by_row(lines, name), test) for name in SETS if (name, "teacher") in test],
+        "sets": [of_set(bench, name, by_row(lines, name), test) for name in SETS if by_row(lines, name)],
     }
     (RESULTS / "small_photos.json").write_text(json.dumps(result, indent=2) + "\n")
     (RESULTS / "small_photos.md").write_text(as_text(result))
@@ -37,16 +37,16 @@ def of_set(bench: Bench, name: str, rows: Rows, test: dict[tuple[str, str], floa
     """The rows of a set, which of them the rules choose, and how far that is from the best tried."""
     told = {row: _row(row, of, [test[name, line["run"]] for line in of if (name, line["run"]) in test])
             for row, of in rows.items()}  # fmt: skip
-    best, classes, taught = best_on_val(rows), SCALES[bench.scale][0], rule_row(bench, name, list(rows))
+    classes = SCALES[bench.scale][0]
+    facts = {"set": name, "train": classes * SETS[name], "val": classes * VAL, "test": classes * TEST}
+    if (name, "teacher") not in test:
+        return facts | {"rows": list(told.values()), "teacher": None}
+    best, taught = best_on_val(rows), rule_row(bench, name, list(rows))
     rules = best_on_val({row: rows[row] for row in (taught, (taught[0], ALONE))})
     reached, chosen = (statistics.mean(told[row]["test"]) for row in (best, rules))
     of_seeds = statistics.stdev(told[best]["test"]) / math.sqrt(len(told[best]["test"]))
     error = math.hypot(of_seeds, math.sqrt(reached * (1 - reached) / (classes * TEST)))
-    return {
-        "set": name,
-        "train": classes * SETS[name],
-        "val": classes * VAL,
-        "test": classes * TEST,
+    return facts | {
         "teacher": test[name, "teacher"],
         "rows": list(told.values()),
         "gains": [gain for student, method in told if (gain := _gain(told, student, method)) is not None],
@@ -89,29 +89,40 @@ def as_text(result: dict[str, Any]) -> str:
         (RESULTS / "small_photos_notes.md").read_text(),
         f"{made} {result['classes']} classes of each source, pictures of {result['side']} pixels a side. "
         "Top-1 in percent, mean +- standard deviation over n seeds; each set's test "
-        "split was opened once, after all of its trials. "
+        "split was opened after all of its trials. "
         f"{machine['gpu'] or machine['processor']}, PyTorch {machine['torch']}, float32; {result['date']}.\n",
     ]
-    for of in result["sets"]:
-        parts += [f"## {of['set']}: {of['train']} training, {of['val']} validation, {of['test']} test images\n"]
-        parts += [f"Teacher: {100 * of['teacher']:.1f} % on test.\n\n{HEAD}"]
-        for row in sorted(of["rows"], key=lambda row: -statistics.mean(row["val"])):
-            mark = " **(the rules)**" if [row["student"], row["method"]] == of["rules"] else ""
-            cells = [f"{row['student']}{mark}", row["method"], str(len(row["val"])), _spread(row["val"])]
-            parts.append(f"| {' | '.join([*cells, _spread(row['test']) if row['test'] else '-'])} |")
-        within = "within" if of["within_one_standard_error"] else "**not within**"
-        parts.append(
-            f"\nBest on val: {', '.join(of['best_on_val'])}. Of the two rows of the rules' study the better on "
-            f"val is {of['choice'][1]}: {100 * of['rules_minus_best']:+.1f} points on test beside the best, {within} "
-            f"one standard error ({100 * of['standard_error_of_best']:.1f}, over seeds and images).\n"
+    return "\n".join([*parts, *(line for of in result["sets"] for line in (*_table(of), *_conclusions(of), ""))])
+
+
+def _table(of: dict[str, Any]) -> list[str]:
+    """A set's rows, the best on val first."""
+    teacher = "test was not opened" if of["teacher"] is None else f"the teacher is right on {100 * of['teacher']:.1f} %"
+    lines = [f"## {of['set']}: {of['train']} training, {of['val']} validation, {of['test']} test images\n"]
+    lines += [f"On test {teacher}.\n" if of["teacher"] else f"Not finished: {teacher}.\n", HEAD]
+    for row in sorted(of["rows"], key=lambda row: -statistics.mean(row["val"])):
+        mark = " **(the rules)**" if [row["student"], row["method"]] == of.get("rules") else ""
+        cells = [f"{row['student']}{mark}", row["method"], str(len(row["val"])), _spread(row["val"])]
+        lines.append(f"| {' | '.join([*cells, _spread(row['test']) if row['test'] else '-'])} |")
+    return lines
+
+
+def _conclusions(of: dict[str, Any]) -> list[str]:
+    """What test says of the rules' choice, and of the teacher."""
+    if of["teacher"] is None:
+        return []
+    within = "within" if of["within_one_standard_error"] else "**not within**"
+    lines = [
+        f"\nBest on val: {', '.join(of['best_on_val'])}. Of the two rows of the rules' study the better on val is "
+        f"{of['choice'][1]}: {100 * of['rules_minus_best']:+.1f} points on test beside the best, {within} one standard "
+        f"error ({100 * of['standard_error_of_best']:.1f}, over seeds and images).\n"
+    ]
+    for gain in of["gains"]:
+        lines.append(
+            f"- {gain['student']}, {gain['method']}: {100 * gain['mean']:+.1f} points over alone on test (95 % "
+            f"interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}, n = {gain['n']})"
         )
-        for gain in of["gains"]:
-            parts.append(
-                f"- {gain['student']}, {gain['method']}: {100 * gain['mean']:+.1f} points over alone on test (95 % "
-                f"interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}, n = {gain['n']})"
-            )
-        parts.append("")
-    return "\n".join(parts)
+    return lines
 
 
 def _spread(shares: list[float]) -> str:
