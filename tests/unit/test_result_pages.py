@@ -18,6 +18,7 @@ import lite0  # noqa: E402
 import methods as methods_page  # noqa: E402
 import ninety  # noqa: E402
 import small_photos_page  # noqa: E402
+import optimizers  # noqa: E402
 
 PAGES = {
     "article_mistakes": article_pages.page,
@@ -25,6 +26,7 @@ PAGES = {
     "lite0": lite0.page,
     "methods": methods_page.page,
     "ninety": ninety.page,
+    "optimizers": optimizers.page,
     "int8": int8.page,
     "small_photos": small_photos_page.as_text,
 } | {name: partial(headline.page, name=name) for name in ("headline", "headline_small")}
