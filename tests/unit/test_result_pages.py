@@ -17,8 +17,8 @@ import int8  # noqa: E402
 import lite0  # noqa: E402
 import methods as methods_page  # noqa: E402
 import ninety  # noqa: E402
-import small_photos_page  # noqa: E402
 import optimizers  # noqa: E402
+import small_photos_page  # noqa: E402
 
 PAGES = {
     "article_mistakes": article_pages.page,
