@@ -18,6 +18,7 @@ import int8  # noqa: E402
 import lite0  # noqa: E402
 import methods as methods_page  # noqa: E402
 import ninety  # noqa: E402
+import optimizers  # noqa: E402
 import small_photos_page  # noqa: E402
 
 PAGES = {
@@ -26,6 +27,7 @@ PAGES = {
     "lite0": lite0.page,
     "methods": methods_page.page,
     "ninety": ninety.page,
+    "optimizers": optimizers.page,
     "int8": int8.page,
     "small_photos": small_photos_page.as_text,
     "imagenet": imagenet_page.text,
