@@ -47,4 +47,5 @@ def test_a_cortex_m_answers_bit_for_bit_as_the_interpreter_here(element, softmax
         assert there.label == dataset.classes[int(np.argmax(expected))]
         assert here.arena().head < there.arena < here.arena().total
         answers.append(expected)
-    assert len({tuple(one) for one in answers}) == 3, "three pictures, three answers"
+    # Probabilities of a network that has learnt nothing may all be a tenth.
+    assert softmax or len({tuple(one) for one in answers}) == 3, "three pictures, three answers"

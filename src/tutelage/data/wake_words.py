@@ -40,10 +40,8 @@ def write_table(out: Path, parts: dict[str, tuple[Path, Path]], wanted: str = "p
         labels = dict.fromkeys((wanted, f"no {wanted}"), 0)
         for name, there in photos(annotations, wanted):
             path = folder / name
-            if not path.is_file():
-                raise UserError(
-                    f"{annotations} names {name}, which is not in {folder}", "name the folder of its photos"
-                )
+            if not path.is_file() or ".." in Path(name).parts or not path.is_relative_to(folder):
+                raise UserError(f"{annotations} names {name}: not in {folder}", "name the folder of its photos")
             label = wanted if there else f"no {wanted}"
             labels[label] += 1
             lines.append((_from(path, out), label, split))

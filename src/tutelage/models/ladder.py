@@ -18,7 +18,7 @@ SIZES = (32, 48, 64, 96, 128, 160, 224)
 CLASSES = 10
 """With which they were."""
 WIDTHS: dict[str, tuple[float, ...]] = {
-    "resnet8": (8, 16, 24, 32, 48),
+    "resnet8": (8, 16, 24, 32),
     "ds_cnn": (32, 64, 128),
     "mobilenet_v1": (0.25, 0.5, 0.75, 1.0),
 }
