@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import files
-from tutelage.cli.flags import RUNS, FillFlags, TrainFlags, parsed, part_of
+from tutelage.cli.flags import RUNS, FillFlags, TrainFlags, parsed
 from tutelage.errors import Damaged, UserError, unknown
 from tutelage.names import shown
 from tutelage.run.folder import Run
@@ -58,7 +58,7 @@ def _cache_list(arguments: list[str]) -> None:
 
 def _cache_fill(arguments: list[str]) -> None:
     flags = _teaching_flags("cache fill", arguments, FillFlags)
-    part = part_of(flags.part)
+    part = _part_of(flags.part)
     from tutelage import progress
     from tutelage.study import filling
     from tutelage.study.work import Jobs
@@ -151,3 +151,17 @@ def _teaching_flags(verb: str, arguments: list[str], kind: Any = TrainFlags) -> 
         if not Run(flags.workspace.folder(own)).done:
             raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
     return flags
+
+
+def _part_of(text: str) -> tuple[int, int] | None:
+    """The numbers of "2/4"; None of an empty text.
+
+    Raises:
+        UserError: it is something else.
+    """
+    part, _, parts = text.partition("/")
+    if not text:
+        return None
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise UserError(f"--part {text} is not the i-th of n parts", "write --part 1/4, 2/4, 3/4 and 4/4")
+    return int(part), int(parts)

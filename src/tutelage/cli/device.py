@@ -34,11 +34,11 @@ def export(arguments: list[str]) -> None:
     )
     run = Run.open(chosen.run)
     names = tuple(name for name in chosen.format.split(",") if name)
-    formats.chosen(names)
     if chosen.npu:
         npu.check(chosen.npu)
         if "mcu" not in names:
             raise UserError("--npu goes with the format mcu", f"--format mcu --npu {chosen.npu}")
+    formats.chosen(names)
     from tutelage import data
     from tutelage.export.modelcard import write_model_card
     from tutelage.export.task import Micro

@@ -177,20 +177,6 @@ def _with_its_flag(error: UserError, arguments: list[str]) -> UserError:
     return UserError(longer[0] + error.message.removeprefix(field), error.hint)
 
 
-def part_of(text: str) -> tuple[int, int] | None:
-    """The numbers of "2/4"; None of an empty text.
-
-    Raises:
-        UserError: it is something else.
-    """
-    part, _, parts = text.partition("/")
-    if not text:
-        return None
-    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise UserError(f"--part {text} is not the i-th of n parts", "write --part 1/4, 2/4, 3/4 and 4/4")
-    return int(part), int(parts)
-
-
 def with_method(chosen: Recipe, name: str) -> Recipe:
     """A recipe with another method at its published numbers; without its teachers where the method needs none."""
     method = recipe.method_at_defaults(name)

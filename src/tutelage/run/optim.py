@@ -65,11 +65,6 @@ class Fit:
             raise UserError(
                 f"fit.optimizer = dot keeps two gradients apart: fit.{field} has no meaning for it", "leave it out"
             )
-        if self.accumulate > 1 and self.optimizer == "dot":
-            raise UserError(
-                f"fit.accumulate = {self.accumulate} with fit.optimizer = dot, which takes two backward passes a step",
-                "set one of them otherwise",
-            )
         if self.ema and self.average:
             raise UserError(
                 f"fit.ema = {self.ema:g} and fit.average = {self.average:g} are two ways of averaging weights",

@@ -18,7 +18,7 @@ from tutelage import files
 from tutelage.data import DATASETS, Data, load, sources, test_split
 from tutelage.errors import UserError
 from tutelage.study.tune import Search, Tuning
-from tutelage.training import loop, preflight
+from tutelage.training import launch, preflight
 from tutelage.training.loop import train
 
 SOURCE = Path(tutelage.__file__).parent
@@ -235,9 +235,10 @@ def test_inside_training_it_is_shut(peeks, tmp_path, monkeypatch):
 
 def test_inside_a_process_of_training_it_is_shut(peeks, tmp_path, monkeypatch):
     """Where there are several devices, what `train` has shut does not reach the processes that it starts."""
-    monkeypatch.setattr("tutelage.training.loop.Run.open", peeks)
-    with pytest.raises(UserError, match=r"tried to open the test split inside a training run\n"):
-        loop._train_in_a_process(small.CPU.fabric(), tmp_path, None, {})
+    monkeypatch.setattr("tutelage.training.launch.Run.open", peeks)
+    monkeypatch.delattr("os.setpgid")  # this process stays in its group
+    with pytest.raises(UserError, match=r"tried to open the test split inside a process of a training run\n"):
+        launch._in_a_process(launch._on_run, print, small.CPU.fabric(), tmp_path, tmp_path, None, {})
 
 
 @pytest.mark.parametrize(

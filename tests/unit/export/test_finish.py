@@ -83,7 +83,7 @@ def test_the_better_of_the_two_is_kept(run, monkeypatch, before, after):
     }
     results = iter([told | {"val_top1": before}, told | {"val_top1": after}])
     written = iter([b"before", b"after"])
-    monkeypatch.setattr("tutelage.export.finished", lambda *_: torch.nn.Identity())
+    monkeypatch.setattr("tutelage.export.finish.finished", lambda *_: torch.nn.Identity())
     row = FORMATS["onnx-int8"]._replace(
         write=lambda task, path: path.write_bytes(next(written)), measure=lambda task, path: next(results)
     )
