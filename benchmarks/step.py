@@ -60,7 +60,7 @@ def cached_step(
     step = Step(fabric, recipe, plan, held.labels, answers, module, optimizer)
     place = folder / f"{student} {method} {compiled}"
     place.mkdir()
-    book = Book(Run(place), plan, {"step": 0, "seconds": 0.0}, first=True)
+    book = Book(Run(place), plan, {"step": 0, "seconds": 0.0})
 
     def run(number: int) -> None:
         (views,) = held.stream([plan.addresses(number % plan.steps)], recipe.augment)

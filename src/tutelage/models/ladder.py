@@ -72,7 +72,8 @@ class Choice(NamedTuple):
 
 def called(model: Model) -> str:
     """A network and its options in words."""
-    return ", ".join([model.name, *(f"{option} {value:g}" for option, value in model.options.items())])
+    shown = {name: f"{value:g}" if isinstance(value, int | float) else value for name, value in model.options.items()}
+    return ", ".join([model.name, *(f"{name} {value}" for name, value in shown.items())])
 
 
 def models() -> list[Model]:

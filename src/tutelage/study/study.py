@@ -165,6 +165,7 @@ class Study:
         }
         dataset = data.load(self.rows[0].data, workspace.data_root)
         for run in trained.values():
+            files.sweep(run.path)
             evaluate_run(run, dataset)
         self._see_to_test(folder, trained, dataset, workspace)
         study = Finished(self.rows, self.seeds, trained, folder, dataset)
