@@ -46,8 +46,8 @@ class MadeViews(Images):
                 self._store[first : first + len(sample)] = rows
 
     def plain(self, position: Int64[Tensor, " B"]) -> Float32[Tensor, "B C H W"]:
-        """There are views alone."""
-        raise NotImplementedError
+        """There are views alone; raises TypeError."""
+        raise TypeError("made views hold no plain images")
 
     def view(self, sample: Int64[Tensor, " B"], view: Int64[Tensor, " B"], augment: Augment) -> Views:
         """Each image under its address, both on the device."""
@@ -61,5 +61,5 @@ class MadeViews(Images):
         return (self.view(*address, augment) for address in addresses)
 
     def to(self, device: torch.device | str) -> "MadeViews":
-        """Made views stay where they are."""
-        raise NotImplementedError
+        """Made views stay where they are; raises TypeError."""
+        raise TypeError(f"made views stay on {self.labels.device}")
