@@ -7,7 +7,7 @@ IMAGES = 1_281_167
 HEAD = """# ImageNet's size
 
 `python benchmarks/imagenet.py index`, `rows` and `storage`, on {cores} cores ({processor}), one thread.
-The machine was busy with other work (its load stands in [imagenet.json](imagenet.json)), so processor time
+The index was measured beside other work (the load stands in [imagenet.json](imagenet.json)), so processor time
 (user and system) is given beside the time on the clock.
 """
 INDEX = """
@@ -49,8 +49,8 @@ Unbiased samples (arXiv:2503.16870) are drawn from the answers at that temperatu
 |---|---:|---|---:|---:|
 """
 STUDENTS = """
-A student (convnet of 12 and 24 channels, 2,000 images, 6 epochs, T = 4, the teacher's term alone) on 2,000 other images
-of the training split:
+A student (convnet of 12 and 24 channels, 2,000 images, 20 epochs of Adam, T = 4, the teacher's term alone) on 2,000
+other images of the training split:
 
 | stored | accuracy, mean and standard deviation | difference to float16, paired by seed |
 |---|---:|---:|

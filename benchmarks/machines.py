@@ -342,12 +342,12 @@ def page(parts: dict[str, Any]) -> str:
             f"## A study of {one['runs']} runs over one and two jobs",
             "",
             "`python benchmarks/machines.py scaling`. Every run is a process of its own on one thread; one after the "
-            "other and two at once take turns. The machine was not idle (load average "
-            f"{one['load_average'][0]:g} on {machine['cores']} cores at the end), so the clock says little: beside "
-            "it stand by how much the same runs took more of the processor beside each other, and for which share of "
-            "the time both jobs had a run. Share over factor is the scaling over the cores; on a busy machine the "
-            "share is small, since processes take long to begin, and short runs make it smaller. The goal "
-            "of 0.95 is not shown.",
+            f"other and two at once take turns. {machine['cores']} times as fast on the clock would be perfect; it can "
+            "be more, since one process begins while another trains. The clock counts where nothing else runs (load "
+            f"average {one['load_average'][0]:g} at the end, two of it the jobs). The other columns do not need an "
+            "idle machine: by how much the same runs took more of the processor beside each other, for which share "
+            "of the time both jobs had a run, and the share over the factor, in which processes that begin count as "
+            "idle.",
             "",
             "| round | on the clock | processor, two jobs / one | both had a run | of perfect scaling |",
             "|---|---|---|---|---|",
