@@ -1,10 +1,27 @@
-"""Commands as a user types them, in processes of their own."""
+"""Commands as a user types them: in this process, or in processes of their own."""
 
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
+
+from tutelage import cli
+
+
+def typed(*words) -> None:
+    """A command, in this process."""
+    cli.main([str(word) for word in words])
+
+
+def refused(capsys, *words) -> str:
+    """What a command that is refused says, in this process."""
+    with pytest.raises(SystemExit) as stopped:
+        typed(*words)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
 
 
 def command(*words: str, cwd: Path, **more) -> subprocess.Popen:

@@ -3,22 +3,9 @@
 import pytest
 
 import small
-from tutelage import cli
 from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.identity import identity
-
-
-def typed(*words):
-    """A command as a user types it."""
-    cli.main([str(word) for word in words])
-
-
-def refused(capsys, *words):
-    """What a command that is refused says."""
-    with pytest.raises(SystemExit) as stopped:
-        typed(*words)
-    assert stopped.value.code == 2
-    return capsys.readouterr().err
+from typing_commands import refused, typed
 
 
 @pytest.fixture

@@ -4,20 +4,7 @@ import json
 
 import pytest
 
-from tutelage import cli
-
-
-def typed(*words):
-    """A command as a user types it."""
-    cli.main([str(word) for word in words])
-
-
-def refused(capsys, *words):
-    """What a command that is refused says."""
-    with pytest.raises(SystemExit) as stopped:
-        typed(*words)
-    assert stopped.value.code == 2
-    return capsys.readouterr().err
+from typing_commands import refused
 
 
 @pytest.mark.parametrize(
