@@ -1,6 +1,9 @@
 """Says which of several processes this one is, on which device it computes, and what the others say."""
 
-from collections.abc import Callable
+import atexit
+import gc
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -60,6 +63,30 @@ class Process:
 
 ALONE = Process()
 """The only process there is, on the CPU."""
+
+
+@contextmanager
+def leaving_orderly() -> Generator[None]:
+    """Has the group of processes taken apart before the interpreter ends, unless something failed in here.
+
+    Gloo's threads may still hold tensors, and abort a process whose interpreter has gone (PyTorch does not stop them,
+    and Fabric sees to it for NCCL alone). After an error nobody knows what they wait for: they are left as they are.
+    """
+    atexit.register(_leave)
+    try:
+        yield
+    except Exception:
+        atexit.unregister(_leave)
+        raise
+
+
+def _leave() -> None:
+    import torch.distributed as dist
+
+    _of_hosts.cache_clear()  # a group's threads end with the last that refers to it
+    gc.collect()
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _said_by_all(number: int) -> list[int]:

@@ -17,7 +17,7 @@ from tutelage.interrupts import Stopped
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
 from tutelage.run.launched import met
-from tutelage.run.process import Process
+from tutelage.run.process import Process, leaving_orderly
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
@@ -68,7 +68,8 @@ def _everywhere(function: Callable[..., Any], what: Any, workspace: Workspace) -
     if not engine.starts_processes:
         if not met():
             fabric.launch()
-        return function(fabric, *given)
+        with leaving_orderly():
+            return function(fabric, *given)
     with interrupts.passing_on() as heard:
         try:
             result, stopped = fabric.launch(cast(Any, partial(_in_a_process, function)), *given)
@@ -89,7 +90,7 @@ def _in_a_process(function: Callable[..., Any], *given: Any) -> tuple[Any, tuple
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # Ctrl-C reaches who has started it, and is passed on: once
     try:
-        with interrupts.listening():
+        with interrupts.listening(), leaving_orderly():
             return function(*given), None
     except KeyboardInterrupt as stopped:
         number = getattr(stopped, "number", signal.SIGINT)
