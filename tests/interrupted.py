@@ -12,7 +12,6 @@ from pathlib import Path
 from tutelage.training.book import Book
 
 
-
 @atexit.register  # before all others, so it is called after them
 def tell_of_threads():
     """Names gloo's threads that are still there at the end: they would use the interpreter when it has gone."""

@@ -1,4 +1,4 @@
-"""Names and files of weights are refused before anything is read: the messages are in test_quickly.py."""
+"""Names and files of weights are refused before anything is read: the messages are in house/test_quickly.py."""
 
 import pytest
 

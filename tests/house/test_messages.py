@@ -1,6 +1,7 @@
 """What a user reads after a mistake: one message and a hint, exit code 2, no traceback, nothing half-written.
 
-The texts are in messages.txt; `python tests/unit/test_messages.py` writes it anew: read what changed before you commit.
+The texts are in messages.txt; `python tests/house/test_messages.py` writes it anew: read what changed
+before you commit.
 """
 
 import json

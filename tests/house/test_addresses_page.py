@@ -3,7 +3,7 @@
 import doctest
 from pathlib import Path
 
-PAGE = Path(__file__).parents[3] / "docs" / "concepts" / "addresses.md"
+PAGE = Path(__file__).parents[2] / "docs" / "concepts" / "addresses.md"
 
 
 def test_the_example_runs():
