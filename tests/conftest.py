@@ -1,4 +1,7 @@
-"""What all tests share: one thread, `--method` for a method of your own, shape checks off where torch.compile runs."""
+"""What all tests share: one thread, `--method` for a method of your own, shape checks off where torch.compile runs.
+
+And what several files need and is made once: a finished run, and its student as an ONNX file.
+"""
 
 import signal
 
@@ -48,3 +51,33 @@ def default_signals():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """A student of the digits after one epoch with kd from a teacher of random weights; tests only read it."""
+    import small
+    from tutelage.training.loop import train
+
+    folder = tmp_path_factory.mktemp("finished")
+    fit = small.Fit(epochs=1, batch_size=128, learning_rate=0.05)
+    return train(small.taught(folder, fit=fit, views=1), small.workspace(folder / "runs"))
+
+
+@pytest.fixture(scope="session")
+def task(finished_run):
+    """What that run has to export."""
+    import small
+    from tutelage.export import task_of
+
+    return task_of(finished_run, small.digits())
+
+
+@pytest.fixture(scope="session")
+def onnx_file(task, tmp_path_factory):
+    """Its student in float32."""
+    from tutelage.export.onnx_files import write_onnx
+
+    path = tmp_path_factory.mktemp("exported") / "student.onnx"
+    write_onnx(task, path)
+    return path
