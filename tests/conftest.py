@@ -3,6 +3,7 @@
 And what several files need and is made once: a finished run, and its student as an ONNX file.
 """
 
+import os
 import signal
 
 import pytest
@@ -21,6 +22,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     torch.set_num_threads(1)
+    os.fsync = lambda handle: None  # nobody cuts the power of a test, and 7,000 calls wait for the disk
     # A shell in which the tests run in the background, and nohup, have these ignored, which children inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):

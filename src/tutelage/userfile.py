@@ -138,7 +138,8 @@ class _Loader(SourceFileLoader):
 
 
 def _family(top: str) -> list[str]:
-    return [name for name in sys.modules if _within(name, top)]
+    inside = f"{top}."
+    return [name for name in sys.modules if name == top or name.startswith(inside)]
 
 
 def _within(name: str, top: str) -> bool:
