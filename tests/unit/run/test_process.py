@@ -21,3 +21,16 @@ def test_a_fabric_says_which_process_it_runs_in():
     process = Process.of(Engine(device="cpu").fabric())
     assert (process.device, process.rank, process.world) == (torch.device("cpu"), 0, 1)
     process.wait()
+
+
+def test_only_processes_of_a_group_leave_it_and_once(monkeypatch):
+    registered = []
+    monkeypatch.setattr(atexit, "register", registered.append)
+    monkeypatch.setattr(atexit, "unregister", lambda function: registered.remove(function) if registered else None)
+    for world, expected in ((1, 0), (2, 1), (2, 1)):
+        with leaving_orderly(world):
+            pass
+        assert len(registered) == expected
+    with pytest.raises(ValueError), leaving_orderly(2):
+        raise ValueError
+    assert registered == [], "nobody knows what the others wait for"
