@@ -78,7 +78,7 @@ def ours(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[Any]]]:
         return FileImages(photos, decoder, labels, "").stream(addresses, AUGMENT, workers)
 
     def first() -> Iterable[Any]:
-        files.remove_folder(index.cache_folder() / f"pixels-{decoder.digest[:16]}")
+        files.remove_folder(files.cache_folder() / f"pixels-{decoder.digest[:16]}")
         return epoch(kept(decoder, "file", "decoding"))
 
     return {"keep none": lambda: epoch(decoder), "keep file, first": first, "keep file, later": lambda: epoch(in_file)}

@@ -118,6 +118,11 @@ def _writer_lives(path: Path) -> bool:
     return True
 
 
+def cache_folder() -> Path:
+    """$TUTELAGE_CACHE, else ~/.cache/tutelage/photos: indices, decoded images, sets of the hub, lists of networks."""
+    return Path(os.environ.get("TUTELAGE_CACHE") or Path.home() / ".cache" / "tutelage" / "photos")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Indented JSON; NaN and infinity are refused."""
     with appearing(path) as beside:

@@ -2,7 +2,11 @@
 
 import argparse
 import textwrap
+from contextlib import suppress
+from importlib import metadata
 
+import tutelage
+from tutelage import files
 from tutelage.cli import terminal_columns
 from tutelage.errors import UserError, unknown
 
@@ -100,7 +104,22 @@ def _fitting(chosen: argparse.Namespace) -> Rows:
 
 
 def _others(text: str) -> tuple[Rows, int]:
-    """The networks of timm and torchvision whose names contain a text, and how many there are beyond `MOST`."""
+    """The networks of timm and torchvision whose names contain a text, and how many there are beyond `MOST`.
+
+    The answer is kept for the versions that gave it: to import these libraries takes seconds.
+    """
+    versions = [tutelage.__version__, *(metadata.version(library) for library in ("timm", "torchvision", "torch"))]
+    kept = files.cache_folder() / f"networks-{files.digest([text.lower(), MOST, *versions])[:16]}.json"
+    with suppress(OSError, ValueError, TypeError):  # absent, or not as it was written
+        rows, more = files.read_json(kept)
+        return [tuple(map(str, row)) for row in rows], int(more)
+    rows, more = _of_libraries(text)
+    with suppress(OSError):  # a folder that cannot be written is no obstacle to a list
+        files.write_json(kept, [rows, more])
+    return rows, more
+
+
+def _of_libraries(text: str) -> tuple[Rows, int]:
     from tutelage.models.sizes import matching, sized
 
     names = matching(text)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tutelage import files
-from tutelage.data import Data, index
+from tutelage.data import Data
 from tutelage.errors import UserError
 
 Pictures = Any
@@ -34,7 +34,7 @@ def data_of(splits: dict[str, tuple[Pictures, Any]], classes: Sequence[str], fol
     names = list(classes) or [f"{label:0{len(str(most))}d}" for label in range(most + 1)]
     if most >= len(names):
         raise UserError(f"label {most} in data of {len(names)} classes", "labels count the classes from 0")
-    path = folder or index.cache_folder() / f"arrays-{_digest(read, names)[:16]}"
+    path = folder or files.cache_folder() / f"arrays-{_digest(read, names)[:16]}"
     if path.exists() and folder is not None:
         raise UserError(f"{path} exists already", f"name a new folder, or use the old one: Data({str(path)!r})")
     if not path.exists():

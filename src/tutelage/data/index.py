@@ -99,11 +99,6 @@ class Index:
         return np.array([bool(traits.broken) for traits in self.rows.words.traits])[self.rows.column("traits")]
 
 
-def cache_folder() -> Path:
-    """$TUTELAGE_CACHE, else ~/.cache/tutelage/photos: indices, decoded images, sets of the hub; can be made anew."""
-    return Path(os.environ.get("TUTELAGE_CACHE") or Path.home() / ".cache" / "tutelage" / "photos")
-
-
 _latest: dict[tuple[str, ...], tuple[object, Index, frozenset[Path]]] = {}
 """Indices of this process, by path, with the folders of the files and their times at that moment."""
 
@@ -126,13 +121,13 @@ def read(
         UserError: there is no such path, or its layout is not known; the hub cannot be reached.
     """
     hub = name.startswith(huggingface.HUB)
-    path = huggingface.fetched(name, cache_folder()) if hub else Path(name).expanduser()
+    path = huggingface.fetched(name, files.cache_folder()) if hub else Path(name).expanduser()
     key = (str(path.absolute()), str(labelled), splits, look)
     if not compare_all and key in _latest and _latest[key][0] == _times(_latest[key][2]):
         return _latest[key][1]
     listing = places.listing(path, labelled=labelled, splits=splits)
     headers = look == "headers" or (look == "auto" and len(listing.rows) > MANY)
-    files.sweep(cache_folder(), ".index-*")
+    files.sweep(files.cache_folder(), ".index-*")
     file = _file(path, labelled, splits, "headers" * headers)
     rows = _load(file)
     at = listing.rows.found_in(rows)
@@ -181,7 +176,7 @@ def _times(folders: frozenset[Path]) -> object:
 def _file(path: Path, labelled: bool, splits: str = "", look: str = "") -> Path:
     named = f"{path.resolve()} {labelled}{splits}{look}"
     digest = hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()
-    return cache_folder() / f"index-{digest[:16]}.rows"
+    return files.cache_folder() / f"index-{digest[:16]}.rows"
 
 
 def _completed(name: str, listing: Listing, known: Rows, at: np.ndarray, *, headers: bool) -> Rows:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tutelage import files
 from tutelage.data import reading
-from tutelage.data.index import Index, cache_folder
+from tutelage.data.index import Index
 from tutelage.progress import advancing
 
 Move = tuple[float, float, float]
@@ -49,7 +49,7 @@ def pairs(indexed: Index) -> list[tuple[int, int]]:
 
     Looked for once for the same images; kept in the cache folder.
     """
-    file = cache_folder() / f"near-{indexed.digest[:16]}-{VERSION}.json"
+    file = files.cache_folder() / f"near-{indexed.digest[:16]}-{VERSION}.json"
     try:
         return [(int(one), int(other)) for one, other in files.read_json(file)["pairs"]]
     except (OSError, json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError):

@@ -3,9 +3,8 @@
 import logging
 import shutil
 
-from tutelage import progress
+from tutelage import files, progress
 from tutelage.data import Keep
-from tutelage.data.index import cache_folder
 from tutelage.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,9 @@ def is_there(needed: int, keep: Keep, what: str) -> bool:
     Raises:
         UserError: it is asked for, and the disk has no room.
     """
-    place = next(folder for folder in (cache_folder(), *cache_folder().absolute().parents) if folder.exists())
+    place = next(
+        folder for folder in (files.cache_folder(), *files.cache_folder().absolute().parents) if folder.exists()
+    )
     free = shutil.disk_usage(place).free
     if keep == "file" and needed > free:
         raise UserError(

@@ -27,7 +27,6 @@ from torchvision.transforms.v2 import functional as F
 
 from tutelage import files, progress, sealed
 from tutelage.data import Keep, reading, room
-from tutelage.data.index import cache_folder
 from tutelage.data.rows import Entry, Joined, Rows
 from tutelage.edge.card import PHOTOS, Card
 from tutelage.edge.pixels import fitted, upright
@@ -183,7 +182,7 @@ def kept(decoder: Decoder, keep: Keep, what: str) -> Photos:
     if keep == "memory":
         parts = list(_decode(decoder, what))
         return _laid_out(np.concatenate([part.ravel() for part in parts]), [part.shape[:2] for part in parts])
-    folder = cache_folder() / f"pixels-{decoder.digest[:16]}"
+    folder = files.cache_folder() / f"pixels-{decoder.digest[:16]}"
     files.sweep(folder.parent, ".pixels-*")
     if folder.exists():
         try:

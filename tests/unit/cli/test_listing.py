@@ -3,6 +3,7 @@
 import pytest
 
 import small
+from tutelage import files
 from tutelage.cli import listing
 
 
@@ -29,6 +30,17 @@ def test_ours_come_first_and_the_rest_is_counted(capsys, monkeypatch):
         "torchvision:shufflenet_v2_x0_5",
     ]
     assert told[-1] == "and 3 more of timm and torchvision: a longer --filter shows them"
+
+
+def test_what_was_found_is_kept_and_a_damaged_file_of_it_is_made_anew(capsys, monkeypatch):
+    before = {*files.cache_folder().glob("networks-*")}
+    found = rows(capsys, "resnet10")
+    (kept,) = {*files.cache_folder().glob("networks-*")} - before
+    with monkeypatch.context() as patched:
+        patched.setattr("tutelage.models.sizes.matching", lambda text: pytest.fail("looked again"))
+        assert rows(capsys, "ResNet10") == found
+    kept.write_text("[[")
+    assert rows(capsys, "resnet10") == found
 
 
 def test_a_network_that_cannot_be_built_without_memory_is_listed_all_the_same(capsys):

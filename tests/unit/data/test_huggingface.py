@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import small
-from tutelage import data
+from tutelage import data, files
 from tutelage.data import Data, index, places
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError
@@ -134,7 +134,7 @@ def test_a_name_of_the_hub_is_fetched_once(folder, tmp_path, monkeypatch):
         assert len(data.load(Data("hf:ann/colours", size=8)).train) == 43
         assert index.read("hf:colours:small").digest == index.read(str(folder)).digest
     assert asked == [("ann/colours", None), ("colours", "small")]
-    saved = index.cache_folder() / "hub"
+    saved = files.cache_folder() / "hub"
     assert sorted(path.name for path in saved.iterdir()) == ["ann--colours", "colours--small"]
 
 
@@ -149,7 +149,7 @@ def test_without_a_network_it_says_what_to_do(folder, monkeypatch):
         "cannot fetch hf:ann/colours: Couldn't reach 'ann/colours' on the Hub (OfflineModeIsEnabled)"
     )
     assert "load_dataset('ann/colours').save_to_disk('photos')" in caught.value.hint
-    assert not list((index.cache_folder() / "hub").glob("*")), "nothing half-written"
+    assert not list((files.cache_folder() / "hub").glob("*")), "nothing half-written"
 
 
 def test_without_the_package_it_says_which(folder, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import small
+from tutelage import files
 from tutelage.data import index, near
 
 
@@ -33,7 +34,7 @@ def test_what_was_found_is_kept_and_what_is_damaged_is_found_again(told, monkeyp
     monkeypatch.setattr(near, "_looked_for", lambda index: looks.append(index) or first)
     assert near.pairs(told) == first
     assert looks == []
-    (file,) = index.cache_folder().glob(f"near-{told.digest[:16]}-*.json")
+    (file,) = files.cache_folder().glob(f"near-{told.digest[:16]}-*.json")
     for damaged in ("{", '{"pairs": [["a", "b"]]}', '{"pairs": 3}', json.dumps({"other": 1})):
         file.write_text(damaged)
         assert near.pairs(told) == first

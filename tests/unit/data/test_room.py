@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 import small
+from tutelage import files
 from tutelage.data import index, room
 from tutelage.data.store import Decoder, kept
 from tutelage.errors import UserError
@@ -31,7 +32,7 @@ def test_photos_that_take_too_much_of_the_disk_are_kept_where_that_is_said(decod
         assert kept(decoder, "auto", "decoding train") is decoder
     assert "decoding train anew each time: kept photos would take 3.24 kB of the 13 kB that are free" in caplog.text
     assert "--data.keep file" in caplog.text
-    assert not list(index.cache_folder().glob("pixels-*"))
+    assert not list(files.cache_folder().glob("pixels-*"))
     disk.free = needed
     assert kept(decoder, "file", "decoding train") is not decoder
     disk.free = 0
@@ -42,7 +43,7 @@ def test_a_disk_without_room_is_named_before_anything_is_written(decoder, disk):
     disk.free = decoder.bytes_kept - 1
     with pytest.raises(UserError, match=r"kept photos take 3\.24 kB, and 3\.24 kB are free"):
         kept(decoder, "file", "decoding train")
-    assert not list(index.cache_folder().glob("*pixels-*"))
+    assert not list(files.cache_folder().glob("*pixels-*"))
 
 
 def test_photos_that_take_little_are_kept(decoder, disk):

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 import small
+from tutelage import files
 from tutelage.data import Data, index, photos
 from tutelage.data.store import Decoder, kept
 from tutelage.errors import UserError
@@ -53,7 +54,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_finished(decoder, monkeypat
     monkeypatch.setattr(Decoder, "pixels", broken)
     with pytest.raises(UserError, match="cannot be read now"):
         kept(decoder, "file", "photos")
-    assert not list(index.cache_folder().glob("*pixels*"))
+    assert not list(files.cache_folder().glob("*pixels*"))
 
 
 def test_a_photo_that_vanished_is_named(decoder):
@@ -80,5 +81,5 @@ def test_what_kept_photos_take_is_known_before(tmp_path, purpose, monkeypatch):
         Image.effect_noise((width, height), 90).save(folder / f"{number}.png")
     decoder = Decoder(tmp_path / "some", index.read(str(tmp_path / "some")).sound, side=32, purpose=purpose)
     kept(decoder, "file", "photos")
-    (file,) = index.cache_folder().glob("pixels-*/pixels.bin")
+    (file,) = files.cache_folder().glob("pixels-*/pixels.bin")
     assert decoder.bytes_kept == file.stat().st_size
