@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,20 +138,25 @@ def test_unlabelled_images_are_learnt_from_and_counted(here):
     assert [row["data"]["unlabeled"] for row in results["recipes"]] == ["", "", "more"]
 
 
-def test_a_start_without_labels(here):
-    """The guide's two commands: a teacher's embeddings first, by photos of no class; then the head, by labels."""
+def test_a_start_without_labels(here, monkeypatch):
+    """A teacher's embeddings first, also of photos of no class; then the head, by labels."""
+    monkeypatch.chdir(here)
     small.photos(here / "more", images=5, size=(11, 11))
-    net = ("--student", "resnet8", "--data.size", "16", "--engine.threads", "1", "--views", "1", "--fit.epochs", "1")
-    unlabelled = ("--method.label-weight", "0", "--method.regression-weight", "0", "--data.unlabeled", "more")
-    teacher = ("--teacher", "resnet14", "--teacher.fit.epochs", "1")
-    (first, *_) = told("train", "colours", "srrl", *net, *teacher, *unlabelled, cwd=here).splitlines()
-    (second, *_) = told(
-        *("train", "colours", "baseline", *net, "--student.weights", first, "--tune", "head"), cwd=here
-    ).splitlines()
-    begun, ended = (load_file(here / run / "student.safetensors") for run in (first, second))
+    words = ("distill", "colours", *TINY, "--seeds", "0", "--data.unlabeled", "more", "--tune", "head")
+    out = told(*words, "--start_epochs", "2", cwd=here)
+    assert re.search(
+        r"a start by the teacher's embeddings, without labels, is worth [-+.0-9]+ points to kd on test", out
+    )
+    assert re.search(r"^kd, .*no start.*\nkd, .*epochs of embeddings before: 2", out, re.MULTILINE)
+    (study,) = (here / "runs").glob("study-*")
+    *_, unstarted, started = (
+        Recipe.from_dict(one) for one in json.loads((study / "results.json").read_text())["recipes"]
+    )
+    assert unstarted == replace(started, start_epochs=0)
+    runs = [here / "runs" / recipe.name for recipe in (started.of_start, started)]
+    begun, ended = (load_file(run / "student.safetensors") for run in runs)
     moved = {name for name in begun if not torch.equal(begun[name], ended[name])}
-    assert moved
-    assert all(name.startswith("linear") for name in moved)
+    assert moved == {"fc2.weight", "fc2.bias"}
 
 
 def test_the_guide(tmp_path, monkeypatch, capsys):

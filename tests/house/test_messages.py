@@ -373,6 +373,7 @@ MISTAKES = {
         "--data.keep",
         "none",
     ],
+    "a start without a teacher": ["train", "digits", "baseline", "--start_epochs", "3"],
     "unlabelled photos with a built-in set": ["train", "digits", "--data.unlabeled", "photos", "--runs", "runs"],
     "unlabelled photos for a method of labels": [
         "train",

@@ -55,10 +55,11 @@ def rows(flags: DistillFlags, *, of_photos: bool) -> tuple[Recipe, ...]:
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     if flags.methods and of_photos:
         recipes = tuple(dataclasses.replace(one, method=photos.suited(one.method, one)) for one in recipes)
-    return tuple(row for one in recipes for row in _without_unlabeled(one))
+    return tuple(row for one in recipes for row in _with_plainer(one))
 
 
-def _without_unlabeled(taught: Recipe) -> tuple[Recipe, ...]:
-    """A row of a study; before one that learns from images without a label the same without them."""
-    labelled = dataclasses.replace(taught, data=taught.data.labelled)
-    return (taught,) if labelled == taught else (labelled, taught)
+def _with_plainer(taught: Recipe) -> list[Recipe]:
+    """A row of a study; before one with a start the same without it, before that the same without unlabelled images."""
+    unstarted = dataclasses.replace(taught, start_epochs=0)
+    labelled = dataclasses.replace(unstarted, data=taught.data.labelled)
+    return [row for row, after in ((labelled, unstarted), (unstarted, taught)) if row != after] + [taught]

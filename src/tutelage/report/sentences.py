@@ -1,5 +1,6 @@
 """Says in sentences, the same for terminal and page: cost, test openings, who is handed over, what to keep in mind."""
 
+import copy
 import statistics
 from collections.abc import Callable
 from typing import Any, Literal
@@ -111,19 +112,37 @@ def unlabeled(results: Results) -> list[str]:
     if not images:
         return []
     lines = [f"{images:,} images without a label were learnt from too, by every row that names them"]
-    by_recipe = list(zip(results["recipes"], results["rows"], strict=True))
-    for recipe, row in by_recipe:
-        for other, without in by_recipe:
-            if _names_unlabeled(recipe) and other["method"] == recipe["method"] and not _names_unlabeled(other):
+    return lines + [f"they are worth {gain}" for gain in _gains_by(results, ("data", "unlabeled"))]
+
+
+def start(results: Results) -> list[str]:
+    """What a start by the teacher's embeddings was worth; nothing where no row had one."""
+    gains = _gains_by(results, ("start_epochs",))
+    return [f"a start by the teacher's embeddings, without labels, is worth {gain}" for gain in gains]
+
+
+def _gains_by(results: Results, path: tuple[str, ...]) -> list[str]:
+    """What a field of the recipe that is set was worth to each row beside which the same row stands without it."""
+
+    def split(recipe: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The field, and the recipe without it."""
+        *folders, last = path
+        rest: dict[str, Any] = copy.deepcopy(recipe)
+        inner = rest
+        for name in folders:
+            inner = inner.setdefault(name, {})
+        return inner.pop(last, None), rest
+
+    lines = []
+    by_recipe = [(*split(recipe), row) for recipe, row in zip(results["recipes"], results["rows"], strict=True)]
+    for value, recipe, row in by_recipe:
+        for none, other, without in by_recipe:
+            if value and not none and other == recipe:
                 mine, theirs = ([seed["test"]["top1"] for seed in one["seeds"]] for one in (row, without))
                 gain = paired_gain(mine, theirs)
                 within = ", ".join(filter(None, [text.interval(gain), f"n = {gain['n']}"]))
-                lines.append(f"they are worth {text.points(gain['mean'])} points to {row['label']} on test ({within})")
+                lines.append(f"{text.points(gain['mean'])} points to {row['label']} on test ({within})")
     return lines
-
-
-def _names_unlabeled(recipe: dict[str, Any]) -> bool:
-    return bool(recipe.get("data", {}).get("unlabeled"))
 
 
 def folds(results: Results) -> list[str]:
@@ -157,7 +176,9 @@ def caveats(results: Results) -> list[str]:
     first = results["rows"][0]["seeds"][0]
     splits = (("validation", first["val"]["images"]), ("test", first["test"]["images"]))
     few = [little for split, images in splits if (little := how_little(images, split))]
-    return unlabeled(results) + folds(results) + few + conditions.in_words(results.get("conditions", []))
+    return (
+        unlabeled(results) + start(results) + folds(results) + few + conditions.in_words(results.get("conditions", []))
+    )
 
 
 def _times(number: int) -> str:

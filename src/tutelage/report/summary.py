@@ -207,7 +207,9 @@ def _labels(results: Results) -> list[str]:
             if any(other.get(field) != value for other in same)
         ]
         label = ", ".join([name, *own]).replace("teacher.model.name ", "from ")
-        labels.append(label.replace('data.unlabeled ""', "labelled alone").replace("data.unlabeled ", "with "))
+        label = label.replace('data.unlabeled ""', "labelled alone").replace("data.unlabeled ", "with ")
+        label = label.replace("start_epochs 0", "no start")
+        labels.append(label.replace("start_epochs ", "epochs of embeddings before: "))
     return labels
 
 

@@ -71,12 +71,19 @@ class Recipe:
     """Augmented views that exist of every image, used in turn; 0: a new one every epoch."""
     second_view: bool = False
     """Show every image of a batch in a second, stronger view too: other draws, and half the side painted over."""
+    start_epochs: int = 0
+    """Epochs in which the student learns the (first) teacher's embeddings and no label, before everything else."""
     seed: int = 0
     """Initial weights, order, first view, dropout. Not the views themselves: those are augment.seed's."""
 
     def __post_init__(self) -> None:
         if self.views < 0:
             raise UserError(f"views = {self.views}", "views must be at least 1, or 0 for a new one every epoch")
+        if self.start_epochs and (self.start_epochs < 0 or not self.taught_by):
+            raise UserError(
+                f"start_epochs = {self.start_epochs} with {'a' if self.taught_by else 'no'} teacher",
+                "give a number of epochs, and the teacher whose embeddings the student learns in them",
+            )
         if self.method.needs and not self.taught_by:
             raise UserError(f"method {method_name(self.method)} needs a teacher", "set teacher.model.name")
         if self.teachers:
@@ -165,7 +172,9 @@ class Recipe:
     def as_baseline(self) -> "Recipe":
         """The same student, budget, images (that have a label) and seed without a teacher."""
         method = find_method("baseline")()
-        return dataclasses.replace(self, data=self.data.labelled, teacher=None, teachers=(), method=method)
+        return dataclasses.replace(
+            self, data=self.data.labelled, teacher=None, teachers=(), method=method, start_epochs=0
+        )
 
     @property
     def taught_by(self) -> tuple[TeacherSpec, ...]:
@@ -181,6 +190,21 @@ class Recipe:
     def of_teachers(self) -> tuple["Recipe", ...]:
         """The runs that train its teachers, of those that have to be trained."""
         return tuple(own for spec in self.taught_by if (own := self.training_of(spec)) is not None)
+
+    @property
+    def of_start(self) -> "Recipe | None":
+        """The run in which the student learns embeddings before this one; None where it starts from its weights.
+
+        The whole student learns which images the teacher finds alike (pkt without its term of labels): that needs no
+        label, and no embedding as wide as the teacher's.
+        """
+        if not self.start_epochs:
+            return None
+        fit = dataclasses.replace(self.fit, epochs=self.start_epochs, accumulate=1)
+        pkt: Any = find_method("pkt")
+        method = pkt(label_weight=0.0)
+        start = dataclasses.replace(self, start_epochs=0, method=method, fit=fit, tune="full", second_view=False)
+        return start.with_teachers(self.taught_by[0])
 
     def training_of(self, spec: TeacherSpec) -> "Recipe | None":
         """The run that trains one of its teachers; None where its weights teach as they are."""

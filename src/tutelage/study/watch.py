@@ -97,10 +97,9 @@ def spent(lines: list[dict[str, Any]]) -> Spent:
 def cost(study: "Finished", watch: Watch) -> "Cost":
     """What the study took until now, in the command that a watch is of."""
     took = spent([*_lines(study), watch.line])
-    students, teachers = (
-        [*study.trained.values()],
-        [Run.of(own, study.workspace.runs) for own in study.taught.of_teachers],
-    )
+    starts = {start.hash: start for run in study.trained.values() if (start := run.recipe.of_start)}
+    students = [*study.trained.values(), *(Run.of(start, study.workspace.runs) for start in starts.values())]
+    teachers = [Run.of(own, study.workspace.runs) for own in study.taught.of_teachers]
     groups: dict[Literal["students", "teachers"], list[Run]] = {"students": students, "teachers": teachers}
     own = {who: sum(took.trained.get(run.path.name, 0.0) for run in runs) for who, runs in groups.items()}
     costs, of_teachers = ([run.result("cost") for run in runs] for runs in groups.values())

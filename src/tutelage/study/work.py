@@ -70,7 +70,7 @@ def train_or_wait(recipe: Recipe, workspace: Workspace, watch: Watch) -> Run:
 
 
 def train_all(recipes: list[Recipe], workspace: Workspace, watch: Watch, jobs: Jobs = ONE) -> list[Run]:
-    """Trains runs, their teachers first, until all are done or those that are left are other processes'; these.
+    """Trains runs, what they begin with first, until all are done or those left are other processes'; these.
 
     Args:
         recipes: In the order in which they are begun.
@@ -83,6 +83,8 @@ def train_all(recipes: list[Recipe], workspace: Workspace, watch: Watch, jobs: J
         KeyboardInterrupt: after Ctrl-C, once the state of all is saved.
     """
     train_teachers(recipes, workspace, watch)
+    if starts := {start.hash: start for recipe in recipes if (start := recipe.of_start)}:
+        train_all([*starts.values()], workspace, watch, jobs)
     left = [recipe for recipe in recipes if not is_done(recipe, workspace)]
     one_by_one, workspace = settled(recipes, workspace, jobs) if left else (True, workspace)
     while left:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @no_test_split("a training run")
 def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
-    """Trains a recipe to its end, its teacher first where that is to be trained; does nothing where it is done.
+    """Trains a recipe to its end, first its teacher and its student's start where it has one; nothing if it is done.
 
     Args:
         recipe: The run in full.
@@ -53,6 +53,8 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
         raise UserError("second_view is for one device", "leave out engine.devices, or set second_view = false")
     for own in recipe.of_teachers:
         train(own, workspace)
+    if recipe.of_start is not None:
+        train(recipe.of_start, workspace)
     return in_all_processes(_train, recipe, workspace)
 
 

@@ -67,7 +67,7 @@ def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
         if tried.training_of(spec) is not None:
             field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
             check_batch(spec.fit, len(dataset.train), field, workspace.engine.processes)
-    for run in (tried, *tried.of_teachers):
+    for run in filter(None, (tried, *tried.of_teachers, tried.of_start)):
         if run.norms == "frozen" and not run.student.weights:
             raise UserError(
                 f"norms = frozen keeps the statistics of weights, and those of {run.student.name} are random",
@@ -79,6 +79,8 @@ def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
     whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
     if sizes:
         tried.method.adapters(student.sizes(), whole, len(dataset.train))
+    if tried.of_start is not None:
+        tried.of_start.method.adapters(student.sizes(), sizes[0], len(dataset.train))
 
 
 def _try_teacher(tried: Recipe, spec: recipe.TeacherSpec, dataset: DataSet, workspace: Workspace) -> Sizes:

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -17,6 +17,7 @@ from tutelage.data.splits import DataSet
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure, predict
 from tutelage.methods.adapters import pairs_in_words, stages_read
+from tutelage.models import Model
 from tutelage.models.tap import Tapped
 from tutelage.models.tune import set_trained
 from tutelage.run import checkpoint, optim
@@ -164,7 +165,7 @@ def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
     lesson = lessons.prepare(recipe, dataset, workspace, process)
     if engine.threads:
         torch.set_num_threads(engine.threads)
-    student = build_for(recipe.student, dataset, recipe.seed, learns=True)
+    student = build_for(_initial(recipe, workspace), dataset, recipe.seed, learns=True)
     adapters = _adapters(recipe, student, lesson, len(dataset.train), process)
     learner, images, val, paid = _seen(recipe, student, dataset, workspace, process)
     # Among images without a label the mean over those that have one is no mean of shares.
@@ -193,6 +194,13 @@ def set_up(fabric: "Fabric", run: Run, workspace: Workspace) -> Session:
     book = Book(run, plan, state, process)
     parts = (distiller, average, images, val, take_step, kept, book, engine.save_every)
     return Session(run, recipe, dataset, plan, lesson, student, *parts)
+
+
+def _initial(recipe: Recipe, workspace: Workspace) -> Model:
+    """The student as its training finds it: after its start where it has one."""
+    if recipe.of_start is None:
+        return recipe.student
+    return replace(recipe.student, init="random", weights=str(workspace.folder(recipe.of_start)))
 
 
 def _scaler(fabric: "Fabric") -> Any:

@@ -39,3 +39,7 @@ def test_before_a_row_with_unlabelled_images_comes_the_same_without(folder, tmp_
     assert taught.data.unlabeled == more
     assert alone == replace(taught, data=replace(taught.data, unlabeled=""))
     assert len(of(folder, *STUDENT)) == 1
+    *before, started = of(folder, *STUDENT, "--data.unlabeled", more, "--start_epochs", "3")
+    assert (before, started) == ([alone, taught], replace(taught, start_epochs=3))
+    unstarted, _ = of(folder, *STUDENT, "--start_epochs", "3")
+    assert unstarted == alone
