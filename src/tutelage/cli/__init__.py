@@ -124,13 +124,27 @@ def _log_to_stderr() -> None:
         printed.add(record.getMessage())
         return len(printed) > before
 
-    handler = logging.StreamHandler(sys.stderr)
+    handler = BesideBars(sys.stderr)
     handler.addFilter(is_new)
     handler.setFormatter(_Printable("%(message)s"))
     logging.basicConfig(handlers=[handler])
     logging.getLogger("tutelage").setLevel(logging.INFO)
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
     logging.raiseExceptions = False  # a log that cannot be written stops nothing: weights that cannot be do
+
+
+class BesideBars(logging.StreamHandler):
+    """Writes lines as `progress.say` does, above a bar: those written straight to the terminal would tear it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        progress = sys.modules.get("tutelage.progress")  # not imported, it shows no bar; `predict` needs no rich
+        if progress is None:
+            super().emit(record)
+            return
+        try:
+            progress.say(self.format(record))
+        except Exception:
+            self.handleError(record)
 
 
 class _Printable(logging.Formatter):

@@ -1,8 +1,13 @@
 """The command line as a whole: which command runs, and how each kind of end is told and numbered."""
 
-import pytest
+import io
+import logging
+import sys
 
-from tutelage import __version__, cli
+import pytest
+from rich.console import Console
+
+from tutelage import __version__, cli, progress
 from tutelage.errors import UserError
 
 
@@ -84,3 +89,17 @@ def test_what_is_listed_fits_a_narrow_terminal(words, columns, monkeypatch, caps
     narrow = capsys.readouterr().out
     assert max(map(len, narrow.splitlines())) <= columns
     assert {line.split()[0] for line in whole.splitlines()[1:] if line} <= set(narrow.split())
+
+
+def test_a_line_of_the_log_goes_above_a_bar(monkeypatch):
+    """Written straight to the terminal it would be a part of the bar's line."""
+    shown, straight = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=shown, force_terminal=True, width=100))
+    handler = cli.BesideBars(straight)
+    with progress.several("run", 4) as at:
+        at(1, 0)
+        handler.emit(logging.LogRecord("tutelage", logging.INFO, "", 0, "val 97.92 %%", (), None))
+    assert ("val 97.92 %" in shown.getvalue(), straight.getvalue()) == (True, "")
+    monkeypatch.delitem(sys.modules, "tutelage.progress")
+    handler.emit(logging.LogRecord("tutelage", logging.INFO, "", 0, "no bar is there", (), None))
+    assert straight.getvalue() == "no bar is there\n"
