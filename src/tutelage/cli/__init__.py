@@ -137,6 +137,7 @@ class BesideBars(logging.StreamHandler):
     """Writes lines as `progress.say` does, above a bar: those written straight to the terminal would tear it."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Writes one record."""
         progress = sys.modules.get("tutelage.progress")  # not imported, it shows no bar; `predict` needs no rich
         if progress is None:
             super().emit(record)

@@ -98,7 +98,7 @@ def test_a_line_of_the_log_goes_above_a_bar(monkeypatch):
     handler = cli.BesideBars(straight)
     with progress.several("run", 4) as at:
         at(1, 0)
-        handler.emit(logging.LogRecord("tutelage", logging.INFO, "", 0, "val 97.92 %%", (), None))
+        handler.emit(logging.LogRecord("tutelage", logging.INFO, "", 0, "val 97.92 %", (), None))
     assert ("val 97.92 %" in shown.getvalue(), straight.getvalue()) == (True, "")
     monkeypatch.delitem(sys.modules, "tutelage.progress")
     handler.emit(logging.LogRecord("tutelage", logging.INFO, "", 0, "no bar is there", (), None))
