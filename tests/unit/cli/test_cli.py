@@ -94,7 +94,7 @@ def test_what_is_listed_fits_a_narrow_terminal(words, columns, monkeypatch, caps
 def test_a_line_of_the_log_goes_above_a_bar(monkeypatch):
     """Written straight to the terminal it would be a part of the bar's line."""
     shown, straight = io.StringIO(), io.StringIO()
-    monkeypatch.setattr(progress, "console", Console(file=shown, force_terminal=True, width=100))
+    monkeypatch.setattr(progress, "console", Console(file=shown, force_terminal=True, width=100, highlight=False))
     handler = cli.BesideBars(straight)
     with progress.several("run", 4) as at:
         at(1, 0)
