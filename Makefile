@@ -31,6 +31,7 @@ check: .venv/ready ## format, lint, types
 docs: .venv/ready ## generate the pages that are generated
 	$(BIN)/python benchmarks/curves.py
 	$(BIN)/python -m tutelage.methods.explain > docs/reference/methods.md
+	$(BIN)/python docs/method_types.py > src/tutelage/methods/__init__.pyi
 	$(BIN)/python docs/file_map.py > docs/reference/files.md
 	$(BIN)/python benchmarks/article_pages.py
 

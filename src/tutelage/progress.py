@@ -1,5 +1,7 @@
 """Shows a waiting person how far the work is: bars on a terminal, a line now and then elsewhere; always on stderr."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -11,7 +13,16 @@ from rich.console import Console
 from tutelage.names import printable
 from tutelage.shares import percent
 
-console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+_IN_NOTEBOOK = "JPY_PARENT_PID" in os.environ
+"""This is a notebook's kernel, or what a cell has started: it shows lines, and of a bar the codes."""
+console = Console(
+    stderr=not (_IN_NOTEBOOK and "ipykernel" in sys.modules),  # a kernel's stderr is shown in red
+    force_terminal=False if _IN_NOTEBOOK else None,
+    force_jupyter=False,
+    highlight=False,
+    markup=False,
+    emoji=False,
+)
 """Progress and logs; data goes to stdout."""
 
 PATIENCE_S = 1.0

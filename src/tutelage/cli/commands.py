@@ -156,7 +156,7 @@ def report(arguments: list[str]) -> None:
 
     Study.open(folder)
     if chosen.to:
-        take(records.of_study(results.read(folder)), chosen.to, chosen.output)
+        take(records.of_study(results.read(folder)), chosen.to, chosen.output, chosen.columns or ())
         return
     with progress.working("drawing the report"):
         write_report(folder)
@@ -196,7 +196,7 @@ def compare(arguments: list[str]) -> None:
 
     compared = comparison(groups(chosen.paths), chosen.data_root)
     if chosen.to:
-        take(records(compared), chosen.to, chosen.output)
+        take(records(compared), chosen.to, chosen.output, chosen.columns or ())
     elif chosen.json:
         print(json.dumps(compared, indent=2))
     else:

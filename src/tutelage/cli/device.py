@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tutelage.cli import terminal_columns
 from tutelage.errors import UserError
 from tutelage.names import printable, shown
 from tutelage.shares import percent
@@ -233,7 +234,12 @@ def _megabytes(count: int | None) -> str:
 
 
 def table(columns: Columns, rows: list[dict[str, Any]]) -> list[str]:
-    """A line of headings and one for each row, in columns."""
-    lines = [list(columns), *([shown(cell(row)) for cell in columns.values()] for row in rows)]
+    """A line of headings and one for each row; where they are too long for the terminal, a line for each heading."""
+    cells = [list(columns), *([shown(cell(row)) for cell in columns.values()] for row in rows)]
+    lines = _aligned(cells)
+    return lines if max(map(len, lines)) <= terminal_columns() else _aligned([*map(list, zip(*cells, strict=True))])
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]

@@ -1,4 +1,4 @@
-"""Adds `--to` and `--output` to commands whose table can be taken away."""
+"""Adds `--to`, `--columns` and `--output` to commands whose table can be taken away."""
 
 import argparse
 from pathlib import Path
@@ -10,18 +10,22 @@ FORMATS = ("csv", "json", "md", "latex", "parquet")
 
 
 def add_taking(parser: argparse.ArgumentParser) -> None:
-    """The two flags."""
+    """The three flags."""
     parser.add_argument("--to", choices=FORMATS, help="the table as records, numbers as they were measured")
+    parser.add_argument(
+        "--columns", nargs="+", metavar="NAME", help="of --to, in this order; without it md and latex fit a page"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="of --to; without it the terminal")
 
 
 def check_taking(chosen: argparse.Namespace) -> None:
-    """What is wrong with the two is said before anything is read.
+    """What is wrong with the three is said before anything is read.
 
     Raises:
-        UserError: a file without a format, Parquet without a file.
+        UserError: a file or columns without a format, Parquet without a file.
     """
-    if chosen.output and not chosen.to:
-        raise UserError(f"--output {chosen.output} without --to", f"--to says in which format: {', '.join(FORMATS)}")
+    for flag, value in (("--output", chosen.output), ("--columns", " ".join(chosen.columns or ()))):
+        if value and not chosen.to:
+            raise UserError(f"{flag} {value} without --to", f"--to says in which format: {', '.join(FORMATS)}")
     if chosen.to == "parquet" and not chosen.output:
         raise UserError("a Parquet file is no text for a terminal", "--output FILE.parquet says where to write it")

@@ -74,7 +74,7 @@ METHODS: dict[str, Row] = {
 }
 
 
-_PUBLIC = {
+BUILDING_BLOCKS = {
     "base": ("Adapted", "Claims", "Epochs", "Extended", "Method", "Range", "Share", "Temperature", "Weight"),
     "_common": ("label_cross_entropy", "ramp", "softened_kl", "standardized", "widened"),
     "combine": ("Sum", "Warmed", "composed"),
@@ -108,7 +108,7 @@ def __getattr__(name: str) -> Any:
     for file, row in METHODS.items():
         if name == row.cls or name in row.functions:
             return getattr(importlib.import_module(f"tutelage.methods.{file}"), name)
-    for file, names in _PUBLIC.items():
+    for file, names in BUILDING_BLOCKS.items():
         if name in names:
             return getattr(importlib.import_module(f"tutelage.methods.{file}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -116,4 +116,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     listed = {name for row in METHODS.values() for name in (row.cls, *row.functions)}
-    return sorted(listed.union(*_PUBLIC.values(), {"METHODS", "method_class", "method_name"}))
+    return sorted(listed.union(*BUILDING_BLOCKS.values(), {"METHODS", "method_class", "method_name"}))

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from tutelage import files
@@ -34,14 +34,17 @@ def as_markdown(records: list[Record]) -> str:
 
 
 def as_latex(records: list[Record]) -> str:
-    """A tabular of booktabs, numbers of five digits, aligned on the right."""
+    """A tabular of booktabs, numbers of five digits, aligned on the right; headings on a line a word."""
     names = list(records[0])
     kinds = "".join("r" if any(_is_number(record[name]) for record in records) else "l" for name in names)
-    lines = [[_escaped(_shown(record[name])) for name in names] for record in records]
-    body = "".join(f"{' & '.join(cells)} \\\\\n" for cells in lines)
-    head = " & ".join(map(_escaped, names))
-    top = f"% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{kinds}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
-    return f"{top}{body}\\bottomrule\n\\end{{tabular}}\n"
+    heads = [f"\\shortstack[{kind}]{{{_escaped(name, '_')}}}" for kind, name in zip(kinds, names, strict=True)]
+    lines = [heads, *([_in_latex(record[name]) for name in names] for record in records)]
+    head, *body = (f"{' & '.join(cells)} \\\\\n" for cells in lines)
+    return (
+        "% needs \\usepackage{booktabs}\n"
+        f"\\begin{{tabular}}{{@{{}}{kinds}@{{}}}}\n\\toprule\n{head}\\midrule\n{''.join(body)}"
+        "\\bottomrule\n\\end{tabular}\n"
+    )
 
 
 FORMATS: dict[str, Callable[[list[Record]], str] | None] = {
@@ -53,19 +56,37 @@ FORMATS: dict[str, Callable[[list[Record]], str] | None] = {
 }
 
 
-def take(records: list[Record], format: str, output: Path | None) -> None:
+def columns(records: list[Record], names: Iterable[str]) -> list[Record]:
+    """The named columns, in the order of their names.
+
+    Raises:
+        UserError: there is no such column; the hint names the nearest.
+    """
+    names, there = list(names), records[0]
+    for name in names:
+        if name not in there:
+            raise unknown("column", name, there, "--to csv")
+    return [{name: record[name] for name in names} for record in records]
+
+
+def take(records: list[Record], format: str, output: Path | None, names: Collection[str] = ()) -> None:
     """Writes records to a file, or to the terminal where none is named.
 
     Args:
         records: At least one, all with the same columns.
         format: Of `FORMATS`.
         output: Appears whole or not at all. Parquet needs one.
+        names: The columns; none: what fits a page in Markdown and LaTeX, all in the formats that programs read.
 
     Raises:
-        UserError: an unknown format, Parquet without pyarrow.
+        UserError: an unknown format or column, Parquet without pyarrow.
     """
     if format not in FORMATS:
-        raise unknown("format", format, FORMATS, f"the formats are {', '.join(FORMATS)}")
+        raise unknown("format", format, FORMATS)
+    if names:
+        records = columns(records, names)
+    elif format in ("md", "latex"):
+        records = columns(records, _of_a_page(records[0]))
     as_text = FORMATS[format]
     if as_text is not None and output is None:
         print(as_text(records), end="")
@@ -85,6 +106,15 @@ def take(records: list[Record], format: str, output: Path | None) -> None:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(records), beside)
 
 
+def _of_a_page(columns: Iterable[str]) -> list[str]:
+    """Those that people read, of test where it was opened: all of a study's are eight times as wide as a page."""
+    there = list(columns)
+    split = "test" if "test_top1" in there else "val"
+    read = ["method", "runs", "n", f"{split}_top1", f"{split}_top1_sd"]
+    read += [f"{gain}{end}" for gain in (f"gain_{split}", "difference") for end in ("", "_low", "_high")]
+    return [name for name in read if name in there]
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float)
 
@@ -99,10 +129,25 @@ LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # after the end of a line it would be a length
+    "*": "{*}",  # and this the end of a line of which no page may begin
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 """What these characters are written as: all others mean themselves."""
 
 
-def _escaped(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text.replace("\n", " "))
+def _escaped(text: str, line_break: str = "\n") -> str:
+    return "".join(r"\\" if c == line_break else LATEX.get(c, c) for c in text)
+
+
+def _in_latex(value: str | int | float | None) -> str:
+    """A number with a minus and a power of ten as they are printed, or text on one line."""
+    shown = _shown(value)
+    if not _is_number(value):
+        return _escaped(shown.replace("\n", " "))
+    digits, _, exponent = shown.partition("e")
+    power = rf" \times 10^{{{int(exponent)}}}" if exponent else ""
+    return f"${digits}{power}$" if power or shown.startswith("-") else shown

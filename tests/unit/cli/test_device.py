@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import pictures
-from tutelage.cli import main
+from tutelage.cli import device, main
 
 ABSENT = ("torch", "torchvision", "rich", "tyro", "sklearn", "scipy", "onnx", "jaxtyping", "safetensors")
 
@@ -162,3 +162,17 @@ def test_a_command_whose_package_is_missing_names_it(folder):
     done = without(("tyro",), "train", "digits", cwd=folder)
     assert done.returncode == 2
     assert done.stderr.startswith("error: tutelage train needs tyro, which is not installed here")
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (18, ["file  size", "a     1 kB", "bb    2 kB"]),
+        (10, ["file  size", "a     1 kB", "bb    2 kB"]),
+        (9, ["file  a     bb", "size  1 kB  2 kB"]),
+    ],
+)
+def test_a_table_that_is_too_long_has_a_line_for_each_heading(width, lines, monkeypatch):
+    monkeypatch.setattr(device, "terminal_columns", lambda: width)
+    columns = {"file": lambda row: row["name"], "size": lambda row: f"{row['kilobytes']} kB"}
+    assert device.table(columns, [{"name": "a", "kilobytes": 1}, {"name": "bb", "kilobytes": 2}]) == lines

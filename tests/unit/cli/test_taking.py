@@ -1,4 +1,4 @@
-"""What is wrong with --to and --output is said before anything is read."""
+"""What is wrong with --to, --columns and --output is said before anything is read."""
 
 import pytest
 
@@ -10,6 +10,7 @@ from tutelage.cli import main
     ("flags", "said"),
     [
         (["--output", "table.csv"], "--output table.csv without --to"),
+        (["--columns", "n", "method"], "--columns n method without --to"),
         (["--to", "parquet"], "a Parquet file is no text for a terminal"),
         (["--to", "latx"], "invalid choice: 'latx'"),
     ],

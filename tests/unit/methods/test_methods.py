@@ -1,5 +1,8 @@
 """The list of the methods: every row leads to its class and its functions."""
 
+import runpy
+from pathlib import Path
+
 import pytest
 
 from tutelage import methods
@@ -30,3 +33,9 @@ def test_an_unknown_method_is_told_with_the_nearest():
     assert '"dkd"' in error.value.hint
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = methods.nothing
+
+
+def test_editors_see_the_names_that_are_there():
+    program = Path(__file__).parents[3] / "docs" / "method_types.py"
+    stub = Path(methods.__file__).with_suffix(".pyi").read_text()
+    assert runpy.run_path(str(program))["stub"]() == stub, "make docs"

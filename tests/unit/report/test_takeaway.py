@@ -43,17 +43,41 @@ def test_markdown_is_a_table_whatever_a_name_holds():
 
 
 def test_latex_escapes_what_latex_would_obey():
-    # LaTeX companion, 2nd edition, section 1.4: these ten characters are special.
-    text = as_latex([{"a": "\\input{x} # $ % & _ ~ ^", "b": 1.5}])
-    row = text.splitlines()[5]
-    assert row == (r"\textbackslash{}input\{x\} \# \$ \% \& \_ \textasciitilde{} \textasciicircum{} & 1.5 \\")
-    assert text.splitlines()[1] == r"\begin{tabular}{lr}"
+    # LaTeX companion, 2nd edition, section 1.4: the first ten characters are special. In a font of TeX's own encoding
+    # < and > are other signs; [ and * behind the end of a line are its options.
+    lines = as_latex([{"a_b": "\\input{x} # $ % & _ ~ ^ <>|", "b": 1.5}, {"a_b": "[2cm]* x", "b": -1e-7}]).splitlines()
+    assert lines[1] == r"\begin{tabular}{@{}lr@{}}"
+    assert lines[3] == r"\shortstack[l]{a\\b} & \shortstack[r]{b} \\"
+    assert lines[5] == (
+        r"\textbackslash{}input\{x\} \# \$ \% \& \_ \textasciitilde{} \textasciicircum{}"
+        r" \textless{}\textgreater{}\textbar{} & 1.5 \\"
+    )
+    assert lines[6] == r"{[}2cm]{*} x & $-1 \times 10^{-7}$ \\"
+
+
+def test_people_read_what_fits_a_page(capsys):
+    names = ["method", "n", "val_top1", "val_top1_sd", "test_nll", "test_top1", "gain_test", "gain_test_low"]
+    row = dict.fromkeys(names, 1)
+    take([row], "md", None)
+    assert capsys.readouterr().out.splitlines()[0] == "| method | n | test_top1 | gain_test | gain_test_low |"
+    take([row], "csv", None)
+    assert capsys.readouterr().out.splitlines()[0].split(",") == names
+    take([{name: 1 for name in ("runs", "val_nll", "val_top1", "difference", "difference_n")}], "md", None)
+    assert capsys.readouterr().out.splitlines()[0] == "| runs | val_top1 | difference |"
+
+
+def test_columns_are_those_that_were_named(capsys):
+    take(RECORDS, "csv", None, ("sd", "method"))
+    assert capsys.readouterr().out.splitlines()[0] == "sd,method"
+    with pytest.raises(UserError, match='unknown column "top2"') as error:
+        take(RECORDS, "csv", None, ("top2",))
+    assert '"top1"' in error.value.hint
 
 
 def test_a_file_is_what_the_terminal_would_show(tmp_path, capsys):
     for name in ("csv", "json", "md", "latex"):
-        take(RECORDS, name, None)
-        take(RECORDS, name, tmp_path / name)
+        take(RECORDS, name, None, ["method", "top1"])
+        take(RECORDS, name, tmp_path / name, ["method", "top1"])
         assert (tmp_path / name).read_text() == capsys.readouterr().out
 
 
