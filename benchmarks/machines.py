@@ -46,12 +46,14 @@ from tutelage.run.recipe import TeacherSpec
 from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
 from tutelage.study import processes
+from tutelage.study.jobs import Jobs
 from tutelage.study.processes import Task
 from tutelage.study.study import Study
 from tutelage.study.watch import Watch
-from tutelage.study.work import Jobs, steps_made, train_all, train_in_a_process
+from tutelage.study.work import steps_made, train_all, train_in_a_process
 from tutelage.teacher.cache import TeacherCache
-from tutelage.training.predictions import VAL_FILE, keep_val
+from tutelage.training.hits import VAL_FILE
+from tutelage.training.predictions import keep_val
 
 COMMAND = [sys.executable, "-m", "tutelage.cli"]
 
@@ -137,7 +139,7 @@ def looked_at(count: int) -> dict[str, Any]:
         shutil.copytree(cache.folder, root / "runs" / "teacher-cache" / cache.folder.name)
         copied = TeacherCache.open(root / "runs" / "teacher-cache" / cache.folder.name)
         for run in made:
-            copied.used(run.name, 1000)
+            copied.files.used(run.name, 1000)
         commands = {
             "cache list": ["cache", "list"],
             "cache list, of a folder without runs": ["cache", "list", "--runs", "empty"],
@@ -328,8 +330,8 @@ def killed_fill() -> dict[str, Any]:
         paid = [int(text.partition(": ")[2].partition(" ")[0].replace(",", "")) for text in said[1:]]
         cache = TeacherCache.open(next((root / "runs" / "teacher-cache").glob("v1-*")))
         blocks = len(list(cache.folder.glob("view_*/logits_*.npy")))
-        return {"views": len(cache.views()), "blocks": blocks, "block": cache.samples, "needed": blocks * cache.samples,
-                "paid_by_the_three_that_lived": paid, "sum": sum(paid)}  # fmt: skip
+        return {"views": len(cache.files.views()), "blocks": blocks, "block": cache.samples,
+                "needed": blocks * cache.samples, "paid_by_the_three_that_lived": paid, "sum": sum(paid)}  # fmt: skip
 
 
 def page(parts: dict[str, Any]) -> str:
