@@ -349,6 +349,7 @@ ELSEWHERE = {
     **{f"models/{row.module}.py": "property/test_networks.py, all networks alike" for row in MODELS.values()},
     "models/_common.py": "property/test_networks.py, all networks alike",
     **{f"edge/kinds/{kind}.py": "end_to_end/test_formats.py, all alike" for kind in ("onnx", "pte", "tflite", "xml")},
+    "data/addresses.py": "data/test_remote.py and data/test_huggingface.py",
     "data/place.py": "data/test_folders.py, as folders show it",
     "data/splitnames.py": "data/test_folders.py, as folders name them",
     "data/tars.py": "data/test_places.py, among the paths",
