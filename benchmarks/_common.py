@@ -25,8 +25,9 @@ from tutelage.run.builtin import built_in
 from tutelage.run.engine import Engine
 from tutelage.run.folder import machine
 from tutelage.run.recipe import Recipe
-from tutelage.teacher.cache import SHARD, TeacherCache
-from tutelage.teacher.identity import FORMAT
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.cachefiles import SHARD
+from tutelage.teacher.manifest import FORMAT
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -126,7 +127,7 @@ def made_up_cache(root: Path, samples: int, views: int, widths: dict[str, int]) 
     cache = TeacherCache(root, manifest | {"images": {"digest": "", "samples": samples}})
     generator = np.random.default_rng(0)
     blocks = {field: generator.standard_normal((SHARD, width)).astype(np.float16) for field, width in widths.items()}
-    for shard in cache.missing(range(views), widths):
+    for shard in cache.files.missing(range(views), widths):
         buffer = io.BytesIO()
         np.save(buffer, blocks[shard.field][: samples - shard.start])
         path = cache.folder / shard.path

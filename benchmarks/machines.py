@@ -3,6 +3,7 @@
     python benchmarks/machines.py finished [--runs 1000]          cache list, compare and report of so many
     python benchmarks/machines.py wide [--runs 200]               compare where every run has 50,000 x 1,000 logits
     python benchmarks/machines.py scaling [--rounds 3]            a study of 20 runs by one and by two jobs, in turn
+    python benchmarks/machines.py serial [--rounds 3]             the command of a study with --jobs 1 and 2, in turn
     python benchmarks/machines.py fill                            four processes fill, one of them is killed
     python benchmarks/machines.py ray [--kill]                    the study on a Ray cluster of two nodes
     python benchmarks/machines.py page                            docs/results/machines.md
@@ -46,12 +47,14 @@ from tutelage.run.recipe import TeacherSpec
 from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
 from tutelage.study import processes
+from tutelage.study.jobs import Jobs
 from tutelage.study.processes import Task
 from tutelage.study.study import Study
 from tutelage.study.watch import Watch
-from tutelage.study.work import Jobs, steps_made, train_all, train_in_a_process
+from tutelage.study.work import steps_made, train_all, train_in_a_process
 from tutelage.teacher.cache import TeacherCache
-from tutelage.training.predictions import VAL_FILE, keep_val
+from tutelage.training.hits import VAL_FILE
+from tutelage.training.predictions import keep_val
 
 COMMAND = [sys.executable, "-m", "tutelage.cli"]
 
@@ -137,7 +140,7 @@ def looked_at(count: int) -> dict[str, Any]:
         shutil.copytree(cache.folder, root / "runs" / "teacher-cache" / cache.folder.name)
         copied = TeacherCache.open(root / "runs" / "teacher-cache" / cache.folder.name)
         for run in made:
-            copied.used(run.name, 1000)
+            copied.files.used(run.name, 1000)
         commands = {
             "cache list": ["cache", "list"],
             "cache list, of a folder without runs": ["cache", "list", "--runs", "empty"],
@@ -267,6 +270,30 @@ def clocked(path: Path, data_root: Path | None, engine: dict[str, Any]) -> tuple
     return begun, time.monotonic(), time.process_time() - before
 
 
+def serial(rounds: int, epochs: int, runs: int) -> dict[str, Any]:
+    """The whole command of a study, as it is typed: its runs one after the other in one process, and in two at once."""
+    measured: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        study_of(root, 1)
+        words = ["distill", "digits", "kd", "--teacher", "teacher.safetensors", "--teacher.model.name", "resnet20"]
+        words += ["--student", "resnet8", "--fit.epochs", str(epochs), "--seeds", *map(str, range(runs // 2))]
+        for number in range(rounds):
+            for jobs in (1, 2) if number % 2 == 0 else (2, 1):
+                measured[jobs].append(taken([*words, "--jobs", str(jobs), "--runs", f"{jobs}-{number}"], root))
+                print(jobs, measured[jobs][-1], os.getloadavg(), flush=True)
+    pairs = list(zip(measured[1], measured[2], strict=True))
+    return {
+        "runs": runs,
+        "epochs": epochs,
+        "one_process": measured[1],
+        "two_jobs": measured[2],
+        "clock": [round(one["seconds"] / two["seconds"], 3) for one, two in pairs],
+        "processor": [round(two["cpu_seconds"] / one["cpu_seconds"], 3) for one, two in pairs],
+        "load_average": [round(load, 1) for load in os.getloadavg()],
+    }
+
+
 def on_nodes(kill: bool, epochs: int, count: int) -> dict[str, Any]:
     """The study on a Ray cluster of two nodes, one of which may be killed at a random moment; what that has cost."""
     with tempfile.TemporaryDirectory() as folder:
@@ -328,8 +355,8 @@ def killed_fill() -> dict[str, Any]:
         paid = [int(text.partition(": ")[2].partition(" ")[0].replace(",", "")) for text in said[1:]]
         cache = TeacherCache.open(next((root / "runs" / "teacher-cache").glob("v1-*")))
         blocks = len(list(cache.folder.glob("view_*/logits_*.npy")))
-        return {"views": len(cache.views()), "blocks": blocks, "block": cache.samples, "needed": blocks * cache.samples,
-                "paid_by_the_three_that_lived": paid, "sum": sum(paid)}  # fmt: skip
+        return {"views": len(cache.files.views()), "blocks": blocks, "block": cache.samples,
+                "needed": blocks * cache.samples, "paid_by_the_three_that_lived": paid, "sum": sum(paid)}  # fmt: skip
 
 
 def page(parts: dict[str, Any]) -> str:
@@ -355,6 +382,26 @@ def page(parts: dict[str, Any]) -> str:
                 f"| {number + 1} | {clock:.2f} times as fast | {processor:.3f} | {filled:.1%} | {perfect:.3f} |"
                 for number, (clock, processor, filled, perfect) in enumerate(
                     zip(one["clock"], one["processor"], one["filled"], one["of_perfect"], strict=True)
+                )
+            ),
+            "",
+        ]
+    if one := parts.get("serial"):
+        lines += [
+            "## The same command in one process and with two jobs",
+            "",
+            f"`python benchmarks/machines.py serial`: `tutelage distill digits kd` with a teacher's weights and "
+            f"{one['runs']} runs of {one['epochs']} epochs, from its start to its report, with `--jobs 1` (one run "
+            "after the other in one process, which imports everything once) and `--jobs 2` (a process a run), in turn. "
+            f"The load average at the end was {one['load_average'][0]:g}.",
+            "",
+            "| round | one process | two jobs | on the clock | processor, two jobs / one process |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {number + 1} | {alone['seconds']:.0f} s | {both['seconds']:.0f} s | {clock:.2f} times as fast "
+                f"| {processor:.2f} |"
+                for number, (alone, both, clock, processor) in enumerate(
+                    zip(one["one_process"], one["two_jobs"], one["clock"], one["processor"], strict=True)
                 )
             ),
             "",
@@ -410,7 +457,7 @@ def _table(commands: dict[str, dict[str, Any]]) -> list[str]:
 def main() -> None:
     """Writes a part of docs/results/machines.json, or the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["finished", "wide", "scaling", "fill", "ray", "page"])
+    parser.add_argument("part", choices=["finished", "wide", "scaling", "serial", "fill", "ray", "page"])
     parser.add_argument("--runs", type=int)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=12)
@@ -422,6 +469,8 @@ def main() -> None:
         write_part("wide", wide(chosen.runs or 200))
     elif chosen.part == "scaling":
         write_part("scaling", scaling(chosen.rounds, chosen.epochs, chosen.runs or 20))
+    elif chosen.part == "serial":
+        write_part("serial", serial(chosen.rounds, chosen.epochs, chosen.runs or 20))
     elif chosen.part == "fill":
         write_part("fill", killed_fill())
     elif chosen.part == "ray":

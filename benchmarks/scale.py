@@ -62,7 +62,11 @@ def over_samples(root: Path, sizes: list[int], rounds: int) -> list[dict[str, An
     for samples in sizes:
         begun = time.perf_counter()
         cache = made_up_cache(root, samples, 1, {"logits": CLASSES})
-        row: dict[str, Any] = {"samples": samples, "bytes": cache.size_bytes, "write_s": time.perf_counter() - begun}
+        row: dict[str, Any] = {
+            "samples": samples,
+            "bytes": cache.files.size_bytes,
+            "write_s": time.perf_counter() - begun,
+        }
         begun = time.perf_counter()
         reader(cache)(0)
         row["first_read_s"] = time.perf_counter() - begun  # every file is compared with its checksum once
@@ -101,7 +105,7 @@ def over_views(root: Path, rounds: int) -> dict[str, Any]:
 
     def opened() -> TeacherCache:
         cache = TeacherCache.open(made.folder)
-        assert not cache.missing(range(VIEWS), ["logits"])
+        assert not cache.files.missing(range(VIEWS), ["logits"])
         return cache
 
     opening = interleaved({"open": lambda number: opened()}, min(rounds, 20))["open"]

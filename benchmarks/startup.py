@@ -42,7 +42,7 @@ def a_run() -> dict[str, float]:
     from tutelage import Engine, data, train
     from tutelage.run.builtin import built_in
     from tutelage.run.workspace import Workspace
-    from tutelage.study.study import evaluate_run
+    from tutelage.training.predictions import evaluate_run
 
     recipe, engine = built_in("digits"), Engine(device="cpu", threads=1)
     dataset = data.load(recipe.data)

@@ -104,11 +104,18 @@ def read_tensors(path: Path, what: str, *, required: bool = False) -> "dict[str,
 
 
 def tensor_pieces(
-    path: Path, what: str, rows: int | None = None, *, required: bool = False
-) -> Iterator["dict[str, Tensor]"]:
+    path: Path, what: str, rows: int | None = None, *, required: bool = False, framework: str = "pt"
+) -> Iterator[dict[str, Any]]:
     """The tensors of a file of `write_tensors` one after the other, in order of names, or in pieces of so many rows.
 
     Nothing of it is to be used before the last piece has come: only then is the seal compared.
+
+    Args:
+        path: The file.
+        what: Its identity.
+        rows: Of a piece; no more than these are in memory. None: tensors are whole.
+        required: A file without a seal is damaged, not old.
+        framework: "pt" for tensors; "numpy" for arrays, which needs no torch and knows no bfloat16.
 
     Raises:
         Damaged: as `read_tensors`.
@@ -119,16 +126,17 @@ def tensor_pieces(
         raise Damaged.of(path, "it is gone")
     digest = hashlib.sha256()
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             said = (file.metadata() or {}).get(SEAL)
-            seal = None if said is None else json.loads(said)
-            for name in sorted(file.keys()):
-                for number, piece in enumerate(_cut(file, name, rows)):
-                    if seal is not None and number == 0:
-                        digest.update(f"{name} {piece.dtype} {tuple(file.get_slice(name).get_shape())}\n".encode())
-                    if seal is not None:
-                        digest.update(_bytes_of(piece))
-                    yield {name: piece}
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in sorted(file.keys())}
+        seal = None if said is None else json.loads(said)
+        for name, shape in shapes.items():
+            for number, piece in enumerate(_cut(path, name, shape, rows, framework)):
+                if seal is not None and number == 0:
+                    digest.update(f"{name} torch.{str(piece.dtype).removeprefix('torch.')} {shape}\n".encode())
+                if seal is not None:
+                    digest.update(_bytes_of(piece))
+                yield {name: piece}
     except (SafetensorError, ValueError, RuntimeError, TypeError) as error:
         raise Damaged.of(path, f"it cannot be read ({str(error).splitlines()[0]})") from None
     digest.update(what.encode())
@@ -138,13 +146,15 @@ def tensor_pieces(
         _compare(path, seal, what, digest.hexdigest())
 
 
-def _cut(file: Any, name: str, rows: int | None) -> Iterator["Tensor"]:
-    whole = file.get_slice(name)
-    shape = whole.get_shape()
-    if rows is None or not shape:
-        yield file.get_tensor(name)
-    else:
-        yield from (whole[start : start + rows] for start in range(0, max(1, shape[0]), rows))
+def _cut(path: Path, name: str, shape: tuple[int, ...], rows: int | None, framework: str) -> Iterator[Any]:
+    """The file is opened anew for each piece: pages of a mapped file count as memory until it is closed."""
+    from safetensors import safe_open
+
+    whole = rows is None or 0 in (len(shape), *shape[:1])
+    for start in (0,) if whole else range(0, shape[0], rows):
+        with safe_open(path, framework=framework) as file:
+            piece = file.get_tensor(name) if whole else file.get_slice(name)[start : min(start + rows, shape[0])]
+        yield piece
 
 
 def tensors_digest(tensors: "dict[str, Tensor]", what: str = "") -> str:
@@ -276,7 +286,9 @@ def _of_bytes(content: bytes, what: str) -> str:
     return hashlib.sha256(content + what.encode()).hexdigest()
 
 
-def _bytes_of(tensor: "Tensor") -> Any:
+def _bytes_of(tensor: Any) -> Any:
+    if not hasattr(tensor, "detach"):  # an array
+        return tensor.reshape(-1).view("uint8")
     import torch
 
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()

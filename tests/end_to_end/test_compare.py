@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 import small
-from tutelage import files
+from tutelage import files, sealed
 from tutelage.cli import main
 from tutelage.data import Data
 from tutelage.methods.kd import KD
@@ -21,6 +21,7 @@ from tutelage.models import Model
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.study.study import Study
+from tutelage.training.hits import VAL_FILE
 from tutelage.training.loop import train
 
 
@@ -118,6 +119,24 @@ def test_what_cannot_be_compared_is_refused_with_its_reason(folder, tmp_path, ca
         assert reason in refused([kd, run.path], capsys)
     assert "there is nothing to compare" in refused(paths(folder, "digits-baseline-*"), capsys)
     assert "holds no run" in refused([kd, tmp_path / "gone"], capsys)
+
+
+def test_runs_that_were_validated_on_other_images_are_not_paired(folder, tmp_path, capsys):
+    """Files of a folder come and go, and so do val's images: as many as before say nothing."""
+    runs = tmp_path / "runs"
+    shutil.copytree(folder, runs)
+    chosen = [*paths(runs, "digits-kd-convnet-s0*")[:1], *paths(runs, "digits-baseline-convnet-s0*")]
+    run = Run(Path(chosen[0]))
+    tensors = sealed.read_tensors(run.path / VAL_FILE, run.what(VAL_FILE))
+    others = tensors | {"labels": tensors["labels"].roll(1)}
+    sealed.write_tensors(run.path / VAL_FILE, others, run.what(VAL_FILE))
+    assert "they were validated on other images" in refused(chosen, capsys)
+    sealed.write_tensors(run.path / VAL_FILE, tensors, run.what(VAL_FILE))
+    main(["compare", *chosen, "--json"])
+    before = capsys.readouterr().out
+    (run.path / VAL_FILE).write_bytes((run.path / VAL_FILE).read_bytes()[:-4])
+    main(["compare", *chosen, "--json"])
+    assert capsys.readouterr().out == before, "computed again"
 
 
 def test_runs_deleted_under_a_study_are_named(folder, tmp_path, capsys):

@@ -93,7 +93,7 @@ def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_pat
     dataset = small.digits()
     member = load_member(chosen, teacher, dataset, small.workspace(runs))
     cache = lessons.open_cache(chosen, member, dataset, small.workspace(runs))
-    assert cache.views() == [0, 1]
+    assert cache.files.views() == [0, 1]
     stored = cache.answers(torch.arange(100), torch.ones(100, dtype=torch.long)).logits
     fresh = ask(member.network, dataset.train, chosen.augment, torch.arange(100), 1).logits
     torch.testing.assert_close(stored, fresh, rtol=0, atol=2e-3 * fresh.abs().max().item())

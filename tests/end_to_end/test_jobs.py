@@ -19,12 +19,12 @@ from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import TeacherSpec
 from tutelage.study import processes, work
+from tutelage.study.jobs import Jobs
 from tutelage.study.processes import Task
 from tutelage.study.search import Search
 from tutelage.study.study import Study
 from tutelage.study.tune import Tuning
 from tutelage.study.watch import FILE, Watch
-from tutelage.study.work import Jobs
 from typing_commands import command, told_together, wait_for
 
 FIT = Fit(epochs=2, batch_size=256, learning_rate=0.05)

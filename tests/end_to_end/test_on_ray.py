@@ -14,9 +14,9 @@ from tutelage.errors import UserError
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.study import on_ray, work
+from tutelage.study.jobs import Jobs
 from tutelage.study.study import Study
 from tutelage.study.watch import Watch
-from tutelage.study.work import Jobs
 from typing_commands import command, told, wait_for
 
 FIT = Fit(epochs=30, batch_size=256, learning_rate=0.05)

@@ -8,7 +8,7 @@ import hubs
 import small
 from tutelage.cli import main
 from tutelage.teacher.cache import TeacherCache
-from tutelage.teacher.opening import caches
+from tutelage.teacher.cachefiles import caches
 from tutelage.training.loop import train
 
 

@@ -21,8 +21,8 @@ from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import TeacherSpec, method_at_defaults
 from tutelage.training import book, step
+from tutelage.training.hits import VAL_FILE
 from tutelage.training.loop import train
-from tutelage.training.predictions import VAL_FILE
 
 FIT = Fit(epochs=3, batch_size=128, learning_rate=0.05)
 KINDS = {

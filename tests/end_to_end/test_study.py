@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas
@@ -164,3 +166,17 @@ def test_the_table_can_be_taken_away(made, tmp_path, capsys):
     main(["report", str(made), "--to", "parquet", "--output", str(tmp_path / "table.parquet")])
     assert len(pandas.read_parquet(tmp_path / "table.parquet")) == 5
     assert (made / "report.html").stat().st_mtime_ns == before
+
+
+def test_what_is_finished_is_looked_at_without_torch(made):
+    """It takes longer to import than to look at a thousand runs."""
+    before = (made / "report.html").read_bytes()
+    names = [row["seeds"][0]["run"] for row in kept(made, "results")["rows"]]
+    lines = [["report", str(made)], ["compare", str(made)], ["compare", *(str(made.parent / name) for name in names)]]
+    lines.append(["cache", "list", "--runs", str(made.parent)])
+    program = "import sys\nfrom tutelage.cli import main\n"
+    program += "".join(f"main({words!r})\nassert 'torch' not in sys.modules, {words!r}\n" for words in lines)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 views of 1,294 images" in done.stdout
+    assert (made / "report.html").read_bytes() == before

@@ -27,6 +27,7 @@ def test_who_stands_at_the_door():
     assert direct == {
         "tutelage.cli.commands",
         "tutelage.cli.datacheck",
+        "tutelage.study.closing",
         "tutelage.study.results",
         "tutelage.study.study",
     }

@@ -26,14 +26,14 @@ from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.run.optim import Fit
 from tutelage.run.process import Process
-from tutelage.teacher import asking
+from tutelage.teacher import asking, cachefiles
 from tutelage.teacher import cache as caching
 from tutelage.teacher.answer import Ensemble, LiveTeacher
 from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.cached import CachedTeacher
+from tutelage.teacher.cachefiles import caches
 from tutelage.teacher.identity import identity
 from tutelage.teacher.lessons import Member, open_cache
-from tutelage.teacher.opening import caches
 from tutelage.teacher.shards import Shard, load, write
 from tutelage.training.loop import train
 
@@ -45,7 +45,7 @@ FIELDS = ("logits", "embedding")
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch):
-    monkeypatch.setattr(caching, "SHARD", SHARD)
+    monkeypatch.setattr(cachefiles, "SHARD", SHARD)
 
 
 def manifest(storage="float16", **changes):
@@ -62,11 +62,11 @@ def filled(root: Path, *, storage="float16", views=VIEWS, fields=FIELDS, **how) 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A cache filled in one go, float32."""
-    before, caching.SHARD = caching.SHARD, SHARD
+    before, cachefiles.SHARD = cachefiles.SHARD, SHARD
     try:
         return filled(tmp_path_factory.mktemp("whole"), storage="float32")
     finally:
-        caching.SHARD = before
+        cachefiles.SHARD = before
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_the_same_address_gives_the_same_bits_in_any_batch(whole, pairs, data):
 
 def _read_in_another_process(folder, sample, view, told):
     torch.set_num_threads(1)
-    caching.SHARD = SHARD
+    cachefiles.SHARD = SHARD
     answers = TeacherCache.open(folder).answers(sample, view, FIELDS)
     told.put((answers.logits.numpy(), answers.embedding.numpy()))
 
@@ -194,14 +194,14 @@ def test_a_fill_interrupted_at_any_rename_goes_on_to_the_same_bytes(tmp_path, mo
         with pytest.raises(Killed):
             broken.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS)
     # The first rename is the head's; then each shard's checksum before the shard.
-    assert reopened(broken).check_files() == max(moment - 1, 0) // 2
+    assert reopened(broken).files.check() == max(moment - 1, 0) // 2
     broken.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS)
     assert shards(broken) == shards(whole)
 
 
 def _fill_in_another_process(root, views):
     torch.set_num_threads(1)
-    caching.SHARD = SHARD
+    cachefiles.SHARD = SHARD
     filled(root, views=views)
 
 
@@ -215,7 +215,7 @@ def test_two_writers_at_once_and_a_reader_meanwhile(tmp_path, whole):
     race, sample, seen = TeacherCache(tmp_path / "race", manifest()), torch.arange(1294), 0
     while any(writer.is_alive() for writer in writers):
         reader = reopened(race)
-        for view in set(reader.views()) & set(VIEWS):
+        for view in set(reader.files.views()) & set(VIEWS):
             number = torch.full_like(sample, view)
             assert torch.equal(
                 reader.answers(sample, number).logits, whole.answers(sample, number).logits.half().float()
@@ -225,7 +225,7 @@ def test_two_writers_at_once_and_a_reader_meanwhile(tmp_path, whole):
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert shards(race) == shards(filled(tmp_path / "alone", views=views))
-    assert race.check_files() == 6 * 3 * 2
+    assert race.files.check() == 6 * 3 * 2
 
 
 def _fill_or_die(root: Path, at: int, begin, told) -> None:
@@ -320,11 +320,11 @@ def test_a_damaged_file_is_named_and_filled_again(tmp_path, how):
         reopened(cache).answers(sample, torch.tensor([1]))
     assert str(path) in told.value.message
     with pytest.raises(UserError):
-        reopened(cache).check_files()
+        reopened(cache).files.check()
     assert len(reopened(cache).answers(sample, torch.tensor([0])).logits) == 1
     reopened(cache).fill(network(), digits().train, AUGMENT, VIEWS, FIELDS)
     assert shards(cache) == good
-    assert reopened(cache).missing(VIEWS, FIELDS) == []
+    assert reopened(cache).files.missing(VIEWS, FIELDS) == []
 
 
 @settings(deadline=None, max_examples=40)
@@ -340,7 +340,7 @@ def test_any_flipped_bit_is_detected(tmp_path_factory, whole, data):
     content[bit // 8] ^= 1 << bit % 8
     path.write_bytes(content)
     with pytest.raises(UserError, match="damaged"):
-        reopened(cache).check_files()
+        reopened(cache).files.check()
 
 
 def test_a_row_that_was_never_filled_is_an_error(tmp_path):
@@ -444,13 +444,13 @@ def test_what_is_said_to_be_missing_is_what_is_then_written(tmp_path, done):
     for view, fields in done:
         cache.fill(network(), digits().train, AUGMENT, [view], fields)
     was = set(shards(cache))
-    missing = [shard.path for shard in cache.missing(VIEWS, FIELDS)]
+    missing = [shard.path for shard in cache.files.missing(VIEWS, FIELDS)]
     said = cache.bytes_needed(VIEWS, {"logits": 10, "embedding": 16})
     cache.fill(network(), digits().train, AUGMENT, VIEWS, FIELDS)
     new = [path for path in shards(cache) if path.endswith(".npy") and path not in was]
     assert sorted(missing) == sorted(new)
     assert said == sum(np.load(cache.folder / path).nbytes for path in new)
-    assert cache.missing(VIEWS, FIELDS) == []
+    assert cache.files.missing(VIEWS, FIELDS) == []
 
 
 def test_answers_of_other_weights_in_the_same_folder_are_refused(tmp_path, whole):
@@ -510,8 +510,8 @@ def test_the_head_is_stored_and_turns_embeddings_into_logits(tmp_path, whole):
 def test_uses_are_remembered_once_a_run(tmp_path):
     cache = TeacherCache(tmp_path, manifest())
     for run in ("one", "two", "one"):
-        cache.used(run, 100)
-    assert cache.uses() == [{"run": "one", "images": 100}, {"run": "two", "images": 100}]
+        cache.files.used(run, 100)
+    assert cache.files.uses() == [{"run": "one", "images": 100}, {"run": "two", "images": 100}]
 
 
 def test_filling_leaves_no_temporary_file_and_no_gradient(tmp_path):
@@ -520,7 +520,7 @@ def test_filling_leaves_no_temporary_file_and_no_gradient(tmp_path):
     cache.fill(teacher, digits().train, AUGMENT, (0,))
     assert not [p for p in cache.folder.rglob("*") if p.name.startswith(".")]
     assert not any(module.training for module in teacher.modules())
-    assert cache.size_bytes == sum(os.path.getsize(p) for p in cache.folder.rglob("*") if p.is_file())
+    assert cache.files.size_bytes == sum(os.path.getsize(p) for p in cache.folder.rglob("*") if p.is_file())
 
 
 # --- the same student from the cache as from the teacher itself

@@ -25,6 +25,22 @@ def test_what_was_written_is_read(tmp_path):
     assert {name: t.tolist() for name, t in read.items()} == {name: t.tolist() for name, t in tensors.items()}
 
 
+@pytest.mark.parametrize("framework", ["pt", "numpy"])
+@pytest.mark.parametrize("rows", [None, 1, 2, 3, 7])
+def test_pieces_of_rows_are_the_whole_and_its_seal(tmp_path, framework, rows):
+    path, tensors = tmp_path / "a.safetensors", {"b": torch.arange(3), "a": torch.randn(3, 2), "none": torch.zeros(0)}
+    sealed.write_tensors(path, tensors, "run/a")
+    pieces = list(sealed.tensor_pieces(path, "run/a", rows, required=True, framework=framework))
+    assert list(dict.fromkeys(name for piece in pieces for name in piece)) == ["a", "b", "none"]
+    for name, tensor in tensors.items():
+        of_name = [torch.as_tensor(piece[name]) for piece in pieces if name in piece]
+        assert torch.equal(torch.cat(of_name), tensor)
+        assert rows is None or max(len(piece) for piece in of_name) <= rows
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    with pytest.raises(Damaged, match="not what its seal says"):
+        list(sealed.tensor_pieces(path, "run/a", rows, framework=framework))
+
+
 def test_a_file_without_a_seal_is_old_unless_there_has_to_be_one(tmp_path):
     files.write_json(tmp_path / "a.json", VALUE)
     assert sealed.read_json(tmp_path / "a.json", "anything") == VALUE

@@ -34,7 +34,7 @@ def _cache_list(arguments: list[str]) -> None:
     parser.add_argument("--runs", type=Path, default=RUNS)
     root = Workspace(parser.parse_args(arguments).runs).caches
     from tutelage import progress
-    from tutelage.teacher.opening import caches
+    from tutelage.teacher.cachefiles import caches
 
     found = caches(root)
     if not found:
@@ -61,7 +61,7 @@ def _cache_fill(arguments: list[str]) -> None:
     part = _part_of(flags.part)
     from tutelage import progress
     from tutelage.study import filling
-    from tutelage.study.work import Jobs
+    from tutelage.study.jobs import Jobs
     from tutelage.training.launch import fill
 
     if flags.on:
@@ -81,10 +81,10 @@ def _cache_verify(arguments: list[str]) -> None:
         )
         parser.add_argument("--runs", type=Path, default=RUNS)
         root = Workspace(parser.parse_args(arguments).runs).caches
-        from tutelage.teacher.opening import caches
+        from tutelage.teacher.cachefiles import caches
 
         for one in caches(root):
-            print(f"{one.folder}: {one.check_files()} files are as written")
+            print(f"{one.folder}: {one.check()} files are as written")
         if not caches(root):
             print(f"no teacher's answers in {root}")
         return
@@ -98,7 +98,7 @@ def _cache_verify(arguments: list[str]) -> None:
     for recipe, spec in [(one, spec) for one in one_view_each(flags.recipe, dataset.train) for spec in one.taught_by]:
         member = load_member(recipe, spec, dataset, flags.workspace)
         one = lessons.open_cache(recipe, member, dataset, flags.workspace)
-        files_read = one.check_files()
+        files_read = one.files.check()
         if not files_read:
             raise UserError(
                 f"no answers of this recipe's teacher in {flags.workspace.caches}", "tutelage cache fill asks it"
@@ -132,10 +132,10 @@ def _cache_prune(arguments: list[str]) -> None:
 
 
 def _read_by_a_run(folder: Path, runs: Path) -> bool:
-    from tutelage.teacher.cache import TeacherCache
+    from tutelage.teacher.cachefiles import CacheFiles
 
     try:
-        return any((runs / use["run"]).exists() for use in TeacherCache.open(folder).uses())
+        return any((runs / use["run"]).exists() for use in CacheFiles.open(folder).uses())
     except Damaged:
         return True  # who has read it is not known: it stays until it is named
     except UserError:

@@ -36,8 +36,9 @@ def tune(arguments: list[str]) -> None:
     check_methods(methods)
     flags = parsed(TuneFlags, "tune", [*arguments[:1], *methods[:1], *arguments[1 + bool(methods) :]])
     from tutelage.report import search
+    from tutelage.study.jobs import Jobs
     from tutelage.study.tune import Tuning
-    from tutelage.study.work import Jobs, train_teachers
+    from tutelage.study.work import train_teachers
     from tutelage.training import preflight
 
     recipes = (flags.recipe, *(with_method(flags.recipe, name) for name in methods[1:]))
@@ -150,11 +151,13 @@ def report(arguments: list[str]) -> None:
     folder = chosen.study
     check_study(folder)
     from tutelage import progress
+    from tutelage.methods.declared import declarations
     from tutelage.report import records, results, write_report
     from tutelage.report.takeaway import take
     from tutelage.study.study import Study
 
-    Study.open(folder)
+    with declarations():
+        Study.open(folder)
     if chosen.to:
         take(records.of_study(results.read(folder)), chosen.to, chosen.output, chosen.columns or ())
         return

@@ -17,9 +17,10 @@ def distill(arguments: list[str]) -> None:
     watch = Watch()
     flags = fitting.fitted(parsed(DistillFlags, "distill", arguments), arguments)
     from tutelage.study.folds import CrossValidation
+    from tutelage.study.jobs import Jobs
     from tutelage.study.stages import with_staged_teacher
     from tutelage.study.study import Study
-    from tutelage.study.work import Jobs, train_teachers
+    from tutelage.study.work import train_teachers
     from tutelage.training import preflight
 
     if flags.fit_in:

@@ -68,8 +68,8 @@ def answers(repo_id: str, caches: Path) -> Path:
     Raises:
         UserError: the answers are here already, the hub has none of that name, or a file is not as it was pushed.
     """
-    from tutelage.teacher.cache import TeacherCache
-    from tutelage.teacher.identity import folder_name, manifest_in
+    from tutelage.teacher.cachefiles import CacheFiles
+    from tutelage.teacher.manifest import folder_name, manifest_in
 
     wanted = [name for name in hub.names(repo_id, "dataset") if is_answer(PurePosixPath(name))]
     if "manifest.json" not in wanted:
@@ -86,7 +86,7 @@ def answers(repo_id: str, caches: Path) -> Path:
         looked_at = Path(elsewhere) / cache.name  # seals name the folder
         _fetch(repo_id, "dataset", wanted, looked_at)
         try:
-            read = TeacherCache.open(looked_at).check_files()
+            read = CacheFiles.open(looked_at).check()
         except Damaged as damaged:
             raise UserError(
                 f"the answers of {repo_id} are not as they were pushed: {damaged.reason}", "ask who pushed them"

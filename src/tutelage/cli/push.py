@@ -63,16 +63,16 @@ def answers(folder: Path) -> list[Path]:
         UserError: the folder holds none, one is damaged, or they name a folder of this machine.
     """
     from tutelage.data import DATASETS
-    from tutelage.teacher.cache import TeacherCache
+    from tutelage.teacher.cachefiles import CacheFiles
 
-    cache = TeacherCache.open(folder)
+    cache = CacheFiles.open(folder)
     of = str(cache.manifest.get("data", ""))
     if of.removesuffix(" (val)") not in DATASETS:
         raise UserError(
             f"these are answers to {of or 'images of a loop of your own'}, which nobody else has",
             "push answers to a data set of tutelage list datasets; others go along with their images",
         )
-    if not cache.check_files():
+    if not cache.check():
         raise UserError(f"{folder} has no answers yet", "tutelage cache fill asks the teacher")
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and is_answer(path.relative_to(folder))]
 

@@ -25,8 +25,8 @@ HASHED = (".safetensors", ".onnx")
 PATHS = ("name", "weights", "unlabeled", "data")
 """Fields that hold a path, or a name that stands for itself."""
 _ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:[/\\]")
-_SOURCE = re.compile(r"[a-z-]{2,}:")
-"""A library or the hub before a name: timm:hf-hub:OWNER/NAME is no path."""
+_SOURCE = re.compile(r"[a-z-]{2,}:(?!//)")
+"""A library or the hub before a name: timm:hf-hub:OWNER/NAME is no path, s3://BUCKET/FOLDER is one."""
 
 
 def local_folders(run: Path) -> list[str]:

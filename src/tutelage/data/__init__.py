@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from tutelage.data import splitnames
+from tutelage.data import addresses, splitnames
 from tutelage.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Data:
     """Which images a run learns from."""
 
     name: str = "digits"
-    """A name of `tutelage list datasets`; or a folder of images, a table of path,label, a tar file, hf:OWNER/NAME."""
+    """A name of `tutelage list datasets`; a folder of images, a table of path,label, a tar file; hf:OWNER/NAME, s3://..."""
     part: int = 0
     """Use only this many training images, the same share of every class; 0: all. A smaller part lies in a larger."""
     val_share: float = 0.1
@@ -84,10 +84,9 @@ class Data:
 
     def check_name(self) -> None:
         """Raises UserError where there is no data set and no path of this name; what is in it is read later."""
-        hint = "give a folder of images, a CSV file of path,label, a tar file or hf:OWNER/NAME"
         for name in filter(None, (self.name if self.is_path else "", self.unlabeled)):
-            if not name.startswith("hf:") and not Path(name).expanduser().exists():
-                raise UserError(f"there is no {name}", hint)
+            if not addresses.is_elsewhere(name) and not Path(name).expanduser().exists():
+                raise UserError(f"there is no {name}", addresses.EXPECTED)
         if not self.is_path and self.name not in DATASETS:
             raise unknown("data set", self.name, DATASETS, "tutelage list datasets")
 
@@ -135,7 +134,7 @@ class Data:
         """Whether the name is a path to images, and not of the built-in sets."""
         if self.name in DATASETS:
             return False
-        known = "/" in self.name or self.name.startswith("hf:") or self.name.lower().endswith(PATHS)
+        known = "/" in self.name or addresses.is_elsewhere(self.name) or self.name.lower().endswith(PATHS)
         return known or Path(self.name).expanduser().is_dir()
 
     @property

@@ -10,11 +10,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
-from tutelage.data import Data, tables
+from tutelage.data import Data, addresses, tables
 from tutelage.data.index import Index
 from tutelage.data.rows import Entry
 from tutelage.errors import UserError
@@ -101,7 +100,7 @@ _HINT = r"'([^/]*)_\d+\.\w+$' takes what is before the last _ of the file's name
 
 def _named(indexed: Index, group: str, name: str) -> list[list[tuple[str, str]]]:
     """What the column or the pattern says of each sound image: nothing, one name or, of a file named twice, more."""
-    path = Path(name).expanduser()
+    path = addresses.here(name)
     if path.suffix.lower() in tables.TABLES and path.is_file():
         of_file = tables.column(path, group)
         if of_file is not None:

@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tutelage import files
+from tutelage.data.addresses import HUB
 from tutelage.errors import UserError
-
-HUB = "hf:"
-"""What a name of the hub begins with: hf:OWNER/NAME, or hf:OWNER/NAME:CONFIGURATION."""
 
 
 class Row(NamedTuple):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tutelage import files
-from tutelage.data import Data, Look, huggingface, places, reading, rowfile
+from tutelage.data import Data, Look, addresses, places, reading, rowfile
 from tutelage.data.facts import FactsColumns
 from tutelage.data.facts import of as rows_of
 from tutelage.data.places import Listing
@@ -111,17 +111,16 @@ def read(
     Of files whose size and time are as they were, some are drawn once a process and their contents compared too.
 
     Args:
-        name: A folder, table or tar file, or a name of the hub.
+        name: A folder, table or tar file, here or at an address, or a name of the hub.
         labelled: False: any images below it, without labels.
         splits: Which folders are splits, as --data.splits says.
         look: "whole": files are decoded; "headers": as `reading.glance` does; "auto": whole up to `MANY` images.
         compare_all: Compare the contents of all files.
 
     Raises:
-        UserError: there is no such path, or its layout is not known; the hub cannot be reached.
+        UserError: there is no such path, or its layout is not known; it is elsewhere and cannot be had.
     """
-    hub = name.startswith(huggingface.HUB)
-    path = huggingface.fetched(name, files.cache_folder()) if hub else Path(name).expanduser()
+    path = addresses.here(name)
     key = (str(path.absolute()), str(labelled), splits, look)
     if not compare_all and key in _latest and _latest[key][0] == _times(_latest[key][2]):
         return _latest[key][1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tutelage.data import folders, huggingface, splitnames, tables, tars
+from tutelage.data import addresses, folders, huggingface, splitnames, tables, tars
 from tutelage.data.gathering import Gathered
 from tutelage.data.place import Aside, Place, few, placed
 from tutelage.data.rows import Rows
@@ -46,9 +46,7 @@ def listing(path: Path, *, labelled: bool = True, splits: str = "") -> Listing:
         UserError: there is no such path, or it is not laid out in a known way.
     """
     if not path.exists():
-        raise UserError(
-            f"there is no {path}", "give a folder of images, a CSV file of path,label, a tar file or hf:OWNER/NAME"
-        )
+        raise UserError(f"there is no {path}", addresses.EXPECTED)
     aside, said, found = Aside(), splitnames.parsed(splits), Gathered()
     if path.is_dir() and huggingface.is_saved(path):
         root = path

@@ -4,7 +4,7 @@ from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
 from tutelage.measure.fidelity import right
 from tutelage.measure.statistics import LEVEL, better_than
-from tutelage.methods.baseline import Baseline
+from tutelage.methods.finding import is_baseline
 from tutelage.run.folder import Run
 from tutelage.run.workspace import Workspace
 from tutelage.training.predictions import on_val
@@ -46,7 +46,7 @@ def keep(run: Run, why: str) -> None:
 
 def _baseline(run: Run) -> Run | None:
     """The finished run of the same seed without a teacher, where there is one."""
-    if isinstance(run.recipe.method, Baseline):
+    if is_baseline(run.recipe.method):
         return None
     try:
         alone = Run(Workspace(run.path.parent).folder(run.recipe.as_baseline))

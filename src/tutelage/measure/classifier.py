@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from tutelage.data.images import Images
 from tutelage.edge.comparing import percentiles
-from tutelage.measure.measures import MEASURES, Answers, Measured
+from tutelage.measure.answers import Answers
+from tutelage.measure.measures import MEASURES, Measured
 from tutelage.models.tap import evaluating
 from tutelage.progress import advancing
 

@@ -4,14 +4,16 @@ Also on which images it learnt a mistake of its teacher. Pure functions of logit
 and classes there are.
 """
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from tutelage.measure.measures import ECE_BINS, Answers, bin_of
+from tutelage.measure.answers import Answers
+from tutelage.measure.findings import Bin, Cell, Changes, Inherited
+from tutelage.measure.measures import ECE_BINS
 
 MATRIX_CLASSES = 20
 """A whole matrix of confusions up to so many classes; beyond, the largest changes alone."""
@@ -19,70 +21,10 @@ LARGEST = 20
 """Changes of confusion, and images, that are listed."""
 
 
-class Bin(TypedDict):
-    """One bin of a reliability diagram: (k/15, (k+1)/15]. The means are None in an empty one."""
-
-    images: int
-    confidence: float | None
-    accuracy: float | None
-
-
-class Cell(TypedDict):
-    """A change of the number of images of one class that are taken for another."""
-
-    true: int
-    predicted: int
-    images: float
-
-
-class Handed(TypedDict):
-    """An image on which the student learnt its teacher's mistake."""
-
-    position: int
-    label: int
-    teacher: int
-    """The class that the teacher takes it for."""
-    seeds: int
-    """With how many seeds the student makes the mistake."""
-
-
-class Inherited(TypedDict):
-    """How many of its teacher's mistakes a student learnt: images, as means over the seeds but for the first."""
-
-    teacher_wrong: int
-    baseline_right: float
-    """How many of those that the teacher gets wrong it has right."""
-    learnt: float
-    """How many of those again are learnt: the student makes the teacher's very mistake."""
-    unlearnt: float
-    """The baseline makes the teacher's mistake and the student is right."""
-    images: list[Handed]
-    """At most 20: those learnt with the most seeds first, then those the teacher is surest of."""
-
-
-class Changes(TypedDict, total=False):
-    """What a student does otherwise than the baseline, mean over the seeds."""
-
-    class_gain: list[float | None]
-    """Difference of accuracy by class; None where a class has no image."""
-    confusion: list[list[float]] | None
-    """Difference of the number of images by true and predicted class; None above 20 classes."""
-    largest: list[Cell]
-    """At most 20 of the confusion's cells, by size; the diagonal is left out."""
-
-
-class Fidelity(Changes):
-    """What the logits of all seeds of a row say on one split; the baseline's row has its reliability alone."""
-
-    reliability: list[Bin]
-    inherited: NotRequired[Inherited]
-    """Where there is a teacher."""
-
-
 def reliability(logits: list[Float[Tensor, "N C"]], labels: Int64[Tensor, " N"]) -> list[Bin]:
     """The 15 bins of a reliability diagram (Guo et al. 2017, section 2), the images of all seeds together."""
     answers = Answers(torch.cat(logits), labels.repeat(len(logits)))
-    number = bin_of(answers.confidence)
+    number = answers.bins
     images = torch.bincount(number, minlength=ECE_BINS).tolist()
     parts = (answers.confidence, answers.right.double())
     sums = [torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, number, part).tolist() for part in parts]

@@ -1,23 +1,19 @@
 """Every number that is said of a classifier's answers, declared once: what it is, how it is computed and written.
 
 The terminal's table, report.html, the model card, evaluation.json, results.json, `compare` and `evaluate` all read
-`MEASURES`. A measure more is a row more.
+`MEASURES`. A measure more is a row more. Importing this costs no torch: files are shown without it.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
-
-import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
 ECE_BINS = 15
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict as Extensible
+
+    from tutelage.measure.answers import Answers
 
     class Measured(Extensible, extra_items=float):
         """The measures of one network on one split: beside these two, each measure under its name in `MEASURES`."""
@@ -30,56 +26,6 @@ else:  # No typing_extensions of Python 3.11's libraries is sure to know `extra_
 
 
 @dataclass(frozen=True)
-class Answers:
-    """One network's answers to the images of a split, and what several measures need of them, computed once."""
-
-    logits: Float[Tensor, "N C"]
-    labels: Int64[Tensor, " N"]
-    teacher_logits: Float[Tensor, "N C"] | None = None
-
-    @property
-    def classes(self) -> int:
-        """How many there are to choose from."""
-        return self.logits.shape[1]
-
-    @property
-    def taught(self) -> bool:
-        """Whether there are a teacher's answers to compare with."""
-        return self.teacher_logits is not None
-
-    @cached_property
-    def log_p(self) -> Float[Tensor, "N C"]:
-        """Log-probabilities in float64."""
-        return self.logits.double().log_softmax(dim=1)
-
-    @property
-    def teacher(self) -> Float[Tensor, "N C"]:
-        """The teacher's logits.
-
-        Raises:
-            ValueError: there are none.
-        """
-        if self.teacher_logits is None:
-            raise ValueError("no answers of a teacher")
-        return self.teacher_logits
-
-    @cached_property
-    def confidence(self) -> Float[Tensor, " N"]:
-        """The largest probability of each image."""
-        return self.log_p.exp().amax(dim=1)
-
-    @cached_property
-    def predicted(self) -> Int64[Tensor, " N"]:
-        """The class of the largest logit; of equals the first."""
-        return self.logits.argmax(dim=1)
-
-    @cached_property
-    def right(self) -> Bool[Tensor, " N"]:
-        """Where the predicted class is the label."""
-        return self.predicted == self.labels
-
-
-@dataclass(frozen=True)
 class Measure:
     """One number about a network's answers."""
 
@@ -87,7 +33,7 @@ class Measure:
     """In a column's heading and before the number."""
     words: str
     """What it is, for somebody who meets it for the first time; a phrase, with its source."""
-    compute: Callable[[Answers], float]
+    compute: "Callable[[Answers], float]"
     better: Literal["higher", "lower", "neither"]
     unit: Literal["%", "nats", ""]
     """With "%" the number is a share in [0, 1] that is written as a percentage."""
@@ -119,23 +65,25 @@ class Measure:
         return "" if self.better == "neither" else f"{self.better} is better"
 
 
-def top1(answers: Answers) -> float:
+def top1(answers: "Answers") -> float:
     """Share of images whose likeliest class is the label."""
     return answers.right.double().mean().item()
 
 
-def top5(answers: Answers) -> float:
+def top5(answers: "Answers") -> float:
     """Share of images whose label is among the five likeliest classes."""
     five = answers.logits.double().topk(5, dim=1).indices
     return (five == answers.labels[:, None]).any(dim=1).double().mean().item()
 
 
-def nll(answers: Answers) -> float:
+def nll(answers: "Answers") -> float:
     """Mean negative log-likelihood of the labels, in nats."""
+    from torch.nn import functional as F
+
     return F.nll_loss(answers.log_p, answers.labels).item()
 
 
-def brier(answers: Answers) -> float:
+def brier(answers: "Answers") -> float:
     """Brier score of several classes (Brier 1950, equation 2): mean over the images of sum_c (p_c - y_c)^2.
 
     p are the probabilities and y is 1 at the label and 0 elsewhere. The sum runs over all classes and is not halved or
@@ -147,29 +95,31 @@ def brier(answers: Answers) -> float:
     return (p.square().sum(dim=1) - 2 * of_label + 1).mean().item()
 
 
-def ece(answers: Answers) -> float:
+def ece(answers: "Answers") -> float:
     """Expected calibration error (Guo et al. 2017, arXiv:1706.04599, equation 3) over the bins (k/15, (k+1)/15].
 
     Sum over the bins of (share of images) |accuracy - mean confidence|.
     """
     over = answers.right.double() - answers.confidence
-    gap = torch.zeros(ECE_BINS, dtype=torch.double).index_add_(0, bin_of(answers.confidence), over)
+    gap = over.new_zeros(ECE_BINS).index_add_(0, answers.bins, over)
     return gap.abs().sum().item() / len(over)
 
 
-def confidence(answers: Answers) -> float:
+def confidence(answers: "Answers") -> float:
     """Mean largest probability."""
     return answers.confidence.mean().item()
 
 
-def agreement(answers: Answers) -> float:
+def agreement(answers: "Answers") -> float:
     """Share of images with the teacher's likeliest class."""
     return (answers.teacher.argmax(dim=1) == answers.predicted).double().mean().item()
 
 
-def kl_to_teacher(answers: Answers) -> float:
+def kl_to_teacher(answers: "Answers") -> float:
     """Mean KL(teacher || network) at T = 1, in nats."""
     log_t = answers.teacher.double().log_softmax(dim=1)
+    from torch.nn import functional as F
+
     return F.kl_div(answers.log_p, log_t, reduction="batchmean", log_target=True).item()
 
 
@@ -261,8 +211,3 @@ def directions(names: Iterable[str]) -> str:
         if row.direction:
             by_direction.setdefault(row.direction, []).append(row.title)
     return "; ".join(f"{direction}: {', '.join(titles)}" for direction, titles in by_direction.items())
-
-
-def bin_of(confidence: Float[Tensor, " N"]) -> Int64[Tensor, " N"]:
-    """The bin of each confidence among (k/15, (k+1)/15], k from 0."""
-    return (confidence * ECE_BINS).ceil().long().clamp(1, ECE_BINS) - 1

@@ -39,6 +39,11 @@ def method_words(method: Method) -> str:
     return "+".join(method_words(value) for value in values if isinstance(value, Method)) or method_label(method)
 
 
+def is_baseline(method: Method) -> bool:
+    """Whether it is the training without a teacher that gains are over."""
+    return method_label(method) == "baseline"
+
+
 def temperatures(method: Method) -> tuple[float, ...]:
     """At which a method, or the parts of a composition, softens the teacher's logits, ascending; empty: it does not."""
     values = [getattr(method, f.name) for f in dataclasses.fields(method)]

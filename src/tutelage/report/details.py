@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from tutelage.measure.fidelity import Bin
+from tutelage.measure.findings import Bin
 from tutelage.report import text
 from tutelage.report.charts import HALF, NARROW, chart, fit, ticks
 from tutelage.report.results import TriedOut

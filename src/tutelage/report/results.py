@@ -9,7 +9,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from tutelage import sealed
 from tutelage.data.leaks import Leakage
 from tutelage.errors import Damaged, UserError
-from tutelage.measure.fidelity import Bin, Fidelity
+from tutelage.measure.findings import Bin, Fidelity
 from tutelage.measure.measures import Measured
 from tutelage.measure.statistics import Gain, Judged, McNemar
 from tutelage.run.conditions import Apart

@@ -1,23 +1,32 @@
-"""Compares finished runs or studies where they can be compared: on val, paired by seed, and in what they differ."""
+"""Compares finished runs or studies where they can be compared: on val, paired by seed, and in what they differ.
+
+A thousand runs are looked at in a second: of methods their declarations are enough, and torch is imported where a run
+has lost its answers alone.
+"""
 
 import dataclasses
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
-from tutelage import data
-from tutelage.data.splits import DataSet
+import numpy as np
+
 from tutelage.errors import UserError
-from tutelage.measure.classifier import measure
 from tutelage.measure.measures import MEASURES, missing, taken
 from tutelage.measure.statistics import Gain, Judged, McNemar, image_interval, judged, mcnemar, paired_gain
-from tutelage.methods.baseline import Baseline
+from tutelage.methods.declared import declarations
+from tutelage.methods.finding import is_baseline
 from tutelage.report import results
 from tutelage.report.records import Record, filled, gained, spread
 from tutelage.run.conditions import Apart, apart
 from tutelage.run.folder import Run
 from tutelage.run.recipe import Recipe, method_words
 from tutelage.study.study import Study
-from tutelage.training import predictions
+from tutelage.training.hits import Hits, on_val
+
+if TYPE_CHECKING:
+    from tutelage.data.splits import DataSet
 
 ALIKE = ("data.", "augment.", "views", "fit.epochs")
 """What must be the same, or a difference would be of the images and of the budget: the data and their split, what is
@@ -38,15 +47,16 @@ def groups(paths: list[Path]) -> list[Group]:
         UserError: no run or study, an unfinished run, runs of a study that are gone, recipes that cannot be compared.
     """
     found: list[Group] = []
-    for run in dict.fromkeys(run for path in paths for run in _runs(path)):
-        if not run.done:
-            raise UserError(f"{run.path} is not finished", f"tutelage train {run.path}/recipe.json goes on")
-        recipe = dataclasses.replace(run.recipe, seed=0)
-        group = next((group for group in found if group.recipe == recipe), None)
-        if group is None:
-            group = Group(recipe, {})
-            found.append(group)
-        group.runs[run.recipe.seed] = run
+    with declarations():
+        for run in dict.fromkeys(run for path in paths for run in _runs(path)):
+            if not run.done:
+                raise UserError(f"{run.path} is not finished", f"tutelage train {run.path}/recipe.json goes on")
+            recipe = dataclasses.replace(run.recipe, seed=0)
+            group = next((group for group in found if group.recipe == recipe), None)
+            if group is None:
+                group = Group(recipe, {})
+                found.append(group)
+            group.runs[run.recipe.seed] = run
     if len(found) < 2:
         raise UserError(
             "there is nothing to compare: all runs are of one recipe, up to the seed", "name runs of another recipe too"
@@ -60,7 +70,7 @@ def groups(paths: list[Path]) -> list[Group]:
                 f"{one} and {other} cannot be compared: {reasons}",
                 "the difference would be of the images or of the budget; train one of them as the other was",
             )
-    return sorted(found, key=lambda group: not isinstance(group.recipe.method, Baseline))
+    return sorted(found, key=lambda group: not is_baseline(group.recipe.method))
 
 
 class Difference(TypedDict):
@@ -119,8 +129,14 @@ def differences(recipes: list[Recipe]) -> list[Difference]:
 
 def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
     """The numbers: every group on val, and its paired difference to the first."""
-    dataset = data.load(found[0].recipe.data, data_root)
-    right = [{seed: predictions.right_on_val(run, dataset) for seed, run in sorted(g.runs.items())} for g in found]
+
+    @cache
+    def dataset() -> "DataSet":
+        from tutelage import data
+
+        return data.load(found[0].recipe.data, data_root)
+
+    right = _right(found, dataset)
     compared: list[Compared] = []
     for label, group, hits in zip(_labels(found), found, right, strict=True):
         top1 = [float(of_seed.mean()) for of_seed in hits.values()]
@@ -147,7 +163,7 @@ def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
         row["difference"] = difference
     return {
         "data": found[0].recipe.data.name,
-        "images": len(dataset.val),
+        "images": len(next(iter(right[0].values()))),
         "epochs": found[0].recipe.fit.epochs,
         "groups": compared,
         "differences": differences([group.recipe for group in found]),
@@ -167,11 +183,36 @@ def records(compared: Comparison) -> list[Record]:
     return filled(rows)
 
 
-def _measured(run: Run, dataset: DataSet) -> dict[str, float]:
+def _right(found: list[Group], dataset: "Callable[[], DataSet]") -> list[dict[int, Any]]:
+    """On which images of val every run is right, by group and seed.
+
+    Raises:
+        UserError: the images of two runs are not the same.
+    """
+    right: list[dict[int, Any]] = [{} for _ in found]
+    first: Hits | None = None
+    for of_group, group in zip(right, found, strict=True):
+        for seed, run in sorted(group.runs.items()):
+            seen = on_val(run, dataset)
+            first = first or seen
+            if not np.array_equal(first.labels, seen.labels):
+                one = next(iter(found[0].runs.values())).path.name
+                raise UserError(
+                    f"{one} and {run.path.name} cannot be compared: they were validated on other images",
+                    "files were added, removed or moved between them; train one of them again",
+                )
+            of_group[seed] = seen.right
+    return right
+
+
+def _measured(run: Run, dataset: "Callable[[], DataSet]") -> dict[str, float]:
     """A run's measures on val. What compares it with its teacher is there where the run was evaluated."""
     evaluation = run.result("evaluation")
     if evaluation is None or missing(evaluation["val"], taught=False):
-        measured = measure(*predictions.on_val(run, dataset))
+        from tutelage.measure.classifier import measure
+        from tutelage.training import predictions
+
+        measured = measure(*predictions.on_val(Run(run.path), dataset()))
         return taken({**measured, **evaluation["val"]} if evaluation else measured)
     return taken(evaluation["val"])
 

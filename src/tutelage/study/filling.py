@@ -8,8 +8,8 @@ from tutelage.run.engine import Engine
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.study import on_ray
+from tutelage.study.jobs import Jobs
 from tutelage.study.processes import Task
-from tutelage.study.work import Jobs
 from tutelage.training.launch import fill
 
 Filled = tuple[int, list[str], int]

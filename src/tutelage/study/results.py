@@ -9,7 +9,7 @@ from tutelage import data
 from tutelage.data.test_split import openings_of
 from tutelage.measure import fidelity
 from tutelage.measure.classifier import latencies
-from tutelage.measure.fidelity import Fidelity
+from tutelage.measure.findings import Fidelity
 from tutelage.measure.measures import Measured
 from tutelage.measure.statistics import Gain, image_interval, judged, mcnemar, paired_gain
 from tutelage.methods.base import Method

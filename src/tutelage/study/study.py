@@ -1,44 +1,28 @@
 """Runs a study: the same student with and without the teacher, on paired seeds, and the test split opened once.
 
 `Study.run` does everything from images to report; each step finds what is already there, so that the same call goes on
-after any interruption.
+after any interruption. What a finished study is, is read without torch.
 """
 
 import dataclasses
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutelage import data, files, progress
+from tutelage import files, progress
 from tutelage.data import leaks
-from tutelage.data.leaks import Leakage
-from tutelage.data.splits import DataSet
-from tutelage.data.test_split import leakage, open_test
 from tutelage.edge.bytes import Budget
 from tutelage.errors import Damaged, UserError
-from tutelage.export import export, exported
-from tutelage.export.doubt import doubt
-from tutelage.export.modelcard import LEAKAGE
-from tutelage.measure.classifier import measure, predict
-from tutelage.methods.baseline import Baseline
-from tutelage.report import write_report
+from tutelage.export import exported
+from tutelage.methods.finding import is_baseline
 from tutelage.run.folder import Run, environment
 from tutelage.run.recipe import Recipe, method_words, one_name, readable
 from tutelage.run.record import check_study, keep, kept
 from tutelage.run.workspace import Workspace
-from tutelage.study import SEEDS, handed, microcontroller
-from tutelage.study.finished import Finished, Trained, teaches
+from tutelage.study import SEEDS
+from tutelage.study.jobs import ONE, Jobs
 from tutelage.study.outcome import Outcome
-from tutelage.study.results import gathered
 from tutelage.study.watch import Watch
-from tutelage.study.work import ONE, Jobs, train_all
-from tutelage.teacher.answer import mean_logits
-from tutelage.teacher.members import load_member
-from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, keep_test, on_test
-from tutelage.training.student import load_student
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,7 +62,7 @@ class Study:
     @property
     def rows(self) -> tuple[Recipe, ...]:
         """One recipe a row of the table, baseline first."""
-        others = tuple(recipe for recipe in self.recipes if not isinstance(recipe.method, Baseline))
+        others = tuple(recipe for recipe in self.recipes if not is_baseline(recipe.method))
         return (self.recipes[0].as_baseline, *others)
 
     @property
@@ -117,6 +101,10 @@ class Study:
         Raises:
             UserError: anything a user can mend.
         """
+        from tutelage.data.test_split import leakage
+        from tutelage.study.closing import close
+        from tutelage.study.work import train_all
+
         workspace, watch = workspace or Workspace(), watch or Watch()
         folder = self.folder(workspace.runs)
         keep(folder, "study", self.to_dict())
@@ -127,7 +115,7 @@ class Study:
             others = train_all(self.every, workspace, watch, jobs)
             with files.locked(folder / "lock") as alone:
                 if alone and not others:
-                    self._close(folder, workspace, watch, found, force=force)
+                    close(self, workspace, watch, found, force=force)
                 else:
                     at_work = progress.counted(len(others), "run") if others else "the results"
                     progress.say(f"other processes still work on {at_work} of {folder}: the last writes the results")
@@ -155,33 +143,6 @@ class Study:
         except (Damaged, FileNotFoundError, LookupError):
             return False  # whoever runs the study says what is wrong, and mends it
 
-    def _close(self, folder: Path, workspace: Workspace, watch: Watch, found: Leakage | None, *, force: bool) -> None:
-        """All that comes after training: for one process alone."""
-        files.sweep(folder)
-        trained = {
-            (number, seed): Run.of(dataclasses.replace(row, seed=seed), workspace.runs)
-            for seed in self.seeds
-            for number, row in enumerate(self.rows)
-        }
-        dataset = data.load(self.rows[0].data, workspace.data_root)
-        for run in trained.values():
-            files.sweep(run.path)
-            evaluate_run(run, dataset)
-        self._see_to_test(folder, trained, dataset, workspace)
-        study = Finished(self.rows, self.seeds, trained, folder, dataset)
-        shown = study.shown[1]
-        if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
-            export(shown, dataset, force=force)
-        if self.budget is not None:
-            microcontroller.export_for(shown, dataset, self.budget, force=force)
-        shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
-        with progress.working("measuring what the study is about"):
-            results = microcontroller.with_needs(gathered(study, watch), study, self.budget)
-        keep(folder, "results", {**results, "leakage": found})
-        handed.keep(study, results)
-        with progress.working("drawing the report"):
-            write_report(folder)
-
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         room = {} if self.budget is None else {"budget": list(self.budget)}
@@ -198,45 +159,10 @@ class Study:
         check_study(folder)
         plain = kept(Path(folder), "study")
         recipes = tuple(Recipe.from_dict(recipe) for recipe in plain["recipes"])
-        if not recipes or not isinstance(recipes[0].method, Baseline):
+        if not recipes or not is_baseline(recipes[0].method):
             raise UserError(
                 f"{folder}/study.json was changed: its first recipe is not the baseline",
                 "a gain is a gain over the same student without a teacher; tutelage distill writes the file anew",
             )
         budget = Budget(*plain["budget"]) if "budget" in plain else None
         return Study(recipes, tuple(plain["seeds"]), plain["name"], budget)
-
-    def _see_to_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
-        """Has test.json there: as it was written, computed from the answers that were kept, or of one opening."""
-        path = folder / "test.json"
-        try:
-            if path.exists():
-                kept(folder, "test")
-                return
-        except Damaged as damaged:
-            log.warning("%s; it is computed again from %s", damaged.message, TEST_FILE)
-            _measure(folder, on_test(folder))
-            return
-        if (folder / TEST_FILE).exists():  # test.json is gone
-            _measure(folder, on_test(folder))
-        else:
-            self._open_test(folder, trained, dataset, workspace)
-
-    def _open_test(self, folder: Path, trained: Trained, dataset: DataSet, workspace: Workspace) -> None:
-        """All test numbers of the study in one opening."""
-        test = open_test(dataset, workspace.test_openings, run=folder.name, reason="final evaluation of a study")
-        taught = teaches(self.rows)
-        logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in trained.values()}
-        if taught.taught_by:
-            members = (load_member(taught, spec, dataset, workspace) for spec in taught.taught_by)
-            logits["teacher"] = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
-        keep_test(folder, test.labels, logits)
-        _measure(folder, {name: Predictions(of, test.labels) for name, of in logits.items()})
-
-
-def _measure(folder: Path, answers: dict[str, Predictions]) -> None:
-    """Writes test.json from the answers on test, by run, and "teacher"."""
-    teacher = answers.get("teacher")
-    logits = None if teacher is None else teacher.logits
-    runs = {name: measure(*of, logits) for name, of in answers.items() if name != "teacher"}
-    keep(folder, "test", {"teacher": None if teacher is None else measure(*teacher), "runs": runs})

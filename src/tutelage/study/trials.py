@@ -11,9 +11,9 @@ from tutelage import progress
 from tutelage.run.engine import Engine
 from tutelage.run.workspace import Workspace
 from tutelage.study import fitting, on_ray, processes
+from tutelage.study.jobs import Jobs
 from tutelage.study.processes import Task, Working
 from tutelage.study.search import opened
-from tutelage.study.work import Jobs
 
 if TYPE_CHECKING:
     from tutelage.study.tune import Tuning

@@ -27,12 +27,13 @@ from tutelage.run.space import space, values_of, with_values
 from tutelage.run.workspace import Workspace
 from tutelage.shares import percent
 from tutelage.study import trials
+from tutelage.study.jobs import ONE, Jobs
 from tutelage.study.outcome import Outcome
 from tutelage.study.results import labels
 from tutelage.study.search import Search, at_work, opened, trial_lock
 from tutelage.study.study import SEEDS, Study
 from tutelage.study.watch import Watch
-from tutelage.study.work import ONE, Jobs, settled, train_or_wait, train_teachers
+from tutelage.study.work import settled, train_or_wait, train_teachers
 
 if TYPE_CHECKING:
     from optuna import Study as Optuna
@@ -91,9 +92,8 @@ class Tuning:
 
     @property
     def _readable(self) -> str:
-        first = self.recipes[0]
-        words = [first.data.name, *(method_words(recipe.method) for recipe in self.recipes), first.student.name]
-        return one_name(self.name) or readable(*words)
+        first, methods = self.recipes[0], (method_words(recipe.method) for recipe in self.recipes)
+        return one_name(self.name) or readable(first.data.name, *methods, first.student.name)
 
     def run(
         self,

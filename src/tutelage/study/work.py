@@ -7,7 +7,6 @@ on many that share the folder: each takes runs that nobody holds, and what a dea
 import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.study import fitting, on_ray, processes
+from tutelage.study.jobs import ONE, Jobs
 from tutelage.study.processes import Task, Working
 from tutelage.study.watch import Watch
 from tutelage.training.loop import train
@@ -26,28 +26,8 @@ from tutelage.training.loop import train
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Jobs:
-    """How many runs at once, and where."""
-
-    jobs: int = 1
-    """Runs at once, each in a process of its own; 1: one after the other in this process; 0: as many as fit."""
-    on: str = ""
-    """Empty: this machine; "ray": the Ray cluster that it is part of; "ray://HEAD:10001": the one with this head."""
-    gpu: float = 1.0
-    """The share of a GPU that a run on Ray asks for, where there are GPUs."""
-
-    def __post_init__(self) -> None:
-        if self.on and self.on != "ray" and not self.on.startswith("ray://"):
-            raise UserError(f"--on {self.on}", "write --on ray, or --on ray://HEAD:10001; without it, this machine")
-        if self.jobs < 0:
-            raise UserError(f"--jobs {self.jobs}", "give a number of runs, or 0 for as many as fit this machine")
-
-
 PATIENCE_S = 60.0
 """Seconds for which a task that Ray begins anew waits for the one before it to be gone."""
-ONE = Jobs()
-"""One run after the other, in this process."""
 
 
 def train_teachers(recipes: Iterable[Recipe], workspace: Workspace, watch: Watch) -> None:

@@ -6,11 +6,10 @@ batch size and devices do not matter; files appear by rename and never change, s
 has one while the teacher is asked for it, so that several who fill pay it once.
 """
 
-import logging
 import math
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
-from tutelage import files, sealed
+from tutelage import files
 from tutelage.data.augment import Augment
 from tutelage.data.images import Images
-from tutelage.errors import Damaged, UserError
+from tutelage.errors import UserError
 from tutelage.models.tap import Tapped
 from tutelage.outputs import Head, Outputs
 from tutelage.progress import advancing, say
@@ -30,15 +29,9 @@ from tutelage.run.process import ALONE, Process
 from tutelage.shares import percent
 from tutelage.teacher import asking, headfile, shards, storing
 from tutelage.teacher.answer import frozen, of_rows
-from tutelage.teacher.identity import folder_name, manifest_in, tampered
+from tutelage.teacher.cachefiles import CacheFiles
 from tutelage.teacher.shards import Shard
 
-log = logging.getLogger(__name__)
-
-SHARD = 8192
-"""Samples a file."""
-ASIDE = "set_aside.json"
-"""In the folder of a cache whose answers are not to be used again: why."""
 ROWS = 64
 """How many stored rows `verify` asks for again."""
 
@@ -52,37 +45,14 @@ class TeacherCache:
     """
 
     def __init__(self, root: Path, manifest: dict[str, Any]):
-        self.manifest = manifest
-        self.samples: int = manifest["images"]["samples"]
-        self.folder = Path(root) / folder_name(manifest)
+        self.files = CacheFiles(root, manifest)
+        self.folder, self.manifest, self.samples = self.files.folder, manifest, self.files.samples
         self._views: dict[tuple[str, int], list[np.ndarray]] = {}
-        if manifest_in(self.folder) != manifest:
-            if (self.folder / "manifest.json").exists():
-                log.warning("%s; it is written again", tampered(self.folder).message)
-            files.write_json(self.folder / "manifest.json", manifest)
 
     @staticmethod
     def open(folder: Path) -> "TeacherCache":
-        """A cache by its folder.
-
-        Raises:
-            UserError: the folder holds no cache, or its name and its manifest differ.
-        """
-        folder = Path(folder)
-        if not (folder / "manifest.json").is_file():
-            raise UserError(f"{folder} holds no teacher cache", "tutelage cache list shows those that exist")
-        manifest = manifest_in(folder)
-        if manifest is None or folder_name(manifest) != folder.name:
-            raise tampered(folder)
-        return TeacherCache(folder.parent, manifest)
-
-    def missing(
-        self, views: Iterable[int], fields: Collection[str], starts: Collection[int] | None = None
-    ) -> list[Shard]:
-        """The files that are not there yet, in order; of all blocks, or of those that begin with some samples."""
-        starts = self._starts if starts is None else starts
-        wanted = (Shard(field, view, start) for view in views for start in starts for field in fields)
-        return [shard for shard in wanted if not (self.folder / shard.path).exists()]
+        """A cache by its folder; raises what `CacheFiles.open` raises."""
+        return TeacherCache(Path(folder).parent, CacheFiles.open(folder).manifest)
 
     def bytes_needed(self, views: Iterable[int], widths: dict[str, int]) -> int:
         """Size of the missing files.
@@ -92,7 +62,7 @@ class TeacherCache:
             widths: Columns of each field.
         """
         sizes = {field: storing.row_bytes(self.manifest["storage"], field, width) for field, width in widths.items()}
-        return sum(self._rows(shard) * sizes[shard.field] for shard in self.missing(views, widths))
+        return sum(self.files.rows(shard) * sizes[shard.field] for shard in self.files.missing(views, widths))
 
     def fill(
         self,
@@ -115,32 +85,32 @@ class TeacherCache:
         with files.locked(self.folder / "lock", wait=True):
             files.sweep(self.folder)
         unseen = [(field, view) for view in views for field in fields if (field, view) not in self._views]
-        shards.discard_damaged(self.folder, (Shard(*of, start) for of in unseen for start in self._starts))
-        absent = {(shard.view, shard.start) for shard in self.missing(views, fields)}
-        every = [(view, start) for view in views for start in self._starts]
+        shards.discard_damaged(self.folder, (Shard(*of, start) for of in unseen for start in self.files.starts))
+        absent = {(shard.view, shard.start) for shard in self.files.missing(views, fields)}
+        every = [(view, start) for view in views for start in self.files.starts]
         blocks = [block for block in every[process.rank :: process.world] if block in absent]
         if "logits" in fields:
             headfile.write(self.folder, network)
         paid, held, lost = 0, [], [torch.zeros(0)]
-        total = sum(self._rows(Shard("logits", *block)) for block in blocks)
+        total = sum(self.files.rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
 
             def ask(view: int, start: int) -> int:
-                shown = asking.shown(network, images, augment, view, range(start, self._end(start)))
+                shown = asking.shown(network, images, augment, view, range(start, self.files.end(start)))
                 answers = asking.answers(network, shown, fields, advance)
                 for field in fields:
                     stored = storing.encoded(answers[field], field, self.manifest["storage"])
                     shards.write(self.folder, Shard(field, view, start), stored)
                     if stored.dtype == np.uint8:
                         lost.append(storing.divergence(answers[field], stored))
-                return self._end(start) - start
+                return self.files.end(start) - start
 
             for wait, at in ((False, blocks), (True, held)):
                 for view, start in at:
                     with shards.block(self.folder, view, start, wait=wait) as alone:
                         if not alone:
                             held.append((view, start))
-                        elif self.missing([view], fields, [start]):  # another process may have asked since
+                        elif self.files.missing([view], fields, [start]):  # another process may have asked since
                             paid += ask(view, start)
         if len(of_rows := torch.cat(lost)):
             say(f"answers in 8 bits: KL to full ones {of_rows.mean():.1e} nats on average, at most {of_rows.max():.1e}")
@@ -152,12 +122,12 @@ class TeacherCache:
         Raises:
             UserError: a row was never filled, or a file's checksum does not fit.
         """
-        of_shard, within = np.divmod(sample.cpu().numpy(), SHARD)
-        number = view.cpu().numpy() * len(self._starts) + of_shard
+        of_shard, within = np.divmod(sample.cpu().numpy(), self.files.starts.step)
+        number = view.cpu().numpy() * len(self.files.starts) + of_shard
         order = np.argsort(number, kind="stable")
         parts = []
         for group in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
-            of_view, shard = divmod(int(number[group[0]]), len(self._starts))
+            of_view, shard = divmod(int(number[group[0]]), len(self.files.starts))
             parts.append(self.mapped(field, of_view)[shard][within[group]])
         rows = np.concatenate(parts)[np.argsort(order)]
         # torch widens float16 several times faster than numpy.
@@ -200,7 +170,7 @@ class TeacherCache:
             UserError: it is above `storing.tolerance`: these are not this teacher's answers; they are set aside.
         """
         worst, drawn = 0.0, random.SystemRandom()
-        among = self.views() if views is None else list(views)
+        among = self.files.views() if views is None else list(views)
         of_view = Counter(drawn.choices(among, k=rows)) if among else Counter()
         for view, count in of_view.items():
             sample = torch.tensor(drawn.sample(range(self.samples), min(count, self.samples)))
@@ -210,7 +180,7 @@ class TeacherCache:
             worst = max(worst, difference if math.isfinite(difference) else math.inf)
         if worst > (allowed := storing.tolerance(self.manifest["storage"])):
             reason = f"stored answers differ from the teacher's by {percent(worst)} of the largest logit"
-            self.set_aside(reason)
+            self.files.set_aside(reason)
             raise UserError(
                 f"{self.folder}: {reason} ({percent(allowed)} is allowed)",
                 "the files are not this teacher's answers, or this machine computes otherwise: they are set aside, "
@@ -218,61 +188,10 @@ class TeacherCache:
             )
         return worst
 
-    def check_files(self) -> int:
-        """Compares every file with its checksum; the number of files.
-
-        Raises:
-            UserError: one does not fit.
-        """
-        paths = sorted(self.folder.glob("view_*/*.npy"))
-        for path in paths:
-            shards.load(path)
-        return len(paths)
-
-    def views(self, field: str = "logits") -> list[int]:
-        """View numbers that are stored whole."""
-        present = sorted(int(path.name[5:]) for path in self.folder.glob("view_*"))
-        return [view for view in present if not self.missing([view], [field])]
-
-    @property
-    def size_bytes(self) -> int:
-        """The bytes of all its files."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
-
     @property
     def head(self) -> Head | None:
         """The teacher's last linear layer, where it has one; raises Damaged where its file is."""
         return headfile.read(self.folder)
-
-    def set_aside(self, reason: str) -> None:
-        """Says that its answers are not to be used again, and why; the next who asks begins another cache."""
-        files.write_json(self.folder / ASIDE, {"reason": reason})
-
-    def used(self, run: str, images: int) -> None:
-        """Remembers that a run read `images` answers instead of asking the teacher."""
-        path = self.folder / "uses.jsonl"
-        try:
-            known = {use["run"] for use in self.uses()}
-        except Damaged as damaged:
-            log.warning("%s; it begins anew with this run", damaged.message)
-            sealed.remove([path])
-            known = set()
-        if run not in known:
-            sealed.append_lines(path, [{"run": run, "images": images}], f"{self.folder.name}/uses.jsonl")
-
-    def uses(self) -> list[dict[str, Any]]:
-        """The runs that read it; raises Damaged where the file of them is."""
-        return sealed.read_lines(self.folder / "uses.jsonl", f"{self.folder.name}/uses.jsonl")
-
-    @property
-    def _starts(self) -> range:
-        return range(0, self.samples, SHARD)
-
-    def _end(self, start: int) -> int:
-        return min(start + SHARD, self.samples)
-
-    def _rows(self, shard: Shard) -> int:
-        return self._end(shard.start) - shard.start
 
     def mapped(self, field: str, view: int) -> list[np.ndarray]:
         """The memory-mapped shards of a view, checked when first mapped.
@@ -281,11 +200,11 @@ class TeacherCache:
             UserError: one was never filled, or its checksum does not fit.
         """
         if (field, view) not in self._views:
-            absent = self.missing([view], [field])
+            absent = self.files.missing([view], [field])
             if absent:
                 raise UserError(
                     f"{self.folder} has no {absent[0].path}", "fill it: tutelage cache fill RECIPE, or train with it"
                 )
-            paths = [self.folder / Shard(field, view, start).path for start in self._starts]
+            paths = [self.folder / Shard(field, view, start).path for start in self.files.starts]
             self._views[field, view] = [shards.load(path) for path in paths]
         return self._views[field, view]

@@ -132,6 +132,6 @@ def answering(cache: TeacherCache, network: Tapped, images: Images, views: Itera
     Returns:
         A network and its images: the head and embeddings, or the two that were given.
     """
-    if cache.missing(views, ("embedding",)):
+    if cache.files.missing(views, ("embedding",)):
         return network, images
     return HeadOnly(network), EmbeddedImages(cache, images)

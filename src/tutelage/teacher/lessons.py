@@ -145,7 +145,7 @@ def fill_part(
             asked, images = answering(recipe, member, dataset, workspace)
             one = Process(device, part[0] - 1, part[1])
             answered = cache.fill(asked, images.to(device), recipe.augment, views, fields_of(recipe), one)
-            cache.verify(network, dataset.train, recipe.augment, views=set(views) & set(cache.views()))
+            cache.verify(network, dataset.train, recipe.augment, views=set(views) & set(cache.files.views()))
             paid += answered if asked is network else 0
             caches.append(cache)
     return paid, tuple(caches)
@@ -213,7 +213,7 @@ def on_val(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspac
     cache.fill(member.network, dataset.val, plain, (0,))
     reader = workspace.folder(recipe)
     if reader.exists():
-        cache.used(reader.name, len(dataset.val))
+        cache.files.used(reader.name, len(dataset.val))
     position = torch.arange(len(dataset.val))
     return cache.answers(position, torch.zeros_like(position)).logits
 

@@ -20,8 +20,9 @@ from tutelage.errors import Damaged, UserError
 from tutelage.models.tap import Tapped, evaluating
 from tutelage.shares import percent
 from tutelage.teacher import storing
-from tutelage.teacher.cache import ASIDE, TeacherCache
-from tutelage.teacher.identity import FORMAT
+from tutelage.teacher.cache import TeacherCache
+from tutelage.teacher.cachefiles import ASIDE, CacheFiles
+from tutelage.teacher.manifest import FORMAT
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +59,6 @@ def open_for(
     raise AssertionError("unreachable")
 
 
-def caches(root: Path) -> list[TeacherCache]:
-    """All caches under a root; one whose manifest is damaged is named and left out."""
-    found = []
-    for path in sorted(Path(root).glob(f"v{FORMAT}-*/manifest.json")):
-        try:
-            found.append(TeacherCache.open(path.parent))
-        except Damaged as damaged:
-            log.warning("%s; %s", damaged.message, damaged.hint)
-    return found
-
-
 def pictures(shape: tuple[int, ...]) -> Float32[Tensor, "B C H W"]:
     """The fixed pictures: coarse and fine noise in [0, 1], always the same for a shape."""
     generator = torch.Generator().manual_seed(0)
@@ -97,7 +87,7 @@ def _answers_alike(cache: TeacherCache, answers: Tensor) -> bool:
     worst = ((before - answers).abs().max() / before.abs().max().clamp_min(1e-30)).item()
     if worst <= storing.tolerance("float32") or (math.isnan(worst) and before.isnan().equal(answers.isnan())):
         return True
-    cache.set_aside(f"the same pictures were answered otherwise then, by {percent(worst)} of the largest number")
+    cache.files.set_aside(f"the same pictures were answered otherwise then, by {percent(worst)} of the largest number")
     return False
 
 
@@ -113,7 +103,7 @@ def _known(root: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(Path(root).glob(f"v{FORMAT}-*")):
         try:
-            found[path.name] = TeacherCache.open(path).manifest
+            found[path.name] = CacheFiles.open(path).manifest
         except UserError:  # no manifest, or a damaged one
             continue
     return found

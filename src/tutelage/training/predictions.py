@@ -6,9 +6,8 @@ again.
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
-import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
@@ -16,20 +15,16 @@ from tutelage import sealed
 from tutelage.data.splits import DataSet
 from tutelage.errors import Damaged, UserError
 from tutelage.measure.classifier import measure, predict
-from tutelage.measure.fidelity import right
 from tutelage.measure.measures import MEASURES, Measured, missing
 from tutelage.run.folder import Run
 from tutelage.run.record import study_title
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
+from tutelage.training.hits import VAL_FILE
 from tutelage.training.student import load_student
 
 log = logging.getLogger(__name__)
 
-VAL_FILE = "val_logits.safetensors"
-"""In a run's folder: `logits` and `labels`."""
-ROWS = 4096
-"""Of logits that are in memory at a time where many runs are looked at."""
 TEST_FILE = "test_logits.safetensors"
 """In a study's folder: `labels`, and a tensor under the name of each run and under `teacher`."""
 
@@ -66,24 +61,6 @@ def on_val(run: Run, dataset: DataSet) -> Predictions:
     logits = predict(load_student(run, dataset), dataset.val, what="evaluating")
     keep_val(run, logits, dataset.val.labels)
     return Predictions(logits, dataset.val.labels)
-
-
-def right_on_val(run: Run, dataset: DataSet) -> Any:
-    """On which images of val a finished run is right, one truth value an image; its logits are never whole in memory.
-
-    Raises:
-        UserError: the run is not finished.
-    """
-    path, predicted, labels = run.path / VAL_FILE, [], []
-    try:
-        for piece in sealed.tensor_pieces(path, run.what(VAL_FILE), ROWS, required=bool(run.title)):
-            if "logits" in piece:
-                predicted.append(piece["logits"].argmax(dim=1))
-            else:
-                labels.append(piece["labels"])
-    except Damaged:  # it is named, and made again
-        return right(*on_val(run, dataset))
-    return (torch.cat(predicted) == torch.cat(labels)).numpy()
 
 
 def keep_val(run: Run, logits: Float32[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> None:

@@ -29,7 +29,7 @@ from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.asking import ask
-from tutelage.teacher.cache import SHARD
+from tutelage.teacher.cachefiles import SHARD
 from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.teacher.paired import one_view_each
 from tutelage.training.concerns import concerns, thin
@@ -277,7 +277,7 @@ def _cost(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace
         cache = lessons.open_cache(one, member, dataset, workspace)
         size += cache.bytes_needed(plan.views_used, fields)
         if lessons.answering(one, member, dataset, workspace)[0] is member.network:
-            blocks = {(shard.view, shard.start) for shard in cache.missing(plan.views_used, fields)}
+            blocks = {(shard.view, shard.start) for shard in cache.files.missing(plan.views_used, fields)}
             passes += sum(min(SHARD, len(dataset.train) - start) for _, start in blocks)
     return {"cached": True, "passes": passes, "bytes": size}
 

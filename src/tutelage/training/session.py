@@ -143,7 +143,7 @@ class Session:
         images_seen = self.plan.steps * self.recipe.fit.batch_size
         run.keep("cost", self.book.cost(saved=images_seen * len(self.lesson.caches)))
         for cache in self.lesson.caches:
-            cache.used(run.path.name, images_seen)
+            cache.files.used(run.path.name, images_seen)
         run.finish(self.plan.steps)
 
     @property

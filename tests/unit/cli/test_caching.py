@@ -34,7 +34,7 @@ def test_cache_verify_reads_every_file(runs, capsys):
 def test_cache_prune_removes_what_no_run_has_read(runs, capsys):
     (folder,) = (runs / "teacher-cache").glob("v*")
     cache = TeacherCache.open(folder)
-    cache.used("a-run", 10)
+    cache.files.used("a-run", 10)
     (runs / "a-run").mkdir()
     typed("cache", "prune", "--runs", runs)
     assert folder.is_dir()

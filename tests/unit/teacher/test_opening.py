@@ -7,8 +7,9 @@ import torch
 
 import small
 from tutelage.teacher import opening
+from tutelage.teacher.cachefiles import caches
 from tutelage.teacher.identity import identity
-from tutelage.teacher.opening import caches, open_for
+from tutelage.teacher.opening import open_for
 
 SHAPE = (1, 8, 8)
 
@@ -42,7 +43,7 @@ def test_other_answers_under_the_same_identity_begin_another_cache(network, mani
 
 def test_what_was_set_aside_is_not_used_again_and_says_why(network, manifest, tmp_path, caplog):
     first = open_for(tmp_path, manifest, network, SHAPE)
-    first.set_aside("a reason")
+    first.files.set_aside("a reason")
     with caplog.at_level(logging.INFO):
         assert open_for(tmp_path, manifest, network, SHAPE).folder != first.folder
     assert f"{first.folder} are not used again: a reason" in caplog.text

@@ -134,7 +134,7 @@ def test_a_done_run_has_everything_that_later_commands_read(begun):
     session.hand_over()
     names = {path.name for path in session.run.path.iterdir()}
     assert names >= {"student.safetensors", "card.json", "cost.json", "val_logits.safetensors", "DONE"}
-    (use,) = [use for cache in session.lesson.caches for use in cache.uses()]
+    (use,) = [use for cache in session.lesson.caches for use in cache.files.uses()]
     assert use["run"] == session.run.path.name
 
 

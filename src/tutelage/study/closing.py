@@ -1,0 +1,105 @@
+"""Closes a study whose runs are trained: the test split opened once, the student exported, results and report."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+from tutelage import data, files, progress
+from tutelage.data import leaks
+from tutelage.data.leaks import Leakage
+from tutelage.data.test_split import open_test
+from tutelage.errors import Damaged
+from tutelage.export import export, exported
+from tutelage.export.doubt import doubt
+from tutelage.export.modelcard import LEAKAGE
+from tutelage.measure.classifier import measure, predict
+from tutelage.report import write_report
+from tutelage.run.folder import Run
+from tutelage.run.record import keep, kept
+from tutelage.run.workspace import Workspace
+from tutelage.study import handed, microcontroller
+from tutelage.study.finished import Finished
+from tutelage.study.results import gathered
+from tutelage.study.study import Study
+from tutelage.study.watch import Watch
+from tutelage.teacher.answer import mean_logits
+from tutelage.teacher.members import load_member
+from tutelage.training.predictions import TEST_FILE, Predictions, evaluate_run, keep_test, on_test
+from tutelage.training.student import load_student
+
+log = logging.getLogger(__name__)
+
+
+def close(study: Study, workspace: Workspace, watch: Watch, found: Leakage | None, *, force: bool) -> None:
+    """All that comes after training: for one process alone.
+
+    Args:
+        study: Its runs are trained.
+        workspace: Where they are.
+        watch: Of the command that this is a part of.
+        found: What is known of copies among training and test images.
+        force: Export the student also where something speaks against it.
+    """
+    folder = study.folder(workspace.runs)
+    files.sweep(folder)
+    trained = {
+        (number, seed): Run.of(dataclasses.replace(row, seed=seed), workspace.runs)
+        for seed in study.seeds
+        for number, row in enumerate(study.rows)
+    }
+    dataset = data.load(study.rows[0].data, workspace.data_root)
+    for run in trained.values():
+        files.sweep(run.path)
+        evaluate_run(run, dataset)
+    done = Finished(study.rows, study.seeds, trained, folder, dataset)
+    _see_to_test(done)
+    shown = done.shown[1]
+    if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
+        export(shown, dataset, force=force)
+    if study.budget is not None:
+        microcontroller.export_for(shown, dataset, study.budget, force=force)
+    shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
+    with progress.working("measuring what the study is about"):
+        results = microcontroller.with_needs(gathered(done, watch), done, study.budget)
+    keep(folder, "results", {**results, "leakage": found})
+    handed.keep(done, results)
+    with progress.working("drawing the report"):
+        write_report(folder)
+
+
+def _see_to_test(study: Finished) -> None:
+    """Has test.json there: as it was written, computed from the answers that were kept, or of one opening."""
+    folder = study.folder
+    path = folder / "test.json"
+    try:
+        if path.exists():
+            kept(folder, "test")
+            return
+    except Damaged as damaged:
+        log.warning("%s; it is computed again from %s", damaged.message, TEST_FILE)
+        _measure(folder, on_test(folder))
+        return
+    if (folder / TEST_FILE).exists():  # test.json is gone
+        _measure(folder, on_test(folder))
+    else:
+        _open_test(study)
+
+
+def _open_test(study: Finished) -> None:
+    """All test numbers of the study in one opening."""
+    dataset, workspace, folder = study.dataset, study.workspace, study.folder
+    test = open_test(dataset, workspace.test_openings, run=folder.name, reason="final evaluation of a study")
+    logits = {run.path.name: predict(load_student(run, dataset), test, what="test") for run in study.trained.values()}
+    if study.taught.taught_by:
+        members = (load_member(study.taught, spec, dataset, workspace) for spec in study.taught.taught_by)
+        logits["teacher"] = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
+    keep_test(folder, test.labels, logits)
+    _measure(folder, {name: Predictions(of, test.labels) for name, of in logits.items()})
+
+
+def _measure(folder: Path, answers: dict[str, Predictions]) -> None:
+    """Writes test.json from the answers on test, by run, and "teacher"."""
+    teacher = answers.get("teacher")
+    logits = None if teacher is None else teacher.logits
+    runs = {name: measure(*of, logits) for name, of in answers.items() if name != "teacher"}
+    keep(folder, "test", {"teacher": None if teacher is None else measure(*teacher), "runs": runs})
