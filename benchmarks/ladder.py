@@ -3,8 +3,8 @@
 Every network of `models/ladder.py` is exported with initial weights by `--format mcu` at 96 pixels and run once by
 TensorFlow Lite Micro; at other sizes it runs the same file with the shapes of those, or a file of its own
 (`CONVERTED`): the arenas of both are compared. Needs tutelage[mcu] and the converters' environment (tutelage export
---make-converters); some ten seconds of a core a file. What is in ladder.json already is kept, so that it can be
-stopped; --anew measures all again.
+--make-converters); some ten seconds of a core a file. What is in ladder.json already is kept, size by size, so that it
+can be stopped; --anew measures all again.
 
     python benchmarks/ladder.py                # writes src/tutelage/models/ladder.json and docs/results/ladder.md
     python benchmarks/ladder.py --only resnet8 # those whose names contain it
@@ -70,11 +70,12 @@ def main() -> None:
     whole = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {"networks": {}}
     for model in ladder.every():
         name = ladder.called(model)
-        if chosen.only not in name or (name in whole["networks"] and not chosen.anew):
+        kept = {} if chosen.anew else whole["networks"].get(name, {})
+        if chosen.only not in name or ("lacks" in kept) or {*map(str, sizes_of(name))} <= {*kept.get("sizes", {})}:
             continue
         process = Converters()
         litert.environment.run = process.run
-        whole["networks"][name] = of_network(model, name)
+        whole["networks"][name] = of_network(model, name, kept)
         process.close()
         whole["made_by"] = {name: version(name) for name in ("tflite-micro", "torch")} | {
             "converters": list(environment.PACKAGES)
@@ -111,29 +112,46 @@ class Converters:
         self.process.wait()
 
 
-def of_network(model: Model, name: str) -> dict[str, Any]:
-    """Its numbers by size, and those of one class more; `lacks` where it cannot be exported."""
-    climbed = name in map(ladder.called, ladder.models())
-    sizes = ladder.SIZES if climbed else ladder.SIZES[:1]
-    at = FIRST if climbed else sizes[0]
+def sizes_of(name: str) -> tuple[int, ...]:
+    """Those at which a network is measured: all for the ladder's, the first for others."""
+    return ladder.SIZES if name in map(ladder.called, ladder.models()) else ladder.SIZES[:1]
+
+
+def of_network(model: Model, name: str, kept: dict[str, Any]) -> dict[str, Any]:
+    """Its numbers by size, and those of one class more; `lacks` where it cannot be exported.
+
+    Args:
+        model: Of the ladder, or any other.
+        name: What the table calls it.
+        kept: What the table has of it: sizes that are there are not measured again.
+    """
+    sizes, known = sizes_of(name), kept.get("sizes", {})
+    at = FIRST if FIRST in sizes else sizes[0]
+    missing = [size for size in sizes if str(size) not in known]
     try:
         content, first = written(model, at, ladder.CLASSES)
-        if not climbed:
+        if sizes == (at,):
             return {"sizes": {str(at): first}}
-        _, wide = written(model, at, ladder.CLASSES + MORE)
+        row = {key: kept[key] for key in ("resized_apart", "class") if key in kept}
+        row = row or {"class": of_a_class(first, written(model, at, ladder.CLASSES + MORE)[1])}
         if name.startswith(CONVERTED):
-            found = {size: first if size == at else written(model, size, ladder.CLASSES)[1] for size in sizes}
+            found = {size: first if size == at else written(model, size, ladder.CLASSES)[1] for size in missing}
         else:
-            found = {size: resized_to(model, content, size) for size in sizes}
+            found = {size: resized_to(model, content, size) for size in missing}
     except UserError as error:
         return {"lacks": error.message}
-    row: dict[str, Any] = {}
     if name == COMPARED:
-        numbers = [(resized_to(model, content, size), found[size]) for size in sizes]
-        row["resized_apart"] = max(abs(memory(one) / memory(other) - 1) for one, other in numbers)
+        numbers = [(resized_to(model, content, size), found[size]) for size in missing]
+        apart = [abs(memory(one) / memory(other) - 1) for one, other in numbers]
+        row = {"resized_apart": max(apart + [row.get("resized_apart", 0.0)]), "class": row["class"]}
+    every = {**known, **{str(size): of_size for size, of_size in found.items()}}
+    return row | {"sizes": {str(size): every[str(size)] for size in sizes}}
+
+
+def of_a_class(few: dict[str, int], many: dict[str, int]) -> dict[str, int]:
+    """What one class more takes, by a file of `MORE` classes more."""
     parts = {"model": ("model",), "ram": ("head", "tail"), "macs": ("macs",)}
-    a_class = {key: -(-sum(wide[part] - first[part] for part in of) // MORE) for key, of in parts.items()}
-    return row | {"class": a_class, "sizes": {str(size): of_size for size, of_size in found.items()}}
+    return {key: -(-sum(many[part] - few[part] for part in of) // MORE) for key, of in parts.items()}
 
 
 def written(model: Model, size: int, classes: int) -> tuple[bytes, dict[str, int]]:

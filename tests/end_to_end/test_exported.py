@@ -125,3 +125,13 @@ def test_force_keeps_int8_but_not_a_wrong_float(run, rows, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["student-int8.onnx"]
     with pytest.raises(UserError, match="points apart"):
         export_file(task, "onnx", rows["onnx"], tmp_path, force=True)
+
+
+def test_what_was_compiled_from_an_older_file_goes(run, rows, tmp_path):
+    for name in ("student-int8-ethos-u55-128.onnx", "student-int8-ethos-u55-128.tflite"):
+        (tmp_path / name).touch()
+    export_file(task_of(run, small.digits()), "onnx-int8", rows["onnx-int8"], tmp_path, force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "student-int8-ethos-u55-128.tflite",
+        "student-int8.onnx",
+    ]

@@ -37,15 +37,17 @@ def export(arguments: list[str]) -> None:
     names = tuple(name for name in chosen.format.split(",") if name)
     if chosen.npu:
         npu.check(chosen.npu)
-        if "mcu" not in names:
-            raise UserError("--npu goes with the format mcu", f"--format mcu --npu {chosen.npu}")
+    if "mcu" not in names:
+        for name, default in {"input": "int8", "softmax": False, "flash": None, "ram": None, "npu": None}.items():
+            if getattr(chosen, name) != default:
+                raise UserError(f"--{name} goes with the format mcu", f"--format mcu, or leave --{name} out")
     formats.chosen(names)
     from tutelage import data
     from tutelage.export.modelcard import write_model_card
     from tutelage.export.task import Micro
     from tutelage.training.predictions import evaluate_run
 
-    micro = Micro(chosen.input, chosen.softmax, flash, ram)
+    micro = Micro(chosen.input, chosen.softmax, flash, ram, chosen.npu or "")
     dataset = data.load(run.recipe.data, chosen.data_root)
     results = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
     evaluate_run(run, dataset)
@@ -54,8 +56,6 @@ def export(arguments: list[str]) -> None:
     print(shown(f"in {run.path}, with card.json and {card.name}"))
     for line in _what_was_found(results):
         print(line)
-    if chosen.npu:
-        print(npu.in_words(npu.compiled(run.path / results["mcu"]["file"], chosen.npu)))
 
 
 def _export_parser() -> argparse.ArgumentParser:
@@ -86,7 +86,7 @@ def _export_parser() -> argparse.ArgumentParser:
 
 def _what_was_found(results: dict[str, Any]) -> Iterator[str]:
     """What the table of exported files does not say: where 8 bits were measured, memory, finishing."""
-    from tutelage.export import OFFER
+    from tutelage.export import OFFER, npu
     from tutelage.export.formats import FORMATS
 
     if any(FORMATS[name].int8 for name in results):
@@ -95,6 +95,8 @@ def _what_was_found(results: dict[str, Any]) -> Iterator[str]:
     for name, one in results.items():
         if "flash_bytes" in one:
             yield MICRO.format(**one)
+        if "npu" in one:
+            yield npu.in_words(one["npu"])
         if "finish" in one:
             finish = one["finish"]
             before, after = (percent(finish[when], 2) for when in ("before", "after"))
@@ -179,6 +181,7 @@ def bench(arguments: list[str]) -> None:
 
         files.write_json(run / "bench.json", rows)
     more = MICROCONTROLLER if any(row["flash_bytes"] for row in rows) else {}
+    more |= NPU if any(row["npu"] for row in rows) else {}
     print(json.dumps(rows, indent=2) if chosen.json else "\n".join(table(BENCHED | more, rows)))
     if runs and not chosen.json:
         print("* no other here is both faster and more accurate")
@@ -227,6 +230,12 @@ MICROCONTROLLER: Columns = {
     "flash, RAM": lambda one: "" if one["flash_bytes"] is None else f"{one['flash_bytes']:,}, {one['ram_bytes']:,}",
 }
 """Of files for one."""
+NPU: Columns = {
+    "NPU, by Vela": lambda one: (
+        "" if one["npu"] is None else "{npu}: {cycles:,} cycles, {sram_bytes:,} of SRAM".format(**one["npu"])
+    ),
+}
+"""Of files that were compiled for one."""
 
 
 def _megabytes(count: int | None) -> str:

@@ -39,9 +39,21 @@ def fitted(flags: "DistillFlags", arguments: Iterable[str]) -> "DistillFlags":
     choice = ladder.choose(room, max(height, width), len(dataset.classes))
     for line in in_words(choice, room, max(height, width)):
         progress.say(line)
+    _say_what_is_missing()
     model = choice.rung.model
     student = dataclasses.replace(flags.recipe.student, name=model.name, options=model.options, stages=())
     return dataclasses.replace(flags, recipe=dataclasses.replace(flags.recipe, student=student))
+
+
+def _say_what_is_missing() -> None:
+    """Before anything is trained: without its packages a study ends without the file."""
+    from tutelage import progress
+    from tutelage.export.formats import chosen
+
+    try:
+        chosen(["mcu"])
+    except UserError as missing:
+        progress.say(f"warning: there will be no file for the microcontroller: {missing.message}; {missing.hint}")
 
 
 def room_of(flags: "DistillFlags") -> Budget | None:

@@ -84,7 +84,7 @@ def _models() -> Rows:
     rows: Rows = [("model", "parameters", "multiply-adds (32 px)", "int8 flash, RAM", "stages", "summary", "paper")]
     for name, row in MODELS.items():
         stages, rung = ",".join(row.stages), ladder.measured(Model(name), ladder.SIZES[0])
-        taken = f"{rung.flash / 1e3:,.0f}, {rung.ram / 1e3:,.0f} kB" if rung else "-"
+        taken = f"{rung.flash / 1e3:,.0f}, {rung.ram / 1e3:,.0f} kB" if rung else ladder.why_not(Model(name))
         rows.append((name, f"{row.parameters:g} M", f"{row.macs:g} M", taken, stages, row.summary, row.paper))
     rows.append(("timm:NAME", "", "", "", "", "any network of timm", ""))
     rows.append(("torchvision:NAME", "", "", "", "", "any classifier of torchvision", ""))

@@ -149,14 +149,15 @@ def check_exported(path: Path) -> None:
                 compare(path.parent / file, digest)
 
 
-def memory(path: Path) -> dict[str, int | None]:
-    """`flash_bytes` and `ram_bytes` of a file for microcontrollers, by export.json beside it; else None."""
+def on_chip(path: Path) -> dict[str, Any]:
+    """`flash_bytes`, `ram_bytes` and `npu` of a file for microcontrollers, by export.json beside it; else None."""
     exports = path.parent / EXPORTED
     found = sealed.read_json(exports).values() if exports.is_file() else ()
     said = next((of for of in found if isinstance(of, dict) and of.get("file") == path.name), {})
     return {
         "flash_bytes": said.get("flash_bytes", {}).get("total"),
         "ram_bytes": said.get("ram_bytes", {}).get("arena"),
+        "npu": said.get("npu"),
     }
 
 

@@ -34,8 +34,8 @@ def compare(contestants: list[Contestant], *, rounds: int, batch: int) -> list[d
     Returns:
         In the order given: `name`, `file`, `bytes`, `val_top1`, `latency_ms` {"p50", "p90"} of one image on one thread,
         `images_per_second` (the median round, one thread), `batch`, `peak_bytes`, `file_bytes`, `flash_bytes` and
-        `ram_bytes` of a microcontroller, None where they do not apply, and `pareto`: no other is both more accurate and
-        faster (at least one of them strictly); None where an accuracy is not known.
+        `ram_bytes` of a microcontroller and `npu`, Vela's estimates, None where they do not apply, and `pareto`: no
+        other is both more accurate and faster (at least one of them strictly); None where an accuracy is not known.
 
     Raises:
         UserError: a file cannot be run.
@@ -65,7 +65,7 @@ def compare(contestants: list[Contestant], *, rounds: int, batch: int) -> list[d
             "images_per_second": float(np.median(speed)),
             "batch": batch,
             **worker.memory,
-            **card.memory(one.path),
+            **card.on_chip(one.path),
         }
         for one, worker, taken, speed in zip(contestants, workers, times, speeds)
     ]

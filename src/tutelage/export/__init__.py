@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tutelage import files, progress
 from tutelage.edge import card
 from tutelage.errors import Damaged, UserError
+from tutelage.export import npu
 from tutelage.export.formats import FORMATS, Format, chosen
 from tutelage.run.folder import Run
 from tutelage.shares import percent
@@ -176,6 +177,9 @@ def export_file(
         for part in parts:
             with files.appearing(folder / part.relative_to(path.parent)) as beside:
                 part.replace(beside)
+        for stale in npu.files_beside(folder / row.file):  # compiled from the file that was here before
+            if stale.name not in outcome["sha256"]:
+                stale.unlink()
     return outcome
 
 

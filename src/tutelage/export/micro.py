@@ -12,6 +12,7 @@ from tutelage.data.images import Images
 from tutelage.edge.flatbuffer import Program, as_bytes, infer, litert, logits, micro
 from tutelage.edge.runtimes import singly
 from tutelage.errors import UserError
+from tutelage.export import npu
 from tutelage.export.measuring import measured
 from tutelage.export.needs import needs
 from tutelage.export.task import Task
@@ -32,10 +33,11 @@ def measured_micro(task: Task, path: Path) -> dict[str, Any]:
         As `measuring.measured`, of TensorFlow Lite Micro, picture files too, but for latency and memory, which are
         LiteRT's here; and
         `flash_bytes` {"total", "model", "code_estimate"}, `ram_bytes` {"arena", "head", "tail"}, `operators`, `macs`,
-        `output`, and `litert_steps_apart`: the largest difference between the two in steps of 8 bits.
+        `output`, and `litert_steps_apart`: the largest difference between the two in steps of 8 bits. `npu`, where the
+        task names one: see `npu.compiled`, whose file lies beside.
 
     Raises:
-        UserError: the two disagree.
+        UserError: the two disagree; Vela refuses the file.
     """
     softmax = task.micro.softmax
     one, other = micro(path).program, litert(path, reference=True)
@@ -51,7 +53,9 @@ def measured_micro(task: Task, path: Path) -> dict[str, Any]:
     expected = torch.log_softmax(task.logits, 1) if softmax else task.logits
     found = logits(said, one.said, probabilities=softmax)
     numbers = measured(dataclasses.replace(task, logits=expected), path, found, singly(infer(one, path)))
-    more = {"macs": macs(task.network, (1, *task.shape)), "litert_steps_apart": int(apart.max())}
+    more: dict[str, Any] = {"macs": macs(task.network, (1, *task.shape)), "litert_steps_apart": int(apart.max())}
+    if task.micro.npu:
+        more["npu"] = npu.compiled(path, task.micro.npu)
     return numbers | needs(path).told() | more | {"output": task.micro.output}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tutelage import files, sealed
 from tutelage.errors import Damaged
+from tutelage.export import npu
 from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.measure.statistics import binomial_interval
 from tutelage.names import in_markdown, shown
@@ -193,6 +194,9 @@ def _size(card: dict[str, Any], exported: dict[str, Any]) -> str:
                 f"\nOn a microcontroller `{file['file']}` takes {size(flash['total'])} of flash (the code in it is an "
                 f"estimate) and {size(ram['arena'])} of RAM for its tensor arena."
             )
+        if "npu" in file:
+            found = file["npu"]
+            lines.append(f"\nCompiled for Arm's {found['npu']} as `{found['file']}`: {npu.estimate(found)}.")
     return "\n".join(lines)
 
 

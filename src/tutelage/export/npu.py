@@ -54,7 +54,7 @@ def compiled(path: Path, name: str) -> dict[str, Any]:
             raise UserError(f"Vela cannot compile {path.name} for {name}: {last}", "choose a simpler student")
         with tables[0].open(encoding="utf-8", newline="") as table:
             (row,) = csv.DictReader(table)
-        out = path.with_name(f"{path.stem}-{name}.tflite")
+        out = _beside(path, name)
         with files.appearing(out) as beside:
             beside.write_bytes(written.read_bytes())
     return {
@@ -70,10 +70,24 @@ def compiled(path: Path, name: str) -> dict[str, Any]:
     }
 
 
+def files_beside(path: Path) -> list[Path]:
+    """The files that `compiled` has written beside one of 8 bits."""
+    return [found for name in NPUS if (found := _beside(path, name)).is_file()]
+
+
 def in_words(found: dict[str, Any]) -> str:
     """One sentence."""
+    return f"{found['npu']}: {estimate(found)}; {found['file']}"
+
+
+def estimate(found: dict[str, Any]) -> str:
+    """What Vela expects of a file."""
     cpu = f"; on the controller: {', '.join(found['on_cpu'])}" if found["on_cpu"] else ""
     return (
-        f"{found['npu']}: {found['cycles']:,} cycles, {found['ms']:.3g} ms at {found['clock_hz'] / 1e6:.0f} MHz, "
-        f"{found['sram_bytes']:,} bytes of SRAM, by the estimate of Vela {found['vela']}{cpu}; {found['file']}"
+        f"{found['cycles']:,} cycles, {found['ms']:.3g} ms at {found['clock_hz'] / 1e6:.0f} MHz, "
+        f"{found['sram_bytes']:,} bytes of SRAM, by the estimate of Vela {found['vela']}{cpu}"
     )
+
+
+def _beside(path: Path, name: str) -> Path:
+    return path.with_name(f"{path.stem}-{name}{path.suffix}")

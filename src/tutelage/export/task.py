@@ -33,6 +33,8 @@ class Micro:
     """Bytes that model and code may take; None: whatever they take."""
     ram: int | None = None
     """Bytes that the tensor arena may take."""
+    npu: str = ""
+    """Of `npu.NPUS`, for which it is compiled too; empty: for none."""
 
     @property
     def output(self) -> str:

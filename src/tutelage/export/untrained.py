@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -39,6 +39,8 @@ class Taken(NamedTuple):
     """Bytes of the tensor arena."""
     how: str
     """How that is known: "its file", "the ladder's table", "its initial weights"."""
+    npu: dict[str, Any] | None = None
+    """Of its file: see `npu.compiled`; None where it was compiled for none."""
 
 
 def taken(model: Model, spec: DataSpec) -> Taken | None:

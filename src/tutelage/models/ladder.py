@@ -5,6 +5,7 @@ weights (the numbers do not depend on weights) and run by TensorFlow Lite Micro.
 """
 
 import json
+import re
 from functools import lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -13,18 +14,20 @@ from tutelage.edge.bytes import Budget
 from tutelage.errors import UserError
 from tutelage.models import MODELS, Model
 
-SIZES = (32, 48, 64, 96, 128, 160, 224)
+SIZES = (32, 48, 64, 96, 128, 160, 192, 224)
 """Sides in pixels at which the rungs were measured."""
 CLASSES = 10
 """With which they were."""
 WIDTHS: dict[str, tuple[float, ...]] = {
-    "resnet8": (8, 16, 24, 32),
+    "resnet8": (8, 16, 24, 32, 48),
     "ds_cnn": (32, 64, 128),
     "mobilenet_v1": (0.25, 0.5, 0.75, 1.0),
 }
 """Our own networks by width."""
 DEFAULTS = {"resnet8": 16, "ds_cnn": 64, "mobilenet_v1": 1.0}
 """Their widths where none is given."""
+LEAST = 4096
+"""Bytes: a budget below it was written without its unit."""
 A_CLASS = ("model", "ram", "macs")
 """What one class more takes: bytes of the model and of the arena, and multiply-accumulates."""
 OTHERS = (
@@ -120,6 +123,13 @@ def measured(model: Model, size: int, classes: int = CLASSES) -> Rung | None:
     return Rung(model, size, flash, ram, numbers["macs"] + more["macs"])
 
 
+def why_not(model: Model) -> str:
+    """Why nothing is known of what a network takes, in a word or two."""
+    said = _table().get(called(model), {}).get("lacks", "")
+    lacking = re.findall(r"([A-Z][A-Z0-9_]+) \(of ", said)
+    return f"lacks {', '.join(lacking)}" if lacking else "not converted" if said else "not measured"
+
+
 def choose(budget: Budget, size: int, classes: int) -> Choice:
     """The rung with the most multiply-adds that fits, which says nothing of accuracy.
 
@@ -147,6 +157,8 @@ def _nothing_fits(budget: Budget, size: int, classes: int, ladder: list[Rung]) -
         f"nothing of the ladder fits {budget} with images of {size} pixels: least flash {flash.flash:,} bytes "
         f"({flash.name}), least RAM {ram.ram:,} bytes ({ram.name})"
     )
+    if max(budget) < LEAST:
+        return message, f"{budget} is in bytes: {budget.flash}k/{budget.ram}k is in units of 1,024"
     return message, f"--data.size {smaller[-1]} fits" if smaller else "a chip with more memory, or fewer classes"
 
 

@@ -44,6 +44,17 @@ class Seed(TypedDict):
     """Against the baseline of the same seed; not in the baseline's own row."""
 
 
+class Npu(TypedDict):
+    """What Arm's compiler Vela estimates of a student's file for an NPU."""
+
+    npu: str
+    """Which, ethos-u55-128 for example."""
+    cycles: int
+    ms: float
+    sram: int
+    """Bytes."""
+
+
 class Needs(TypedDict):
     """What a student takes of a microcontroller, in 8 bits."""
 
@@ -53,6 +64,8 @@ class Needs(TypedDict):
     """Bytes of the tensor arena."""
     how: str
     """By what it is known: "its file", "the ladder's table", "its initial weights"."""
+    npu: NotRequired[Npu]
+    """Where its file was compiled for one."""
 
 
 class Row(TypedDict):

@@ -71,6 +71,8 @@ def microcontroller(summary: Summary) -> str:
         return ""
     said = f"in 8 bits on a microcontroller: {size(needs['flash'])} of flash (its code is an estimate), "
     said += f"{size(needs['ram'])} of RAM, by {needs['how']}"
+    if npu := needs.get("npu"):
+        said += f"; on {npu['npu']} {npu['cycles']:,} cycles, {npu['ms']:.3g} ms, {size(npu['sram'])} of SRAM, by Vela"
     if budget := summary.results.get("budget"):
         said += f"; {size(budget['flash'])} and {size(budget['ram'])} are there"
     return said

@@ -10,7 +10,7 @@ from tutelage.export.task import Micro
 from tutelage.export.untrained import Taken, taken
 from tutelage.methods.base import Extended
 from tutelage.models import DataSpec
-from tutelage.report.results import Results
+from tutelage.report.results import Npu, Results
 from tutelage.run.folder import Run
 from tutelage.study.finished import Finished
 
@@ -48,6 +48,9 @@ def with_needs(results: Results, study: Finished, budget: Budget | None) -> Resu
         found = _of_row(study, number) if row["parameters"] <= LARGEST else None
         if found is not None:
             row["microcontroller"] = {"flash": found.flash, "ram": found.ram, "how": found.how}
+            if npu := found.npu:
+                kept = Npu(npu=npu["npu"], cycles=npu["cycles"], ms=npu["ms"], sram=npu["sram_bytes"])
+                row["microcontroller"]["npu"] = kept
     if budget is None:
         return results
     return {**results, "budget": {"flash": budget.flash, "ram": budget.ram}}
@@ -56,7 +59,8 @@ def with_needs(results: Results, study: Finished, budget: Budget | None) -> Resu
 def _of_row(study: Finished, number: int) -> Taken | None:
     for run in study.of_row(number):
         if file := exported(run).get("mcu"):
-            return Taken(file["flash_bytes"]["total"], file["ram_bytes"]["arena"], "its file")
+            flash, ram = file["flash_bytes"]["total"], file["ram_bytes"]["arena"]
+            return Taken(flash, ram, "its file", file.get("npu"))
     recipe, dataset = study.rows[number], study.dataset
     if isinstance(recipe.method, Extended):  # its network is another one than the recipe's
         return None

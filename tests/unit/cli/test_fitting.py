@@ -23,6 +23,17 @@ def test_the_student_is_the_one_that_fits_and_its_neighbours_are_said(capsys):
     assert "next larger: " in said
 
 
+def test_packages_that_are_missing_are_said_before_anything_is_trained(capsys, monkeypatch):
+    from tutelage.export import formats
+
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: None if name == "tflite_micro" else name)
+    flags("digits", "--fit-in", "100k/64k")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "warning: there will be no file for the microcontroller: format mcu needs " in said
+    assert "tflite_micro" in said
+    assert "pip install 'tutelage[mcu]'" in said
+
+
 def test_without_the_flag_nothing_changes():
     plain = parsed(DistillFlags, "distill", ["digits"])
     assert flags("digits") == plain

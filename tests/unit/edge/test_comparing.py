@@ -75,6 +75,8 @@ def test_openvinos_weights_count(tmp_path):
 
 def test_what_a_microcontroller_needs_is_taken_from_the_export(asked, tmp_path):
     measured = {"file": "fast.onnx", "flash_bytes": {"total": 900, "model": 800}, "ram_bytes": {"arena": 90}}
+    measured["npu"] = {"npu": "ethos-u55-128"}
     (tmp_path / "export.json").write_text(json.dumps({"onnx": {"file": "slow.onnx"}, "mcu": measured}))
     rows = compare(contestants(tmp_path, slow=0.8, fast=0.8), rounds=1, batch=4)
     assert [(row["flash_bytes"], row["ram_bytes"]) for row in rows] == [(None, None), (900, 90)]
+    assert [row["npu"] for row in rows] == [None, {"npu": "ethos-u55-128"}]

@@ -69,6 +69,19 @@ def test_the_file_says_what_pytorch_says(exported):
     assert np.abs(powers / powers.sum(1, keepdims=True) - expected).max() < 0.05
 
 
+def test_a_file_for_an_npu_stands_beside_and_is_checked_like_the_others(tmp_path):
+    pytest.importorskip("ethosu", reason="pip install ethos-u-vela")
+    task = task_of(network(act=nn.ReLU()), npu="ethos-u55-32")
+    told = export_file(task, "mcu", FORMATS["mcu"], tmp_path)
+    assert told["npu"]["cycles"] > 0
+    assert told["npu"]["file"] in told["sha256"]
+    with pytest.raises(UserError, match="compiled for Arm's NPU"):
+        open_file(tmp_path / told["npu"]["file"])
+    again = export_file(dataclasses.replace(task, micro=Micro()), "mcu", FORMATS["mcu"], tmp_path)
+    assert "npu" not in again
+    assert not (tmp_path / told["npu"]["file"]).exists(), "it was compiled from another file"
+
+
 def test_it_is_full_int8_and_its_input_a_byte(exported):
     task, told, folder = exported
     program = flatbuffer.micro(folder / told["file"]).program

@@ -49,6 +49,13 @@ def test_every_image_is_run_by_both(task, interpreters, tmp_path):
     assert told["macs"] > 0
 
 
+def test_a_file_for_an_npu_is_made_where_one_is_named(task, interpreters, tmp_path, monkeypatch):
+    monkeypatch.setattr(micro.npu, "compiled", lambda path, name: {"npu": name, "beside": path.name})
+    told = micro.measured_micro(dataclasses.replace(task, micro=Micro(npu="ethos-u55-32")), tmp_path / "a.tflite")
+    assert told["npu"] == {"npu": "ethos-u55-32", "beside": "a.tflite"}
+    assert "npu" not in micro.measured_micro(task, tmp_path / "a.tflite")
+
+
 def test_a_disagreement_is_an_error(task, interpreters, tmp_path):
     interpreters[0][0] = 3
     with pytest.raises(UserError, match=rf"disagree about {len(task.logits)} of .* by up to 3 of 256 steps"):

@@ -43,6 +43,19 @@ def test_files_and_limits_are_told(run):
     assert "temperature 4.0" in text
 
 
+def test_what_a_chip_and_its_npu_take_is_told(run):
+    plain = run.result("export")
+    npu = {"npu": "ethos-u55-128", "file": "x-ethos.tflite", "cycles": 312_519, "ms": 0.625, "clock_hz": 5e8}
+    npu |= {"sram_bytes": 53_936, "on_cpu": ["MEAN"], "vela": "5.2.0"}
+    chip = {"flash_bytes": {"total": 132_000}, "ram_bytes": {"arena": 58_432}, "npu": npu}
+    run.keep("export", {"mcu": plain["onnx"] | chip})
+    text = write_model_card(run).read_text()
+    run.keep("export", plain)
+    assert "takes 132 kB of flash" in text
+    assert "Compiled for Arm's ethos-u55-128 as `x-ethos.tflite`: 312,519 cycles, 0.625 ms at 500 MHz" in text
+    assert "53,936 bytes of SRAM, by the estimate of Vela 5.2.0; on the controller: MEAN." in text
+
+
 def test_test_numbers_stand_where_the_split_was_opened(run):
     test = run.result("evaluation")["val"] | {"top1": 0.5}
     keep_test(run, test)

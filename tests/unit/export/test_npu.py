@@ -57,6 +57,13 @@ def test_its_estimates_are_read_and_its_file_stands_beside(vela, tmp_path):
     )
 
 
+def test_its_files_are_known_by_their_names(tmp_path):
+    for name in ("a-ethos-u55-32.tflite", "a-ethos-u85-2048.tflite", "a-ethos-u99-1.tflite", "b-ethos-u55-32.tflite"):
+        (tmp_path / name).touch()
+    found = [path.name for path in npu.files_beside(tmp_path / "a.tflite")]
+    assert found == ["a-ethos-u55-32.tflite", "a-ethos-u85-2048.tflite"]
+
+
 def test_what_it_refuses_leaves_nothing(vela, tmp_path, monkeypatch):
     def refuse(command, cwd, **more):
         return SimpleNamespace(returncode=1, stdout="", stderr="Traceback\nRuntimeError: no networks\n\n")

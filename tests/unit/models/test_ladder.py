@@ -62,8 +62,14 @@ def test_what_fits_nowhere_is_refused_with_the_least_and_a_size_that_would_do(ta
     assert "least RAM 128,000 bytes (ds_cnn, width 32)" in raised.value.message
     assert raised.value.hint == "--data.size 32 fits"
     with pytest.raises(UserError) as raised:
-        ladder.choose(Budget(9, 9), 64, 10)
-    assert "--data.size" not in raised.value.hint
+        ladder.choose(Budget(9 * 1024, 9), 64, 10)
+    assert raised.value.hint == "a chip with more memory, or fewer classes"
+
+
+def test_a_budget_whose_unit_was_forgotten_is_said_to_be_in_bytes(table):
+    with pytest.raises(UserError) as raised:
+        ladder.choose(Budget(256, 96), 32, 10)
+    assert raised.value.hint == "256/96 is in bytes: 256k/96k is in units of 1,024"
 
 
 def test_images_beyond_the_ladder_are_refused():
@@ -74,6 +80,13 @@ def test_images_beyond_the_ladder_are_refused():
 def test_a_network_that_was_not_measured_is_not_known(table):
     assert ladder.measured(Model("resnet8"), 32) is None
     assert ladder.measured(SMALL, 96) is None
+
+
+def test_why_a_network_is_not_there_is_said_in_a_word(table):
+    said = "TensorFlow Lite Micro lacks what this student needs: SELECT_V2 (of act), GELU (of a.b)"
+    table |= {"vgg8": {"lacks": said}, "vgg13": {"lacks": "the network cannot be converted: ValueError"}}
+    words = [ladder.why_not(Model(name)) for name in ("vgg8", "vgg13", "resnet20")]
+    assert words == ["lacks SELECT_V2, GELU", "not converted", "not measured"]
 
 
 def test_widths_that_nobody_gave_are_the_functions_own():

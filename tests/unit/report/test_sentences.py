@@ -109,3 +109,11 @@ def test_flash_and_ram_of_a_student_stand_beside_what_is_there():
     assert sentences.microcontroller(Summary.of(on_a_chip(budget=False))) == said
     assert sentences.microcontroller(Summary.of(on_a_chip(budget=True))) == said + "; 262 kB and 98.3 kB are there"
     assert sentences.microcontroller(Summary.of(study())) == ""
+
+
+def test_what_vela_expects_stands_beside_flash_and_ram():
+    results = on_a_chip(budget=False)
+    for row in results["rows"]:
+        row["microcontroller"]["npu"] = {"npu": "ethos-u55-128", "cycles": 312_519, "ms": 0.625, "sram": 53_936}
+    said = sentences.microcontroller(Summary.of(results))
+    assert said.endswith("by its file; on ethos-u55-128 312,519 cycles, 0.625 ms, 53.9 kB of SRAM, by Vela")

@@ -89,6 +89,14 @@ def test_a_file_that_was_measured_goes_first(study, monkeypatch):
     assert "budget" not in found
 
 
+def test_velas_estimates_of_a_file_come_along(study, monkeypatch):
+    npu = {"npu": "ethos-u55-128", "file": "a.tflite", "cycles": 300, "ms": 0.5, "sram_bytes": 70, "vela": "5.2.0"}
+    monkeypatch.setattr(microcontroller, "exported", lambda run: {"mcu": FILE | {"npu": npu}})
+    found = microcontroller.with_needs(results(10, 10, 20), study, None)
+    kept = {"npu": "ethos-u55-128", "cycles": 300, "ms": 0.5, "sram": 70}
+    assert found["rows"][1]["microcontroller"] == {"flash": 900, "ram": 90, "how": "its file", "npu": kept}
+
+
 def test_networks_that_nobody_puts_there_are_not_asked_about(study):
     found = microcontroller.with_needs(results(5_000_000, 10, 20), study, None)
     assert "microcontroller" not in found["rows"][0]
