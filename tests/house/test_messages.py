@@ -5,6 +5,7 @@ before you commit.
 """
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -505,6 +506,7 @@ def test_every_recorded_mistake_is_still_made():
 
 
 if __name__ == "__main__":
+    logging.basicConfig(handlers=[logging.NullHandler()])  # as in the tests: what is logged is no message
     import contextlib
     import io
 

@@ -66,15 +66,14 @@ ALONE = Process()
 
 
 @contextmanager
-def leaving_orderly(world: int) -> Generator[None]:
-    """Has a group of so many processes taken apart before the interpreter ends, unless something failed in here.
+def leaving_orderly() -> Generator[None]:
+    """Has the group of processes taken apart before the interpreter ends, unless something failed in here.
 
     Gloo's threads may still hold tensors, and abort a process whose interpreter has gone (PyTorch does not stop them,
     and Fabric sees to it for NCCL alone). After an error nobody knows what they wait for: they are left as they are.
     """
     atexit.unregister(_leave)  # a command may make many runs, and leaves once
-    if world > 1:
-        atexit.register(_leave)
+    atexit.register(_leave)
     try:
         yield
     except Exception:

@@ -68,7 +68,7 @@ def _everywhere(function: Callable[..., Any], what: Any, workspace: Workspace) -
     if not engine.starts_processes:
         if not met():
             fabric.launch()
-        with leaving_orderly(engine.processes):
+        with leaving_orderly() if engine.processes > 1 else nullcontext():
             return function(fabric, *given)
     with interrupts.passing_on() as heard:
         try:
@@ -90,7 +90,7 @@ def _in_a_process(function: Callable[..., Any], *given: Any) -> tuple[Any, tuple
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # Ctrl-C reaches who has started it, and is passed on: once
     try:
-        with interrupts.listening(), leaving_orderly(given[0].world_size):
+        with interrupts.listening(), leaving_orderly():
             return function(*given), None
     except KeyboardInterrupt as stopped:
         number = getattr(stopped, "number", signal.SIGINT)
