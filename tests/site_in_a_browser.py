@@ -1,6 +1,6 @@
 """The documentation site in headless Chromium, served from this machine, with every other address closed.
 
-python tests/site_in_a_browser.py SITE FOLDER [PAGE ...] writes a screenshot of every page in two widths, light and dark.
+python tests/site_in_a_browser.py SITE FOLDER [PAGE ...] writes every page in two widths, light and dark.
 """
 
 import itertools
