@@ -286,16 +286,17 @@ def mean_of(row: dict[str, Any]) -> float:
 
 def table(wave: dict[str, Any], cost: dict[str, float], rows: list[str] | None = None) -> str:
     """Methods by their val top-1, the best first."""
-    lines = ["| method | val top-1 | against kd | p (Holm) | a step costs | n |", "|---|---|---|---|---|---|"]
-    found = wave["rows"]
+    found, steps = wave["rows"], any(label in cost for label in rows or wave["rows"])
+    heads = ["method", "val top-1", "against kd", "p (Holm)", *(["a step costs"] if steps else []), "n"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for label in sorted(rows or found, key=lambda label: -mean_of(found[label])):
         row = found[label]
         deviation = row.get("spread") or (statistics.stdev(row["val"]) if len(row.get("val", ())) > 1 else None)
         spread = "" if deviation is None else f" +- {deviation:.2f}"
         gain = f"{row['gain']:+.2f} +- {row['half']:.2f}" if "gain" in row else ""
         p = "" if "p" not in row else "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}"
-        step = f"{cost[label]:.2f} x kd's" if label in cost else ""
-        lines.append(f"| {label} | {mean_of(row):.2f}{spread} % | {gain} | {p} | {step} | {row['n']} |")
+        step = [f"{cost[label]:.2f} x kd's" if label in cost else ""] if steps else []
+        lines.append(f"| {' | '.join([label, f'{mean_of(row):.2f}{spread} %', gain, p, *step, str(row['n'])])} |")
     return "\n".join(lines) + "\n"
 
 

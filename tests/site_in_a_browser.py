@@ -1,8 +1,9 @@
 """The documentation site in headless Chromium, served from this machine, with every other address closed.
 
-python tests/site_in_a_browser.py SITE FOLDER [PAGE ...] writes a screenshot of every page in two widths.
+python tests/site_in_a_browser.py SITE FOLDER [PAGE ...] writes every page in two widths, light and dark.
 """
 
+import itertools
 import shutil
 import sys
 import threading
@@ -46,8 +47,9 @@ def pages(site: Path) -> list[str]:
 if __name__ == "__main__":
     site, folder, *chosen = sys.argv[1:]
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for name, width in WIDTHS.items():
-        with browsed(Path(site), width) as (page, address):
+    for (name, width), scheme in itertools.product(WIDTHS.items(), ("light", "dark")):
+        with browsed(Path(site), width, scheme) as (page, address):
             for path in chosen or pages(Path(site)):
                 page.goto(f"{address}{path}/")
-                page.screenshot(path=Path(folder) / f"{path.replace('/', '-') or 'index'}-{name}.png", full_page=True)
+                file = f"{path.replace('/', '-')}-{name}-{scheme}.png".replace(".-", "index-")
+                page.screenshot(path=Path(folder) / file, full_page=True)

@@ -45,6 +45,11 @@ def site(tmp_path_factory) -> Path:
     return folder / "site"
 
 
+def test_pages_are_those_of_the_navigation(site):
+    named = {page.removesuffix(".md").removesuffix("index") or "." for page in leaves(CONFIGURATION["nav"])}
+    assert set(browser.pages(site)) == named
+
+
 def test_nothing_is_loaded_from_elsewhere(site):
     for path in browser.pages(site):
         text = (site / path / "index.html").read_text()
