@@ -1,6 +1,7 @@
 """ImageNet's size: the index of up to 1.28 million photos, rows read from a cold disk, ways of storing answers.
 
-    python benchmarks/imagenet.py index    photos are made, read cold and warm by processes of their own, and deleted
+    python benchmarks/imagenet.py index    photos are made, read cold and warm by processes of their own, and deleted;
+                                           --images 1281000: that set alone, the others stay as they were measured
     python benchmarks/imagenet.py rows     800 MB of made-up answers, read beside steps of 10 ms
     python benchmarks/imagenet.py storage  answers of published networks; needs TUTELAGE_DATA and TUTELAGE_WEIGHTS
 
@@ -64,10 +65,12 @@ def photos(root: Path, classes: int, each: int, size: int) -> Path:
     return root
 
 
-def indexed(at: Path) -> list[dict[str, Any]]:
-    """Every set read cold and warm, each time by another process."""
-    found = []
+def indexed(at: Path, images: int, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every set, or that of so many images, read cold and warm, each time by another process."""
+    found = [row for row in before if images not in (0, row["images"])]
     for classes, each, size in SETS:
+        if images not in (0, classes * each):
+            continue
         root = at / f"photos-{classes * each}"
         if not root.exists():
             photos(root, classes, each, size)
@@ -85,8 +88,7 @@ def indexed(at: Path) -> list[dict[str, Any]]:
                     row = {"bytes_a_photo": one, "look": look, "start": start} | json.loads(done.stdout)
                     found.append(row | {"index_bytes": file, "load": os.getloadavg()[0]})
                     print(found[-1], flush=True)
-        shutil.rmtree(root)
-    return found
+    return sorted(found, key=lambda row: row["images"])
 
 
 def rows(at: Path, samples: int = 400_000, classes: int = 1000) -> dict[str, Any]:
@@ -242,10 +244,17 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("part", choices=("index", "rows", "storage", "page"))
     parser.add_argument("--at", type=Path, default=Path(tempfile.gettempdir()), help="a folder with 12 GB of room")
+    parser.add_argument("--images", type=int, default=0, help="index: of one set alone; 0: of all")
     chosen = parser.parse_args()
-    parts = {"index": lambda: indexed(chosen.at), "rows": lambda: rows(chosen.at), "storage": storage}
-    measured = {chosen.part: parts[chosen.part](), "machine": machine()} if chosen.part in parts else {}
     file = RESULTS / "imagenet.json"
-    told = (json.loads(file.read_text()) if file.exists() else {}) | measured
+    told = json.loads(file.read_text()) if file.exists() else {}
+    parts = {
+        "index": lambda: indexed(chosen.at, chosen.images, told.get("index", [])),
+        "rows": lambda: rows(chosen.at),
+        "storage": storage,
+    }
+    told |= {chosen.part: parts[chosen.part](), "machine": machine()} if chosen.part in parts else {}
     write("imagenet", told)
     (RESULTS / "imagenet.md").write_text(imagenet_page.text(told))
+    for root in chosen.at.glob("photos-*"):  # of a million files this takes minutes
+        shutil.rmtree(root)

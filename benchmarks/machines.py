@@ -68,6 +68,11 @@ def write_part(name: str, part: dict[str, Any]) -> None:
     write("machines", parts | {name: part | {"date": time.strftime("%Y-%m-%d")}})
 
 
+def _load() -> list[float]:
+    """How many processes have wanted the machine in the last 1, 5 and 15 minutes."""
+    return [round(load, 1) for load in os.getloadavg()]
+
+
 # --- a thousand finished runs
 
 
@@ -149,7 +154,7 @@ def looked_at(count: int) -> dict[str, Any]:
             "report": ["report", str(study)],
         }
         measured = {name: taken(words, root) for name, words in commands.items()}
-        return {"runs": count, "commands": measured | {"report, of six runs": few}}
+        return {"runs": count, "commands": measured | {"report, of six runs": few}, "load_average": _load()}
 
 
 def multiplied(study: Path, count: int) -> Path:
@@ -184,7 +189,7 @@ def wide(count: int) -> dict[str, Any]:
         for path in made:
             _hollow(Run(path), of_labels, whole.copy())
         return {"runs": count, "images": IMAGES, "classes": CLASSES, "of_small_runs": small,
-                "of_wide_runs": taken(["compare", *map(str, made)], root)}  # fmt: skip
+                "of_wide_runs": taken(["compare", *map(str, made)], root), "load_average": _load()}  # fmt: skip
 
 
 def _hollow(run: Run, labels: bytes, digest: Any) -> None:
@@ -243,7 +248,7 @@ def scaling(rounds: int, epochs: int, runs: int) -> dict[str, Any]:
         "processor": [round(m, 3) for m in more],
         "filled": [round(two["filled"], 3) for _, two in pairs],
         "of_perfect": [round(two["filled"] / m, 3) for m, (_, two) in zip(more, pairs, strict=True)],
-        "load_average": [round(load, 1) for load in os.getloadavg()],
+        "load_average": _load(),
     }
 
 
@@ -290,7 +295,7 @@ def serial(rounds: int, epochs: int, runs: int) -> dict[str, Any]:
         "two_jobs": measured[2],
         "clock": [round(one["seconds"] / two["seconds"], 3) for one, two in pairs],
         "processor": [round(two["cpu_seconds"] / one["cpu_seconds"], 3) for one, two in pairs],
-        "load_average": [round(load, 1) for load in os.getloadavg()],
+        "load_average": _load(),
     }
 
 
@@ -433,8 +438,8 @@ def page(parts: dict[str, Any]) -> str:
         lines += [
             f"## {one['runs']:,} finished runs",
             "",
-            "`python benchmarks/machines.py finished`. Whole commands, with Python's start and imports; "
-            "the rows about few runs say how much that is.",
+            "`python benchmarks/machines.py finished`. Whole commands, with Python's start and imports; the rows about "
+            f"few runs say how much that is.{_beside(one)}",
             "",
             *_table(one["commands"]),
         ]
@@ -442,11 +447,19 @@ def page(parts: dict[str, Any]) -> str:
         lines += [
             f"## {one['runs']} runs with {one['images']:,} x {one['classes']:,} logits",
             "",
-            "`python benchmarks/machines.py wide`. 40 GB of logits are read and compared with their seals.",
+            f"`python benchmarks/machines.py wide`. {one['runs'] * one['images'] * one['classes'] * 4 / 1e9:.0f} GB "
+            f"of logits are read and compared with their seals.{_beside(one)}",
             "",
             *_table({"compare": one["of_wide_runs"], "compare, of as many runs of the digits": one["of_small_runs"]}),
         ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _beside(part: dict[str, Any]) -> str:
+    load = part.get("load_average")
+    return (
+        f" Other work went on beside (load average {load[0]:g}), which takes from a processor's speed." if load else ""
+    )
 
 
 def _table(commands: dict[str, dict[str, Any]]) -> list[str]:

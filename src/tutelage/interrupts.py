@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,6 +16,8 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 """Windows has no SIGHUP and no SIGUSR1."""
 NOTICES = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
 """What a scheduler sends before it takes the machine away."""
+SOON_S = 0.01
+"""Seconds after which a signal that was lost comes again."""
 REQUEUE = 75
 """The exit code of a run that a scheduler has stopped and that is saved: EX_TEMPFAIL, "try again"."""
 
@@ -45,10 +48,20 @@ def listening() -> Generator[None]:
     def stop(number: int, frame: Any) -> None:
         raise Stopped(number)
 
-    before = _handle(stop, SIGNALS[1:])
+    before, hook = _handle(stop, SIGNALS[1:]), sys.unraisablehook
+
+    def again(dropped: Any) -> None:
+        """What is raised in a weak reference's callback or in __del__, Python drops: the signal comes once more."""
+        if isinstance(dropped.exc_value, Stopped):
+            threading.Timer(SOON_S, os.kill, (os.getpid(), dropped.exc_value.number)).start()
+        else:
+            hook(dropped)
+
+    sys.unraisablehook = again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         _restore(before)
 
 

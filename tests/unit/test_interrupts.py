@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import weakref
 
 import pytest
 
@@ -41,6 +43,35 @@ def test_the_second_stops_at_once_and_handlers_are_restored(number):
     with pytest.raises(Stopped):
         block()
     assert signal.getsignal(number) is before
+
+
+class Dropped:
+    """Hears a signal where Python drops what is raised."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("where", ["__del__", "a weak reference"])
+def test_a_signal_that_python_drops_comes_again(where, capfd):
+    hook, kept = sys.unraisablehook, type("Kept", (), {})()
+    weak = weakref.ref(kept, lambda _: signal.raise_signal(signal.SIGTERM)) if where != "__del__" else None
+
+    def block():
+        with listening():
+            if weak is None:
+                Dropped()
+            else:
+                alive.clear()
+            threading.Event().wait(60)
+
+    alive = [kept]
+    del kept
+    with pytest.raises(Stopped) as stopped:
+        block()
+    assert stopped.value.number == signal.SIGTERM
+    assert sys.unraisablehook is hook
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_another_signal_is_no_second_one():

@@ -14,28 +14,32 @@ from tutelage.report.theme import TEACHER, Series, draw
 
 WIDE, NARROW, HALF = 920, 330, 370
 """Pixels: a desk, a phone, and half a desk."""
+WORDS = alt.Description("words:N")
+"""What is said of a mark. Channels are objects: for each that is text altair walks through its whole schema."""
 
 
 def gains(rows: list[MethodRow], styles: list[Series], places: dict[Split, int], width: int) -> Markup:
     """The paired gain of every method, test and val, with interval and single seeds."""
     order = [f"{row.label}, {split}" for row in rows[1:] for split in ("test", "val")]
     axis = alt.Axis(labelColor="var(--ink)", labelFontSize=13, labelLimit=130 if width == NARROW else 260)
-    layers: list[Any] = [chart([{"x": 0}]).mark_rule(color="var(--soft)", strokeWidth=1.5, aria=False).encode(x="x:Q")]
+    layers: list[Any] = [
+        chart([{"x": 0}]).mark_rule(color="var(--soft)", strokeWidth=1.5, aria=False).encode(x=alt.X("x:Q"))
+    ]
     for row, style in zip(rows[1:], styles[1:], strict=True):
         means, seeds = _gains_of(row, rows[0], places)
         y = alt.Y("y:N", sort=order, title=None, axis=axis)
         x = alt.X("mean:Q", title="gain over the baseline (points)", axis=alt.Axis(tickCount=6))
         ticks = chart(seeds, style, "seeds").mark_tick(color=style.color, thickness=2, height=16, opacity=0.45)
-        layers.append(ticks.encode(x=x, y=y, description="words:N"))
+        layers.append(ticks.encode(x=x, y=y, description=WORDS))
         known = [mean for mean in means if mean["low"] is not None]
         bars = chart(known, style, "interval").mark_rule(color=style.color, strokeWidth=3)
-        layers.append(bars.encode(x="low:Q", x2="high:Q", y=y, description="words:N"))
+        layers.append(bars.encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), y=y, description=WORDS))
         for split, fill in (("test", style.color), ("val", "var(--paper)")):
             of_split = [mean for mean in means if mean["split"] == split]
             point = chart(of_split, style, split).mark_point(
                 shape=style.shape, size=130, fill=fill, stroke=style.color, strokeWidth=2.5, opacity=1
             )
-            layers.append(point.encode(x=x, y=y, description="words:N"))
+            layers.append(point.encode(x=x, y=y, description=WORDS))
     drawn = alt.layer(*layers).properties(width=width, height=alt.Step(42), autosize=fit(width))
     return draw(drawn, "Paired gain of every method over the baseline in points, with its 95 % interval")
 
@@ -71,7 +75,7 @@ def learning(points: list[list[CurvePoint]], styles: list[Series], teacher: floa
     if teacher is not None:
         value = [{"mean": 100 * teacher, "words": f"teacher: {text.percent(teacher)}"}]
         rule = chart(value, TEACHER, "line").mark_rule(color=TEACHER.color, strokeDash=TEACHER.dash, strokeWidth=2)
-        layers.append(rule.encode(y="mean:Q", description="words:N"))
+        layers.append(rule.encode(y=alt.Y("mean:Q"), description=WORDS))
     height = 260 if width == NARROW else 340
     drawn = alt.layer(*layers).properties(width=width, height=height, autosize=fit(width))
     return draw(drawn, "Accuracy on the validation split by epoch, one line a method, with the range over the seeds")
@@ -120,17 +124,17 @@ def pareto(
     layers: list[Any] = [line.encode(x=x, y=y)]
     if limit is not None:
         there = chart([{"cost": limit, "words": f"there are {in_words(limit)}"}])
-        layers.append(there.mark_rule(color="var(--ink)", strokeWidth=2).encode(x=x, description="words:N"))
+        layers.append(there.mark_rule(color="var(--ink)", strokeWidth=2).encode(x=x, description=WORDS))
     for style, paid, top1, deviation in points:
         words = f"{style.label}: {text.percent(top1)} at {in_words(paid)}"
         value = {"cost": paid, "top1": 100 * top1, "words": words}
         value |= {"low": 100 * (top1 - deviation), "high": 100 * (top1 + deviation)}
         bar = chart([value], style, "deviation").mark_rule(color=style.color, strokeWidth=2, opacity=0.6, aria=False)
-        layers.append(bar.encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"))
+        layers.append(bar.encode(x=x, y=alt.Y("low:Q", title=None), y2=alt.Y2("high:Q")))
         mark = chart([value], style, "point").mark_point(
             shape=style.shape, filled=True, size=150, color=style.color, opacity=0.9
         )
-        layers.append(mark.encode(x=x, y=y, description="words:N"))
+        layers.append(mark.encode(x=x, y=y, description=WORDS))
     drawn = alt.layer(*layers).properties(width=HALF, height=300, autosize=fit(HALF))
     return draw(drawn, f"Accuracy on {split} against {cost}, for teacher, baseline and students")
 
@@ -176,7 +180,7 @@ def calibration(networks: list[Sureness]) -> Markup:
     for style, top1, confidence in networks:
         gap = [{"label": style.label, "value": 100 * top1, "end": 100 * confidence}]
         bar = chart(gap, style, "gap").mark_rule(color=style.color, strokeWidth=3, opacity=0.5, aria=False)
-        layers.append(bar.encode(x=x, x2="end:Q", y=y))
+        layers.append(bar.encode(x=x, x2=alt.X2("end:Q"), y=y))
         marks = (("top1", "accuracy", top1, style.color), ("confidence", "mean confidence", confidence, "var(--paper)"))
         for part, word, share, fill in marks:
             words = f"{style.label}: {word} {text.percent(share)}"
@@ -184,7 +188,7 @@ def calibration(networks: list[Sureness]) -> Markup:
             point = chart(value, style, part).mark_point(
                 shape=style.shape, size=130, fill=fill, stroke=style.color, strokeWidth=2.5, opacity=1
             )
-            layers.append(point.encode(x=x, y=y, description="words:N"))
+            layers.append(point.encode(x=x, y=y, description=WORDS))
     drawn = alt.layer(*layers).properties(width=HALF, height=alt.Step(44), autosize=fit(HALF))
     return draw(drawn, "Accuracy (filled) and mean confidence (hollow) of teacher, baseline and students")
 
@@ -206,7 +210,7 @@ def by_class(classes: list[ClassRow], shown: dict[ClassColumn, Series], width: i
         bar = chart(pairs, shown["student"], "change").mark_rule(
             color=shown["student"].color, strokeWidth=6, opacity=0.25, aria=False
         )
-        layers.append(bar.encode(x=x, x2="end:Q", y=y))
+        layers.append(bar.encode(x=x, x2=alt.X2("end:Q"), y=y))
     for column, style in shown.items():
         values = [
             {"name": row["name"], "value": 100 * share}
@@ -217,7 +221,7 @@ def by_class(classes: list[ClassRow], shown: dict[ClassColumn, Series], width: i
         point = chart(values, style, "point").mark_point(
             shape=style.shape, filled=column != "baseline", size=90, color=style.color, strokeWidth=2, opacity=0.95
         )
-        layers.append(point.encode(x=x, y=y, description="words:N"))
+        layers.append(point.encode(x=x, y=y, description=WORDS))
     drawn = alt.layer(*layers).properties(width=width, height=alt.Step(26), autosize=fit(width))
     return draw(drawn, "Accuracy on the test split by class, for baseline, student and teacher")
 
@@ -238,9 +242,9 @@ def _band(values: list[dict[str, Any]], style: Series, y: alt.Y, opacity: float 
     # Wider than what is seen, so that a finger finds them.
     touch = chart(values, style, "touch").mark_point(size=220, filled=True, color=style.color, opacity=0)
     return [
-        band.encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q"),
+        band.encode(x=x, y=alt.Y("low:Q", title=None), y2=alt.Y2("high:Q")),
         line.encode(x=x, y=y),
-        touch.encode(x=x, y=y, description="words:N"),
+        touch.encode(x=x, y=y, description=WORDS),
     ]
 
 

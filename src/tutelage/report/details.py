@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from tutelage.measure.findings import Bin
 from tutelage.report import text
-from tutelage.report.charts import HALF, NARROW, chart, fit, ticks
+from tutelage.report.charts import HALF, NARROW, WORDS, chart, fit, ticks
 from tutelage.report.results import TriedOut
 from tutelage.report.theme import TEACHER, Series, draw
 
@@ -44,7 +44,7 @@ def reliability(curves: list[tuple[Series, list[Bin]]]) -> Markup:
         point = chart(values, style, "point").mark_point(
             shape=style.shape, filled=True, size=70, color=style.color, opacity=0.95
         )
-        layers += [line.encode(x=x, y=y), point.encode(x=x, y=y, description="words:N")]
+        layers += [line.encode(x=x, y=y), point.encode(x=x, y=y, description=WORDS)]
     drawn = alt.layer(*layers).properties(width=HALF, height=340, autosize=fit(HALF))
     return draw(drawn, "Reliability: accuracy by confidence for teacher, baseline and students; the diagonal is right")
 
@@ -81,11 +81,11 @@ def confusion(matrix: list[list[float]], classes: list[str], width: int) -> Mark
             y=y,
             color=alt.Color("color:N", scale=None, legend=None),
             fillOpacity=alt.FillOpacity("opacity:Q", scale=None, legend=None),
-            description="words:N",
+            description=WORDS,
         )
     )
     numbers = chart(values).mark_text(fontSize=9 if small else 12, color="var(--ink)", aria=False)
-    layered = alt.layer(cells, numbers.encode(x=x, y=y, text="shown:N"))
+    layered = alt.layer(cells, numbers.encode(x=x, y=y, text=alt.Text("shown:N")))
     side = min(30, 600 // len(classes)) if not small else 20
     drawn = layered.properties(width=width, height=alt.Step(side), autosize=fit(width))
     return draw(drawn, "Change of the number of images by true class and answer, student against baseline")
@@ -120,8 +120,8 @@ def tuning(trials: list[TriedOut], fields: tuple[str, str], logarithmic: list[bo
         shape="circle", size=900, filled=False, stroke="var(--ink)", strokeWidth=2.5, aria=False
     )
     layers = [
-        crosses.encode(x=x, y=y, description="words:N"),
-        squares.encode(x=x, y=y, color=color, description="words:N"),
+        crosses.encode(x=x, y=y, description=WORDS),
+        squares.encode(x=x, y=y, color=color, description=WORDS),
         best.encode(x=x, y=y),
     ]
     drawn = alt.layer(*layers).properties(width=width, height=300, autosize=fit(width))

@@ -49,6 +49,9 @@ class TeacherSpec:
     """Ask the teacher itself at every step, even where its cached answers would do."""
     storage: Literal["float16", "float32", "int8"] = "float16"
     """The number format in which its answers are stored; int8: 8 bits a logit, and a scale for each image."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of the passes whose answers are stored, whatever engine.precision is; bf16 and fp16 are for GPUs that are faster
+    so, and refused where the answers are too far from fp32's."""
 
 
 @dataclass(frozen=True)

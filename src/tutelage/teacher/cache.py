@@ -97,7 +97,7 @@ class TeacherCache:
 
             def ask(view: int, start: int) -> int:
                 shown = asking.shown(network, images, augment, view, range(start, self.files.end(start)))
-                answers = asking.answers(network, shown, fields, advance)
+                answers = asking.answers(network, shown, fields, advance, self.manifest["precision"])
                 for field in fields:
                     stored = storing.encoded(answers[field], field, self.manifest["storage"])
                     shards.write(self.folder, Shard(field, view, start), stored)
@@ -154,7 +154,7 @@ class TeacherCache:
         rows: int = ROWS,
         views: Iterable[int] | None = None,
     ) -> float:
-        """Asks the teacher again for a few stored rows.
+        """Asks the teacher again for a few stored rows, in float32 whatever they were filled in.
 
         Args:
             network: The teacher.
@@ -167,7 +167,8 @@ class TeacherCache:
             The largest difference, relative to the largest absolute logit.
 
         Raises:
-            UserError: it is above `storing.tolerance`: these are not this teacher's answers; they are set aside.
+            UserError: it is above `storing.tolerance` and what the manifest allows its precision: these are not this
+                teacher's answers; they are set aside.
         """
         worst, drawn = 0.0, random.SystemRandom()
         among = self.files.views() if views is None else list(views)
@@ -178,7 +179,8 @@ class TeacherCache:
             fresh = asking.ask(frozen(network), images, augment, sample, view).logits.float().cpu()
             difference = ((stored - fresh).abs().max() / fresh.abs().max().clamp_min(1e-30)).item()
             worst = max(worst, difference if math.isfinite(difference) else math.inf)
-        if worst > (allowed := storing.tolerance(self.manifest["storage"])):
+        allowed = storing.tolerance(self.manifest["storage"]) + self.manifest.get("tolerance", 0.0)
+        if worst > allowed:
             reason = f"stored answers differ from the teacher's by {percent(worst)} of the largest logit"
             self.files.set_aside(reason)
             raise UserError(

@@ -8,6 +8,7 @@ from tutelage.data.images import Images
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
 from tutelage.rng import RNG_VERSION
+from tutelage.teacher.asking import TOLERANCE
 from tutelage.teacher.manifest import FORMAT
 
 
@@ -21,7 +22,7 @@ def identity(
         name: Its name, for people.
         images: The training split.
         augment: Which views exist.
-        precision: Of the teacher's forward pass.
+        precision: Of the teacher's forward pass: "fp32", "bf16" or "fp16"; how far the latter may be off is a part.
         storage: Of the files: "float16", "float32" or "int8".
     """
     return {
@@ -40,4 +41,4 @@ def identity(
         "augment": augment.identity,
         "precision": precision,
         "storage": storage,
-    }
+    } | ({} if precision == "fp32" else {"tolerance": TOLERANCE[precision]})

@@ -17,7 +17,7 @@ from tutelage.models.tap import Tapped
 from tutelage.outputs import GRID, Sizes
 from tutelage.run.plan import Plan
 from tutelage.run.process import Process
-from tutelage.run.recipe import Recipe, TeacherSpec, temperatures
+from tutelage.run.recipe import Recipe, TeacherSpec, method_words, temperatures
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, mean_logits
@@ -79,6 +79,12 @@ def _of_member(recipe: Recipe, spec: TeacherSpec, dataset: DataSet, workspace: W
     member = load_member(recipe, spec, dataset, workspace)
     if cached(recipe, spec):
         return _cached_lesson(recipe, member, dataset, workspace, process)
+    if spec.precision != "fp32":
+        why = "teacher.live stores none" if spec.live else f"{method_words(recipe.method)} reads some that are not"
+        raise UserError(
+            f"teacher.precision = {spec.precision} is of answers that are stored, and {why}",
+            "leave it out; a teacher that is asked at every step computes in engine.precision",
+        )
     network = member.network.to(process.device)
     if process.first:
         plan = Plan.of(recipe, len(dataset.train))
@@ -187,7 +193,7 @@ def answering(recipe: Recipe, member: Member, dataset: DataSet, workspace: Works
 
     A head-tuned teacher's own training has paid for what its backbone says about the views that its student will see.
     """
-    trained = trained_by(recipe, member.spec)
+    trained = trained_by(recipe, member.spec) if member.spec.precision == "fp32" else None  # embeddings are fp32's
     same_views = trained is not None and (trained.data.identity, trained.augment) == (
         recipe.data.identity,
         recipe.augment,
@@ -238,6 +244,7 @@ def widths(recipe: Recipe, sizes: Sizes) -> dict[str, int]:
 
 def open_cache(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace) -> TeacherCache:
     """The cache of one of a recipe's teachers on its images."""
-    manifest = identity(member.network, member.model.name, dataset.train, recipe.augment, "fp32", member.spec.storage)
+    how = member.spec.precision, member.spec.storage
+    manifest = identity(member.network, member.model.name, dataset.train, recipe.augment, *how)
     manifest |= {"data": recipe.data.name}
     return open_for(workspace.caches, manifest, member.network, dataset.train.shape)
