@@ -19,7 +19,6 @@ better taught than alone; the page says so.
 import argparse
 import json
 import os
-import resource
 import shlex
 import subprocess
 import sys
@@ -75,9 +74,9 @@ def main() -> None:
 
 def to_a_chip(session: "Session", distill: tuple[str, ...], given: argparse.Namespace) -> None:
     """One command, from the photos to C, and the same again as numbers."""
-    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.monotonic()
     session.say(*distill)
-    wall, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall = time.monotonic() - begun
     told = latest_study(session.work)
     run = session.work / "runs" / told["export"]["run"]
     row = next(row for row in told["rows"] if run.name in [seed["run"] for seed in row["seeds"]])
@@ -89,7 +88,6 @@ def to_a_chip(session: "Session", distill: tuple[str, ...], given: argparse.Name
         "command": shlex.join(("tutelage", *distill)),
         "choice": fitting.in_words(ladder.choose(room, SIZE, len(classes)), room, SIZE),
         "wall_s": wall,
-        "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         "student": told["student"],
         "run": run.name,
         "handed_over": row["label"],

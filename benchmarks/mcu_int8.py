@@ -53,14 +53,14 @@ ENGINE = Engine(device="cpu", threads=1)
 
 
 def recipes(photos: str, weights: str) -> dict[str, Recipe]:
-    """Pretrained: the numbers of the photos' recipe for such; from random weights: more epochs, a higher rate."""
+    """Pretrained: the numbers of the photos' recipe for such; from random weights: more epochs, by Muon."""
     gentle = Fit(epochs=4, batch_size=32, learning_rate=0.01, weight_decay=1e-4, clip_norm=1.0)
     common = {
         "data": Data(photos, size=SIZE, val_share=0.5, part=PART),
         "augment": Augment(crop_padding=0, crop_scale=0.35),
     }
     lite0 = Model("timm:tf_efficientnet_lite0", weights=os.path.join(weights, LITE0))
-    scratch = dataclasses.replace(gentle, epochs=10, learning_rate=0.05)
+    scratch = Fit(20, 64, optimizer="muon", learning_rate=0.05, weight_decay=0.01, schedule="linear")
     return {
         "efficientnet_lite0": Recipe(student=lite0, fit=gentle, norms="frozen", **common),
         "mobilenetv2_050": Recipe(student=Model("timm:mobilenetv2_050"), fit=scratch, **common),

@@ -153,7 +153,6 @@ def _folder(found: Found) -> Found:
         "fit_in": found["fit_in"],
         "choice": "\n".join(found["choice"]),
         "minutes": found["wall_s"] / 60,
-        "cpu": found["cpu_s"] / 60,
         "student": found["student"]["name"],
         "label": row["label"],
         "seeds": len(test),
@@ -201,7 +200,7 @@ It chose, before it trained anything:
 | flash | {flash:,} bytes: {model:,} of the model, the rest of code, an estimate |
 | RAM | {ram:,} bytes of tensor arena |
 | C | {c_files} |
-| time | {minutes:.0f} minutes, {cpu:.0f} minutes of processor time, with other work on the machine |
+| time | {minutes:.0f} minutes on {cores} cores that others used too |
 
 Intervals are binomial, over the images: they say nothing of other seeds. {claim}
 """
