@@ -60,8 +60,8 @@ results: .venv/ready ## the studies of docs/results on CIFAR-10; hours, resumabl
 	$(BIN)/tutelage tune cifar10 kd --beside dkd dist --name cifar10-resnet8-kd $(TEACHER) --fit.epochs 10 --engine.threads 1 --engine.precision fp32 \
 		--search.trials 12 --search.epochs 6 --search.part 10000
 
-folder: .venv/ready ## the study of a folder of photos, to int8; an hour, resumable; WEIGHTS=folder of published weights
-	TUTELAGE_WEIGHTS=$(WEIGHTS) $(BIN)/python benchmarks/folder.py
+folder: .venv/ready ## the study of a folder of photos, to int8, or with FIT_IN=512k/256k to C; an hour; WEIGHTS=folder of published weights
+	TUTELAGE_WEIGHTS=$(WEIGHTS) $(BIN)/python benchmarks/folder.py $(if $(FIT_IN),--fit-in $(FIT_IN))
 
 clean: ## remove .venv and what tools leave behind
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -7,6 +7,13 @@ the folder of CIFAR-10, TUTELAGE_WEIGHTS that of the weights (imagenet_tf_effici
 command goes on where it was stopped.
 
     python benchmarks/folder.py [--work /tmp/folder] [--epochs 24] [--seeds 0 1 2] [--methods kd]
+
+With --fit-in the student is the largest that fits a microcontroller, and one command goes from the photos to C. It
+needs tutelage[mcu] and the converters' environment, and writes docs/results/folder_mcu.json, folder_mcu.txt and mcu.md.
+The time is that of this call alone: of all of it where nothing was there before. --force hands over also what is no
+better taught than alone; the page says so.
+
+    python benchmarks/folder.py --fit-in 512k/256k [--epochs 12]
 """
 
 import argparse
@@ -15,20 +22,29 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from _common import RESULTS
+import mcu_page
+from _common import RESULTS, write
+from tutelage.cli import fitting
+from tutelage.edge.bytes import budget
 from tutelage.errors import UserError
 from tutelage.export import OFFER
 from tutelage.export.formats import FORMATS, chosen
+from tutelage.models import ladder
+from tutelage.report.claim import claim
+from tutelage.report.results import Results
 
 HERE = Path(__file__).parent
+SIZE = 64
+"""Of the student's pixels."""
 WEIGHTS = "imagenet_tf_efficientnet_lite0.safetensors"
 
 
 def main() -> None:
-    """Runs the study and writes docs/results/folder.json and folder.txt."""
+    """Runs the study and writes its files into docs/results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("/tmp/folder"), help="photos and runs")
     parser.add_argument("--images", type=int, default=1000, help="of each class")
@@ -36,6 +52,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=["kd"])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--fit-in", default="", metavar="FLASH/RAM")
     given = parser.parse_args()
     work = given.work.resolve()
     if not (work / "photos").exists():
@@ -43,16 +60,65 @@ def main() -> None:
         subprocess.run(make, check=True)
     if not (work / "weights").exists():
         (work / "weights").symlink_to(Path(os.environ["TUTELAGE_WEIGHTS"]).resolve())
-    session = Session(work)
-    session.say("data", "check", "photos")
-    budget = ("--views", "4", "--fit.epochs", str(given.epochs), "--engine.threads", str(given.threads))
-    session.say(
+    length = ("--views", "4", "--fit.epochs", str(given.epochs), "--engine.threads", str(given.threads))
+    distill = (
         *("distill", "photos", "--methods", *given.methods, "--teacher", "timm:tf_efficientnet_lite0"),
-        *("--teacher.model.weights", f"weights/{WEIGHTS}", "--teacher.model.size", "96", "--data.size", "64"),
-        *(*budget, "--seeds", *map(str, given.seeds)),
+        *("--teacher.model.weights", f"weights/{WEIGHTS}", "--teacher.model.size", "96", "--data.size", str(SIZE)),
+        *(*length, "--seeds", *map(str, given.seeds)),
     )
-    study = max((work / "runs").glob("study-photos-*/results.json"), key=lambda path: path.stat().st_mtime).parent
-    told = json.loads((study / "results.json").read_text())
+    if given.fit_in:
+        to_a_chip(Session(work), (*distill, "--fit-in", given.fit_in, "--force"), given)
+    else:
+        to_int8(Session(work), distill)
+
+
+def to_a_chip(session: "Session", distill: tuple[str, ...], given: argparse.Namespace) -> None:
+    """One command, from the photos to C, and the same again as numbers."""
+    begun = time.monotonic()
+    session.say(*distill)
+    wall = time.monotonic() - begun
+    told = latest_study(session.work)
+    run = session.work / "runs" / told["export"]["run"]
+    row = next(row for row in told["rows"] if run.name in [seed["run"] for seed in row["seeds"]])
+    room, classes = budget(given.fit_in, fitting.FLAG), told["data"]["classes"]
+    result = {
+        "fit_in": given.fit_in,
+        "images": given.images,
+        "epochs": given.epochs,
+        "command": shlex.join(("tutelage", *distill)),
+        "choice": fitting.in_words(ladder.choose(room, SIZE, len(classes)), room, SIZE),
+        "wall_s": wall,
+        "student": told["student"],
+        "run": run.name,
+        "handed_over": row["label"],
+        "rows": [
+            {"label": of["label"]}
+            | {"top1": {split: [seed[split]["top1"] for seed in of["seeds"]] for split in ("val", "test")}}
+            for of in told["rows"]
+        ],
+        "test_images": row["seeds"][0]["test"]["images"],
+        "doubt": json.loads(doubt.read_text())["why"] if (doubt := run / "doubt.json").exists() else "",
+        "claim": claim(cast(Results, told)),
+        "export": json.loads((run / "export.json").read_text()),
+        "c": sorted(path.name for path in (run / "c").iterdir()),
+    }
+    write("folder_mcu", result)
+    (RESULTS / "folder_mcu.txt").write_text(session.text)
+    mcu_page.write()
+
+
+def latest_study(work: Path) -> dict[str, Any]:
+    """The results of the study that was written last."""
+    found = max((work / "runs").glob("study-photos-*/results.json"), key=lambda path: path.stat().st_mtime)
+    return json.loads(found.read_text())
+
+
+def to_int8(session: "Session", distill: tuple[str, ...]) -> None:
+    """The study, and what is typed after it."""
+    work = session.work
+    session.say("data", "check", "photos")
+    session.say(*distill)
+    told = latest_study(work)
     run = f"runs/{told['export']['run']}"
     session.say("export", run, "--format", ",".join(installed()), "--force")
     exported: dict[str, Any] = json.loads((work / run / "export.json").read_text())

@@ -16,6 +16,7 @@ import headline_search  # noqa: E402
 import imagenet_page  # noqa: E402
 import int8  # noqa: E402
 import lite0  # noqa: E402
+import mcu_page  # noqa: E402
 import methods as methods_page  # noqa: E402
 import ninety  # noqa: E402
 import optimizers  # noqa: E402
@@ -45,6 +46,10 @@ def test_the_guides_sentences_are_what_was_measured():
 def test_a_result_page_is_its_json(name):
     told = json.loads((RESULTS / f"{name}.json").read_text())
     assert PAGES[name](told) == (RESULTS / f"{name}.md").read_text()
+
+
+def test_the_page_of_microcontrollers_is_its_three_files():
+    assert mcu_page.page() == (RESULTS / "mcu.md").read_text(), "run python benchmarks/mcu_page.py"
 
 
 def test_the_guide_of_methods_has_the_tables_that_were_measured():

@@ -26,6 +26,8 @@ WIDTHS: dict[str, tuple[float, ...]] = {
 """Our own networks by width."""
 DEFAULTS = {"resnet8": 16, "ds_cnn": 64, "mobilenet_v1": 1.0}
 """Their widths where none is given."""
+LARGEST = 4_000_000
+"""Parameters: what a larger network takes of a microcontroller is nobody's question."""
 LEAST = 4096
 """Bytes: a budget below it was written without its unit."""
 A_CLASS = ("model", "ram", "macs")
@@ -127,7 +129,9 @@ def why_not(model: Model) -> str:
     """Why nothing is known of what a network takes, in a word or two."""
     said = _table().get(called(model), {}).get("lacks", "")
     lacking = re.findall(r"([A-Z][A-Z0-9_]+) \(of ", said)
-    return f"lacks {', '.join(lacking)}" if lacking else "not converted" if said else "not measured"
+    if said:
+        return f"lacks {', '.join(lacking)}" if lacking else "not converted"
+    return "too large" if model.name in MODELS and _is_large(model.name) else "not measured"
 
 
 def choose(budget: Budget, size: int, classes: int) -> Choice:
@@ -169,5 +173,9 @@ def _table() -> dict[str, Any]:
 
 
 def every() -> list[Model]:
-    """The networks of the ladder, and all of MODELS, which are measured at the first of `SIZES` alone."""
-    return models() + [Model(name) for name in MODELS if name not in WIDTHS]
+    """The networks of the ladder, and those of MODELS that are not too large, at the first of `SIZES` alone."""
+    return models() + [Model(name) for name in MODELS if name not in WIDTHS and not _is_large(name)]
+
+
+def _is_large(name: str) -> bool:
+    return MODELS[name].parameters * 1e6 > LARGEST

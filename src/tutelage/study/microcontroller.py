@@ -10,12 +10,10 @@ from tutelage.export.task import Micro
 from tutelage.export.untrained import Taken, taken
 from tutelage.methods.base import Extended
 from tutelage.models import DataSpec
+from tutelage.models.ladder import LARGEST
 from tutelage.report.results import Npu, Results
 from tutelage.run.folder import Run
 from tutelage.study.finished import Finished
-
-LARGEST = 4_000_000
-"""Parameters: a larger student's flash and RAM are nobody's question."""
 
 
 def export_for(run: Run, dataset: DataSet, budget: Budget, *, force: bool = False) -> None:

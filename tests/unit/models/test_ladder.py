@@ -85,8 +85,8 @@ def test_a_network_that_was_not_measured_is_not_known(table):
 def test_why_a_network_is_not_there_is_said_in_a_word(table):
     said = "TensorFlow Lite Micro lacks what this student needs: SELECT_V2 (of act), GELU (of a.b)"
     table |= {"vgg8": {"lacks": said}, "vgg13": {"lacks": "the network cannot be converted: ValueError"}}
-    words = [ladder.why_not(Model(name)) for name in ("vgg8", "vgg13", "resnet20")]
-    assert words == ["lacks SELECT_V2, GELU", "not converted", "not measured"]
+    words = [ladder.why_not(Model(name)) for name in ("vgg8", "vgg13", "resnet20", "resnet50_cifar", "timm:resnet50")]
+    assert words == ["lacks SELECT_V2, GELU", "not converted", "not measured", "too large", "not measured"]
 
 
 def test_widths_that_nobody_gave_are_the_functions_own():
