@@ -113,12 +113,17 @@ def _finish(run: Run, dataset: DataSet, number: int, where: dict[str, Any]) -> P
 
 
 LAUNCH = """
-import json, os, resource, subprocess, sys, time
+import contextlib, ctypes, json, os, resource, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what the command leaves behind is waited for here, and counted
 begun = time.perf_counter()
 with open("said.txt", "w") as said:
     done = subprocess.run(json.loads(sys.argv[1]), stdout=said, stderr=said)
+seconds = time.perf_counter() - begun
+with contextlib.suppress(ChildProcessError):
+    while True:
+        os.wait()
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps([done.returncode, time.perf_counter() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+print(json.dumps([done.returncode, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
 """A small process between, since a child inherits the most memory that its parent has taken."""
 
@@ -398,7 +403,8 @@ def page(parts: dict[str, Any]) -> str:
             f"`python benchmarks/machines.py serial`: `tutelage distill digits kd` with a teacher's weights and "
             f"{one['runs']} runs of {one['epochs']} epochs, from its start to its report, with `--jobs 1` (one run "
             "after the other in one process, which imports everything once) and `--jobs 2` (a process a run), in turn. "
-            f"The load average at the end was {one['load_average'][0]:g}.",
+            f"The load average at the end was {one['load_average'][0]:g} on {machine['cores']} cores: above two, "
+            "the clock shows others' work too.",
             "",
             "| round | one process | two jobs | on the clock | processor, two jobs / one process |",
             "|---|---|---|---|---|",

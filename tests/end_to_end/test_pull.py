@@ -111,7 +111,7 @@ def test_answers_to_photos_of_this_machine_stay_here(run, hub, tmp_path, capsys)
 def _cache(run) -> TeacherCache:
     """The answers to training images; those to val are another cache."""
     (found,) = [c for c in caches(run.path.parent / "teacher-cache") if c.manifest["data"] == "digits"]
-    return found
+    return TeacherCache.open(found.folder)
 
 
 def _picture(folder):
