@@ -16,7 +16,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,9 +92,7 @@ def main() -> None:
 
 def of_student(recipe: Recipe, epochs: int, work: Path) -> dict[str, Any]:
     """A student in float, in 8 bits, and in 8 bits after some more epochs."""
-    begun = time.process_time()
     run = train(recipe, Workspace(work / "runs", engine=ENGINE))
-    trained = time.process_time() - begun
     dataset = data.load(recipe.data)
     task = task_of(run, dataset)
     labels = dataset.val.labels.numpy()
@@ -108,7 +105,6 @@ def of_student(recipe: Recipe, epochs: int, work: Path) -> dict[str, Any]:
         "train": len(dataset.train),
         "val": len(labels),
         "float": _accuracy(exact),
-        "training_cpu_s": round(trained),
     }
     for name, network in networks(run, dataset, task, epochs).items():
         measured = run.path / f"{name}.json"

@@ -127,8 +127,8 @@ MOBILE = """
 ## MobileNetV2 and EfficientNet-lite0 in 8 bits
 
 `python benchmarks/mcu_int8.py` ([mcu_int8.json](mcu_int8.json), {processor}): photos of {size} pixels made from
-CIFAR-10, five classes, {train:,} to learn from. Each student was trained alone ({trained}) and became a file of 8 bits
-as it was, and after `--finish {finish}`.
+CIFAR-10, five classes, {train:,} to learn from. Each student was trained alone ({trained})
+and became a file of 8 bits as it was, and after `--finish {finish}`.
 
 {table}
 

@@ -1,6 +1,8 @@
 """Reads and rewrites the graph of a flat buffer: its operators, and what a microcontroller does not need of it."""
 
+import copy
 import re
+from collections import Counter
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tutelage.errors import UserError
+
+BIAS = 1 << 20
+"""Steps of a bias whose channel has no weights."""
 
 
 class Operator(NamedTuple):
@@ -60,6 +65,48 @@ def refuse_unknown(found: Iterable[Operator], known: Iterable[str]) -> None:
         )
 
 
+def with_whole_biases(content: bytes, plain: bytes) -> bytes:
+    """A file of 8 bits in which no bias is cut off.
+
+    The quantizer gives a channel whose weights are all 0, as `steady` makes them, so fine a scale that its bias does
+    not fit into 32 bits. Any scale suits such a channel: it gets one in which its bias is +-`BIAS`.
+
+    Args:
+        content: Of the file.
+        plain: Of the float file it was made from, whose tensors have the same names.
+    """
+    model, exact = _model(content), _model(plain)
+    (subgraph,) = model.subgraphs
+    known = {tensor.name: exact.buffers[tensor.buffer].data for tensor in exact.subgraphs[0].tensors}
+    users = Counter(tensor.buffer for tensor in subgraph.tensors)
+    for step in subgraph.operators:
+        if len(step.inputs) != 3 or step.inputs[2] < 0:
+            continue
+        entering, weights, bias = (subgraph.tensors[index] for index in step.inputs)
+        if bias.name not in known:
+            continue
+        values = np.frombuffer(bytes(model.buffers[bias.buffer].data), np.int32).copy()
+        cut = np.isin(values, (np.iinfo(np.int32).min, np.iinfo(np.int32).max))
+        if not cut.any():
+            continue
+        wanted = np.frombuffer(bytes(known[bias.name]), np.float32)[cut]
+        values[cut] = np.where(wanted < 0, -BIAS, BIAS)
+        finer = np.array(bias.quantization.scale, np.float32)
+        finer[cut] = np.abs(wanted) / BIAS
+        scales = np.array(weights.quantization.scale, np.float32)
+        scales[cut] = finer[cut] / entering.quantization.scale[0]
+        kernels = np.frombuffer(bytes(model.buffers[weights.buffer].data), np.int8).reshape(weights.shape).copy()
+        np.moveaxis(kernels, weights.quantization.quantizedDimension, 0)[cut] = 0
+        for tensor, data, scale in ((bias, values, finer), (weights, kernels, scales)):
+            tensor.quantization.scale = scale
+            if users[tensor.buffer] > 1:  # equal constants share one
+                users[tensor.buffer] -= 1
+                tensor.buffer = len(model.buffers)
+                model.buffers.append(copy.copy(model.buffers[0]))
+            model.buffers[tensor.buffer].data = np.frombuffer(data.tobytes(), np.uint8)
+    return _packed(model, len(content))
+
+
 def lean(content: bytes, *, unsigned: bool, output: str) -> bytes:
     """A file of 8 bits without the names of its tensors, which nothing reads on a device.
 
@@ -77,7 +124,11 @@ def lean(content: bytes, *, unsigned: bool, output: str) -> bytes:
         _take_bytes(graph, model, subgraph)
     subgraph.tensors[subgraph.inputs[0]].name = b"pixels"
     subgraph.tensors[subgraph.outputs[0]].name = output.encode()
-    builder = _aligned(import_module("flatbuffers").Builder)(len(content))
+    return _packed(model, len(content))
+
+
+def _packed(model: Any, size: int) -> bytes:
+    builder = _aligned(import_module("flatbuffers").Builder)(size)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 

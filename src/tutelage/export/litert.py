@@ -71,7 +71,8 @@ def write_rounded(network: nn.Module, images: Iterable[Float32[Tensor, "B C H W"
         graph.refuse_unknown(graph.operators(plain), RESOLVER)
         known.write_text(json.dumps(_ranges(plain, batches, zero)), encoding="utf-8")
         environment.run("quantize", plain, known, rounded)
-        path.write_bytes(graph.lean(rounded.read_bytes(), unsigned=micro.input == "uint8", output=micro.output))
+        whole = graph.with_whole_biases(rounded.read_bytes(), plain.read_bytes())
+        path.write_bytes(graph.lean(whole, unsigned=micro.input == "uint8", output=micro.output))
 
 
 def _convert(network: nn.Module, shape: tuple[int, int, int], path: Path) -> None:

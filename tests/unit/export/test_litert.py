@@ -69,6 +69,18 @@ def test_the_file_says_what_pytorch_says(exported):
     assert np.abs(powers / powers.sum(1, keepdims=True) - expected).max() < 0.05
 
 
+def test_channels_without_weights_keep_their_biases(tmp_path):
+    """Steadied networks have them; their scales are so fine that int32 cannot count the biases in them."""
+    still = network(more=nn.Conv2d(8, 8, 3, 1, 1, groups=8))
+    with torch.no_grad():
+        for layer in (still.network.conv, still.network.more):
+            layer.weight[:2] = 0.0
+            layer.bias[:2] = torch.tensor([3.0, -2.0])
+    told = export_file(task_of(still), "mcu", FORMATS["mcu"], tmp_path)
+    assert told["same_predictions"] > 0.97
+    assert told["sqnr_db"] > 20
+
+
 def test_a_file_for_an_npu_stands_beside_and_is_checked_like_the_others(tmp_path):
     pytest.importorskip("ethosu", reason="pip install ethos-u-vela")
     task = task_of(network(act=nn.ReLU()), npu="ethos-u55-32")
