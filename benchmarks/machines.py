@@ -137,13 +137,19 @@ def taken(words: list[str], cwd: Path) -> dict[str, Any]:
     return {"seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2), "peak_mb": round(peak / 1e3)}
 
 
+def _middle(words: list[str], cwd: Path) -> dict[str, Any]:
+    """What the middle of three takes of the processor, with the least and the most."""
+    three = sorted((taken(words, cwd) for _ in range(3)), key=lambda one: one["cpu_seconds"])
+    return three[1] | {"cpu_range": [three[0]["cpu_seconds"], three[2]["cpu_seconds"]]}
+
+
 def looked_at(count: int) -> dict[str, Any]:
     """What `cache list`, `compare` and `report` take with so many finished runs, beside what `--help` takes."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         taken(["distill", "digits", "--seeds", "0", "1", "2", "--jobs", "1", "--runs", "small"], root)
         study = next((root / "small").glob("study-*"))
-        few = taken(["report", str(study)], root)
+        few = _middle(["report", str(study)], root)
         multiplied(study, count)
         made = finished(root / "runs", count)
         cache = TeacherCache.open(next((root / "small" / "teacher-cache").glob("v*")))
@@ -158,7 +164,7 @@ def looked_at(count: int) -> dict[str, Any]:
             "compare, of two runs": ["compare", *(str(run.relative_to(root)) for run in made[:2])],
             "report": ["report", str(study)],
         }
-        measured = {name: taken(words, root) for name, words in commands.items()}
+        measured = {name: _middle(words, root) for name, words in commands.items()}
         return {"runs": count, "commands": measured | {"report, of six runs": few}, "load_average": _load()}
 
 
@@ -469,7 +475,11 @@ def _beside(part: dict[str, Any]) -> str:
 
 
 def _table(commands: dict[str, dict[str, Any]]) -> list[str]:
-    rows = [f"| {name} | {one['cpu_seconds']:g} s | {one['peak_mb']:,} MB |" for name, one in commands.items()]
+    rows = []
+    for name, one in commands.items():
+        low, high = one.get("cpu_range", [None, None])
+        of_three = "" if low is None else f" (of three {low:g} to {high:g})"
+        rows.append(f"| {name} | {one['cpu_seconds']:g} s{of_three} | {one['peak_mb']:,} MB |")
     return ["| | of the processor | most memory |", "|---|---|---|", *rows, ""]
 
 
