@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 import small
 from tutelage import files
+from tutelage.data import Data, load, test_split
 from tutelage.methods import METHODS
 from tutelage.run.optim import Fit
 from tutelage.training.loop import train
@@ -89,3 +90,22 @@ def test_a_fill_uses_all_devices(tmp_path, recipe):
     filled = run("-m", "tutelage", *words, cwd=tmp_path)
     assert filled.returncode == 0, filled.stderr
     assert "2,588 teacher passes now" in filled.stdout
+
+
+def test_two_processes_open_the_test_split_at_once(tmp_path):
+    ledger = tmp_path / "test_openings.jsonl"
+    data = load(Data("digits"))
+    script = (
+        "import sys; from pathlib import Path; from tutelage.data import Data, load, test_split\n"
+        "data = load(Data('digits')); print('ready', flush=True)\n"
+        "for i in range(40): test_split.open_test(data, Path(sys.argv[1]), run=f'child {i}', reason='r' * 5000)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(ledger)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        for i in range(40):
+            test_split.open_test(data, ledger, run=f"parent {i}", reason="r" * 5000)
+    assert child.returncode == 0
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    for process in ("child", "parent"):
+        assert [line["run"] for line in lines if process in line["run"]] == [f"{process} {i}" for i in range(40)]
+    assert len(test_split.openings(ledger)) == 80

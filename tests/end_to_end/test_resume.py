@@ -28,6 +28,11 @@ FIT = Fit(epochs=3, batch_size=128, learning_rate=0.05)
 KINDS = {
     "sgd": {},
     "adam": {"fit": replace(FIT, optimizer="adam", learning_rate=3e-3)},
+    "dot": {
+        "method": method_class("srrl")(),
+        "fit": replace(FIT, optimizer="dot", learning_rate=0.02),
+        "student": NORMED,
+    },
     "average": {"fit": replace(FIT, ema=0.9, clip_norm=1.0), "student": NORMED},
     "memory bank": {"method": CRD(negatives=64)},
     "deployed adapters": {

@@ -34,13 +34,13 @@ def test_ours_come_first_and_the_rest_is_counted(capsys, monkeypatch):
 
 def test_what_was_found_is_kept_and_a_damaged_file_of_it_is_made_anew(capsys, monkeypatch):
     before = {*files.cache_folder().glob("networks-*")}
-    found = rows(capsys, "resnet10")
+    found = rows(capsys, "mobilenet_v3_small")
     (kept,) = {*files.cache_folder().glob("networks-*")} - before
     with monkeypatch.context() as patched:
         patched.setattr("tutelage.models.sizes.matching", lambda text: pytest.fail("looked again"))
-        assert rows(capsys, "ResNet10") == found
+        assert rows(capsys, "MobileNet_V3_Small") == found
     kept.write_text("[[")
-    assert rows(capsys, "resnet10") == found
+    assert rows(capsys, "mobilenet_v3_small") == found
 
 
 def test_a_network_that_cannot_be_built_without_memory_is_listed_all_the_same(capsys):

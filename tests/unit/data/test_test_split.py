@@ -1,8 +1,5 @@
 """The one door to the test split: nothing is read without a record, and nothing at all inside training."""
 
-import json
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -75,25 +72,6 @@ def test_no_record_no_images(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot record the opening"):
         test_split.open_test(data, tmp_path / "file" / "test_openings.jsonl", run="a", reason="b")
-
-
-def test_two_processes_open_at_once(tmp_path):
-    ledger = tmp_path / "test_openings.jsonl"
-    data = load(Data("digits"))
-    script = (
-        "import sys; from pathlib import Path; from tutelage.data import Data, load, test_split\n"
-        "data = load(Data('digits')); print('ready', flush=True)\n"
-        "for i in range(40): test_split.open_test(data, Path(sys.argv[1]), run=f'child {i}', reason='r' * 5000)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", script, str(ledger)], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout.readline() == "ready\n"
-        for i in range(40):
-            test_split.open_test(data, ledger, run=f"parent {i}", reason="r" * 5000)
-    assert child.returncode == 0
-    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
-    for process in ("child", "parent"):
-        assert [line["run"] for line in lines if process in line["run"]] == [f"{process} {i}" for i in range(40)]
-    assert len(test_split.openings(ledger)) == 80
 
 
 # --- when the door is shut

@@ -6,12 +6,11 @@ Seen to fail: equal momenta, decay in both moments, the gradients of both terms 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from small import NORMED, same_tensors, taught, workspace
+from small import taught, workspace
 from tutelage.errors import UserError
-from tutelage.methods import KD, SRRL
-from tutelage.run import checkpoint, dot, optim
+from tutelage.methods import KD
+from tutelage.run import dot, optim
 from tutelage.run.engine import Engine
 from tutelage.run.optim import Fit
 from tutelage.training.loop import train
@@ -62,25 +61,6 @@ def test_what_has_one_gradient_is_moved_as_by_sgd(which):
         sgd.step()
     found = moved(LABELS, None) if which == "labels" else moved(None, OTHERS)
     np.testing.assert_allclose(found, p.detach().numpy(), rtol=1e-12)
-
-
-def test_a_run_with_adapters_stops_and_goes_on_bitwise(tmp_path, monkeypatch):
-    fit = Fit(3, 128, optimizer="dot", learning_rate=0.02)
-    recipe = taught(tmp_path, fit=fit, student=NORMED, method=SRRL())
-    whole = train(recipe, workspace(tmp_path / "whole"))
-    save = checkpoint.save
-
-    def stop(place, step, *rest):
-        save(place, step, *rest)
-        if step == 20:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save", stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, workspace(tmp_path / "parts"))
-    monkeypatch.undo()
-    parts = train(recipe, workspace(tmp_path / "parts"))
-    assert same_tensors(load_file(whole.weights), load_file(parts.weights))
 
 
 def test_a_clipped_gradient_is_refused():
