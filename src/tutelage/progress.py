@@ -33,6 +33,10 @@ SILENCE_S = 30.0
 """Without a terminal: seconds after which a line comes whatever happens."""
 
 
+LOOK_S = 1.0
+"""Seconds between two looks at whether that is so."""
+
+
 class Lines:
     """What is told of one piece of work where there is no terminal: a line now and then.
 
@@ -153,11 +157,11 @@ def working(what: str) -> Generator[None]:
 
 @contextmanager
 def _awake() -> Generator[None]:
-    """A thread looks at the innermost work every second: what computes may not come back for minutes."""
+    """A thread looks at the innermost work now and then: what computes may not come back for minutes."""
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(1):
+        while not over.wait(LOOK_S):
             with suppress(IndexError):  # it has just ended
                 _lines[-1].look()
 

@@ -201,3 +201,20 @@ def test_a_live_teacher_is_computed_as_deep_as_it_is_read_and_teaches_the_same(t
     assert told == [stages]
     monkeypatch.setattr(session, "stages_read", lambda *what: 0)
     assert small.same_tensors(shallow, result(recipe, tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_run_learns_from_two_views_a_step(tmp_path, live):
+    recipe = small.taught(tmp_path, method=method_class("mlkd")(), second_view=True, live=live)
+    run = train(recipe, small.workspace(tmp_path / "runs"))
+    losses = [value for _, value in run.curve("train", "instance")]
+    assert losses[-1] < losses[0] / 1.2
+    assert recipe.as_baseline.second_view, "the baseline sees the same images"
+
+
+def test_a_run_measures_statistics_once_averaging_has_begun(tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr(session, "measure_norms", lambda student, images, plan, epoch, augment: measured.append(epoch))
+    fit = Fit(epochs=4, batch_size=128, average=0.5)
+    train(small.taught(tmp_path, fit=fit, student=small.NORMED), small.workspace(tmp_path / "runs"))
+    assert measured == [2, 3]

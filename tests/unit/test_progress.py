@@ -133,6 +133,7 @@ def test_work_that_does_not_advance_is_told_of_with_what_is_known(clock, piped):
 def test_a_thread_looks_while_nothing_comes_back(piped, monkeypatch):
     looked = progress.threading.Event()
     monkeypatch.setattr(progress.Lines, "look", lambda self: looked.set())
+    monkeypatch.setattr(progress, "LOOK_S", 0.01)
     with progress.working("compiling"):
         assert looked.wait(10)
     assert progress._lines == []

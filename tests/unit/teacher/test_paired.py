@@ -35,15 +35,6 @@ def test_both_views_are_answered_from_caches_and_the_first_ones_is_that_of_any_r
     assert lessons.prepare(replace(recipe, second_view=False), dataset, space, ALONE).paid == 0
 
 
-@pytest.mark.parametrize("live", [False, True])
-def test_a_run_learns_from_two_views_a_step(tmp_path, live):
-    recipe = small.taught(tmp_path, method=MLKD(), second_view=True, live=live)
-    run = train(recipe, small.workspace(tmp_path / "runs"))
-    losses = [value for _, value in run.curve("train", "instance")]
-    assert losses[-1] < losses[0] / 1.2
-    assert recipe.as_baseline.second_view, "the baseline sees the same images"
-
-
 def test_likenesses_are_within_a_view():
     generator = torch.Generator().manual_seed(0)
     s, t = torch.randn(2, 6, 4, generator=generator, dtype=torch.float64)

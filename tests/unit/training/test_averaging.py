@@ -2,12 +2,11 @@
 
 import torch
 
-from small import AUGMENT, NORMED, digits, network, taught, workspace
+from small import AUGMENT, NORMED, digits, network
 from tutelage.run.optim import Fit
 from tutelage.run.plan import Plan
 from tutelage.training import averaging
 from tutelage.training.averaging import measure_norms
-from tutelage.training.loop import train
 
 
 def test_statistics_are_the_means_over_the_epochs_first_batches(monkeypatch):
@@ -29,13 +28,3 @@ def test_statistics_are_the_means_over_the_epochs_first_batches(monkeypatch):
     assert norm.momentum == 0.1
     assert not net.training
     assert all(torch.equal(number, weights[name]) for name, number in net.network.named_parameters())
-
-
-def test_a_run_measures_them_once_averaging_has_begun(tmp_path, monkeypatch):
-    from tutelage.training import session
-
-    measured = []
-    monkeypatch.setattr(session, "measure_norms", lambda student, images, plan, epoch, augment: measured.append(epoch))
-    fit = Fit(epochs=4, batch_size=128, average=0.5)
-    train(taught(tmp_path, fit=fit, student=NORMED), workspace(tmp_path / "runs"))
-    assert measured == [2, 3]
