@@ -7,7 +7,6 @@ import os
 import signal
 
 import pytest
-import torch
 from jaxtyping import config as jaxtyping_config
 
 
@@ -21,7 +20,10 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    torch.set_num_threads(1)
+    if not getattr(config.option, "numprocesses", None):  # who only hands out tests need not import it first
+        import torch
+
+        torch.set_num_threads(1)
     os.fsync = lambda handle: None  # nobody cuts the power of a test, and 7,000 calls wait for the disk
     # A shell in which the tests run in the background, and nohup, have these ignored, which children inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
