@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -121,6 +122,12 @@ def _writer_lives(path: Path) -> bool:
 def cache_folder() -> Path:
     """$TUTELAGE_CACHE, else ~/.cache/tutelage/photos: indices, decoded images, sets of the hub, lists of networks."""
     return Path(os.environ.get("TUTELAGE_CACHE") or Path.home() / ".cache" / "tutelage" / "photos")
+
+
+def room(path: Path) -> tuple[int, Path]:
+    """Bytes that are free where a path will be, and the folder that is there already."""
+    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(there).free, there
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -374,6 +374,7 @@ MISTAKES = {
         "--data.keep",
         "none",
     ],
+    "a start of less than nothing": ["train", "digits", "kd", "--start_epochs", "-3"],
     "a start without a teacher": ["train", "digits", "baseline", "--start_epochs", "3"],
     "unlabelled photos with a built-in set": ["train", "digits", "--data.unlabeled", "photos", "--runs", "runs"],
     "unlabelled photos for a method of labels": [

@@ -7,7 +7,6 @@ fetched is then a folder or a tar file like any other, and is not looked for aga
 
 import hashlib
 import re
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -154,8 +153,7 @@ def _refuse_secrets(address: str) -> None:
 
 
 def _ask_for_room(address: str, to: Path, needed: int) -> None:
-    place = next(folder for folder in to.absolute().parents if folder.exists())
-    free = shutil.disk_usage(place).free
+    free, place = files.room(to)
     if needed > free:
         raise UserError(
             f"{address} takes {progress.size(needed)}, and {progress.size(free)} are free in {place}",

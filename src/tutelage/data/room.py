@@ -1,7 +1,6 @@
 """Asks for the space of decoded photos before they are written, and says what they would take."""
 
 import logging
-import shutil
 
 from tutelage import files, progress
 from tutelage.data import Keep
@@ -24,10 +23,7 @@ def is_there(needed: int, keep: Keep, what: str) -> bool:
     Raises:
         UserError: it is asked for, and the disk has no room.
     """
-    place = next(
-        folder for folder in (files.cache_folder(), *files.cache_folder().absolute().parents) if folder.exists()
-    )
-    free = shutil.disk_usage(place).free
+    free, place = files.room(files.cache_folder())
     if keep == "file" and needed > free:
         raise UserError(
             f"{what}: kept photos take {progress.size(needed)}, and {progress.size(free)} are free in {place}",

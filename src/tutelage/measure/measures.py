@@ -117,9 +117,9 @@ def agreement(answers: "Answers") -> float:
 
 def kl_to_teacher(answers: "Answers") -> float:
     """Mean KL(teacher || network) at T = 1, in nats."""
-    log_t = answers.teacher.double().log_softmax(dim=1)
     from torch.nn import functional as F
 
+    log_t = answers.teacher.double().log_softmax(dim=1)
     return F.kl_div(answers.log_p, log_t, reduction="batchmean", log_target=True).item()
 
 

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ def leaving_orderly() -> Generator[None]:
 def _leave() -> None:
     import torch.distributed as dist
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is over but this, and it cannot be taken up again
     _of_hosts.cache_clear()  # a group's threads end with the last that refers to it
     gc.collect()
     if dist.is_initialized():

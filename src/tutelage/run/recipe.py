@@ -80,12 +80,13 @@ class Recipe:
     """Initial weights, order, first view, dropout. Not the views themselves: those are augment.seed's."""
 
     def __post_init__(self) -> None:
-        if self.views < 0:
-            raise UserError(f"views = {self.views}", "views must be at least 1, or 0 for a new one every epoch")
-        if self.start_epochs and (self.start_epochs < 0 or not self.taught_by):
+        for field, none in (("views", "a new one every epoch"), ("start_epochs", "no start")):
+            if (number := getattr(self, field)) < 0:
+                raise UserError(f"{field} = {number}", f"{field} must be at least 1, or 0 for {none}")
+        if self.start_epochs and not self.taught_by:
             raise UserError(
-                f"start_epochs = {self.start_epochs} with {'a' if self.taught_by else 'no'} teacher",
-                "give a number of epochs, and the teacher whose embeddings the student learns in them",
+                f"start_epochs = {self.start_epochs} without a teacher",
+                "name the teacher whose embeddings the student learns in them",
             )
         if self.method.needs and not self.taught_by:
             raise UserError(f"method {method_name(self.method)} needs a teacher", "set teacher.model.name")

@@ -6,7 +6,7 @@ import pytest
 
 import small
 from tutelage import files
-from tutelage.data import index, room
+from tutelage.data import index
 from tutelage.data.store import Decoder, kept
 from tutelage.errors import UserError
 
@@ -21,7 +21,7 @@ def decoder(tmp_path, monkeypatch):
 @pytest.fixture
 def disk(monkeypatch):
     about = SimpleNamespace(free=0)
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: about)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: about)
     return about
 
 

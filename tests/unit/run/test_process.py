@@ -1,6 +1,7 @@
 """Which of several processes this one is."""
 
 import atexit
+import signal
 
 import pytest
 import torch
@@ -24,6 +25,16 @@ def test_a_fabric_says_which_process_it_runs_in():
     process = Process.of(Engine(device="cpu").fabric())
     assert (process.device, process.rank, process.world) == (torch.device("cpu"), 0, 1)
     process.wait()
+
+
+def test_ctrl_c_does_not_interrupt_the_leaving(monkeypatch, default_signals):
+    """A third one came out as a traceback of what is called at the end."""
+    registered = []
+    monkeypatch.setattr(atexit, "register", registered.append)
+    with leaving_orderly():
+        pass
+    registered[0]()
+    signal.raise_signal(signal.SIGINT)
 
 
 def test_a_group_is_left_once_and_never_after_an_error(monkeypatch):
