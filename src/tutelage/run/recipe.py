@@ -80,9 +80,9 @@ class Recipe:
     """Initial weights, order, first view, dropout. Not the views themselves: those are augment.seed's."""
 
     def __post_init__(self) -> None:
-        for field, none in (("views", "a new one every epoch"), ("start_epochs", "no start")):
-            if (number := getattr(self, field)) < 0:
-                raise UserError(f"{field} = {number}", f"{field} must be at least 1, or 0 for {none}")
+        for name, none in (("views", "a new one every epoch"), ("start_epochs", "no start")):
+            if (number := getattr(self, name)) < 0:
+                raise UserError(f"{name} = {number}", f"{name} must be at least 1, or 0 for {none}")
         if self.start_epochs and not self.taught_by:
             raise UserError(
                 f"start_epochs = {self.start_epochs} without a teacher",
