@@ -3,6 +3,7 @@
 And what several files need and is made once: a finished run, and its student as an ONNX file.
 """
 
+import gc
 import os
 import signal
 
@@ -29,6 +30,10 @@ def pytest_configure(config):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish(session):
+    gc.freeze()  # what is imported by now stays, and collections need not walk through it
 
 
 @pytest.fixture(autouse=True)
