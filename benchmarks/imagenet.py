@@ -71,9 +71,9 @@ def indexed(at: Path, images: int, before: list[dict[str, Any]]) -> list[dict[st
     for classes, each, size in SETS:
         if images not in (0, classes * each):
             continue
-        root = at / f"photos-{classes * each}"
-        if not root.exists():
-            photos(root, classes, each, size)
+        root = at / f"tutelage-photos-{classes * each}"
+        shutil.rmtree(root, ignore_errors=True)  # of a run that was stopped; of a million files this takes minutes
+        photos(root, classes, each, size)
         one = next(root.rglob("*.JPEG")).stat().st_size
         for look in ("headers", "whole") if classes == 10 else ("headers",):
             with tempfile.TemporaryDirectory(dir=at) as cache:
@@ -88,6 +88,7 @@ def indexed(at: Path, images: int, before: list[dict[str, Any]]) -> list[dict[st
                     row = {"bytes_a_photo": one, "look": look, "start": start} | json.loads(done.stdout)
                     found.append(row | {"index_bytes": file, "load": os.getloadavg()[0]})
                     print(found[-1], flush=True)
+        shutil.rmtree(root)
     return sorted(found, key=lambda row: row["images"])
 
 
@@ -256,5 +257,3 @@ if __name__ == "__main__":
     told |= {chosen.part: parts[chosen.part](), "machine": machine()} if chosen.part in parts else {}
     write("imagenet", told)
     (RESULTS / "imagenet.md").write_text(imagenet_page.text(told))
-    for root in chosen.at.glob("photos-*"):  # of a million files this takes minutes
-        shutil.rmtree(root)

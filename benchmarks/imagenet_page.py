@@ -7,8 +7,7 @@ IMAGES = 1_281_167
 HEAD = """# ImageNet's size
 
 `python benchmarks/imagenet.py index`, `rows` and `storage`, on {cores} cores ({processor}), one thread.
-The index was measured beside other work (the load stands in [imagenet.json](imagenet.json)), so processor time
-(user and system) is given beside the time on the clock.
+Nothing else ran beside the index; processor time is that of user and system.
 """
 INDEX = """
 ## The index of photos

@@ -55,6 +55,8 @@ def test_stopped_or_killed_in_one_process_a_run_ends_in_the_same_bits(tmp_path, 
     stopped = run(*here, "SIGUSR1", 7, *words, "stopped", "--engine.devices", 2, cwd=tmp_path)
     assert stopped.returncode == 75, stopped.stderr
     assert "stopped after step 7 of 30; the same command goes on from there" in stopped.stderr
+    assert "GLOBAL_RANK" not in stopped.stderr
+    assert stopped.stderr.count("stopped after step") == 1, "the first of the processes speaks for all"
     by_torchrun = run(*TORCHRUN, *here, "none", 0, *words, "stopped", cwd=tmp_path)
     assert by_torchrun.returncode == 0, by_torchrun.stderr
     assert by_torchrun.stdout.count("val top-1") == 1

@@ -1,7 +1,6 @@
 """One command in several processes (torchrun, srun): the first one speaks, the others only of what it cannot know."""
 
 import io
-import logging
 import sys
 from contextlib import suppress
 
@@ -30,11 +29,10 @@ def join(arguments: list[str]) -> None:
     if started is None:
         return
     if started.rank:
-        from tutelage import progress
+        from tutelage.run.process import be_silent
 
         sys.stdout = io.StringIO()
-        progress.console.quiet = True
-        logging.disable(logging.WARNING)
+        be_silent()
     if arguments and arguments[0] not in SHARED:
         raise UserError(
             f"{started.by} has started {started.world} processes, and tutelage {arguments[0]} is for one",

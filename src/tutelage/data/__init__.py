@@ -3,8 +3,9 @@
 import os
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 from tutelage.data import addresses, splitnames
 from tutelage.errors import UserError, unknown
@@ -162,6 +163,8 @@ class Data:
     @property
     def title(self) -> str:
         """A short name for people and folders."""
+        if addresses.ADDRESS in self.name:
+            return unquote(PurePosixPath(self.name).stem)
         return Path(self.name).expanduser().resolve().stem if self.is_path else self.name
 
 

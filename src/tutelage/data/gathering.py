@@ -102,11 +102,16 @@ class Gathered:
         """All of them, without facts."""
         keys = sorted(self._groups)
         splits, labels = (tuple(sorted({key[part] for key in keys} | {""})) for part in (0, 1))
-        parts = [self._groups.pop(key).whole() for key in keys]
-        counts = [numbers.shape[1] for _, numbers in parts]
-        names = np.frombuffer(b"".join(text for text, _ in parts), np.uint8)
-        numbers = np.concatenate([np.zeros((len(NUMBERS), 0), np.int64), *(numbers for _, numbers in parts)], axis=1)
-        columns = dict(zip(NUMBERS, numbers, strict=True)) | {"end": np.flatnonzero(names == 0)}
+        text, numbers, counts = bytearray(), {name: array("q") for name in NUMBERS}, []
+        for key in keys:  # a group goes once it is copied: a million names are not in memory twice
+            of_group, values = self._groups.pop(key).whole()
+            text += of_group
+            for name, row in zip(NUMBERS, values, strict=True):
+                numbers[name].frombytes(row.tobytes())
+            counts.append(values.shape[1])
+        names = np.frombuffer(text, np.uint8)
+        columns = {name: np.frombuffer(column, np.int64) for name, column in numbers.items()}
+        columns["end"] = np.flatnonzero(names == 0)
         for name, words, part in (("split", splits, 0), ("label", labels, 1)):
             number = {word: i for i, word in enumerate(words)}
             columns[name] = np.repeat(np.array([number[key[part]] for key in keys], PLACES[name][0]), counts)

@@ -36,7 +36,8 @@ def write(file: Path, rows: Rows, remembered: dict[str, str]) -> None:
     """
     arrays: dict[str, np.ndarray] = {"names": rows.names}
     for name, column in rows.columns.items():
-        constant = len(column) > 1 and bool((column == column[0]).all())
+        same_ends = len(column) > 1 and np.array_equal(column[0], column[-1])  # to compare all takes memory
+        constant = same_ends and bool((column == column[0]).all())
         arrays[name] = np.ascontiguousarray(column[:1] if constant else column)
     about = {"words": rows.words, "remembered": remembered, "rows": len(rows), "arrays": {}}
     begin = 0

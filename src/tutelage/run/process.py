@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import logging
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from tutelage import progress
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -64,6 +67,12 @@ class Process:
 
 ALONE = Process()
 """The only process there is, on the CPU."""
+
+
+def be_silent() -> None:
+    """From now on this process says nothing below an error: the first one speaks for all."""
+    progress.console.quiet = True
+    logging.disable(logging.WARNING)
 
 
 @contextmanager

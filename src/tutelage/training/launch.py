@@ -17,7 +17,7 @@ from tutelage.interrupts import Stopped
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
 from tutelage.run.launched import met
-from tutelage.run.process import Process, leaving_orderly
+from tutelage.run.process import Process, be_silent, leaving_orderly
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
@@ -72,7 +72,7 @@ def _everywhere(function: Callable[..., Any], what: Any, workspace: Workspace) -
             return function(fabric, *given)
     with interrupts.passing_on() as heard:
         try:
-            result, stopped = fabric.launch(cast(Any, partial(_in_a_process, function)), *given)
+            result, stopped = fabric.launch(cast(Any, _InAProcess(function)), *given)
         except Exception:
             if heard():  # they had not begun to listen
                 raise Stopped(heard()) from None
@@ -83,18 +83,36 @@ def _everywhere(function: Callable[..., Any], what: Any, workspace: Workspace) -
     return result
 
 
-@no_test_split("a process of a training run")
-def _in_a_process(function: Callable[..., Any], *given: Any) -> tuple[Any, tuple[int, str, bool] | None]:
-    """What a function says in a process that was started here, or what stopped it: multiprocessing hides that."""
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # Ctrl-C reaches who has started it, and is passed on: once
-    try:
-        with interrupts.listening(), leaving_orderly():
-            return function(*given), None
-    except KeyboardInterrupt as stopped:
-        number = getattr(stopped, "number", signal.SIGINT)
-        return None, (int(number), str(stopped), getattr(stopped, "saved", False))
+class _InAProcess:
+    """Calls a function in each process that is started here; the first one speaks for all.
+
+    Args:
+        function: Takes Fabric and what else is given.
+    """
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In the new process, before Fabric meets the others and tells so."""
+        import lightning_fabric  # noqa: F401  # sets this level
+
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+        self.__dict__ |= state
+
+    @no_test_split("a process of a training run")
+    def __call__(self, fabric: "Fabric", *given: Any) -> tuple[Any, tuple[int, str, bool] | None]:
+        """What the function says, or what stopped it: multiprocessing hides that."""
+        if hasattr(os, "setpgid"):
+            os.setpgid(0, 0)  # Ctrl-C reaches who has started it, and is passed on: once
+        if fabric.global_rank:
+            be_silent()
+        try:
+            with interrupts.listening(), leaving_orderly():
+                return self.function(fabric, *given), None
+        except KeyboardInterrupt as stopped:
+            number = getattr(stopped, "number", signal.SIGINT)
+            return None, (int(number), str(stopped), getattr(stopped, "saved", False))
 
 
 def _fill(

@@ -50,7 +50,7 @@ def test_a_folder_behind_http_is_the_folder(site, tmp_path, cache):
     assert [entry.place.file for entry in there.rows] == [entry.place.file for entry in here.rows]
     one, other = (data.load(Data(name, size=8)) for name in (f"{site.url}/my%20photos", str(here.root)))
     assert one.digest == other.digest
-    assert (one.name, other.name) == ("my%20photos", "my photos")
+    assert (one.name, other.name) == ("my photos", "my photos")
 
 
 def test_what_was_fetched_is_not_asked_for_again(site, cache):

@@ -1,6 +1,7 @@
 """The one door to the test split: nothing is read without a record, and nothing at all inside training."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_inside_a_process_of_training_it_is_shut(peeks, tmp_path, monkeypatch):
     monkeypatch.setattr("tutelage.training.launch.Run.open", peeks)
     monkeypatch.delattr("os.setpgid")  # this process stays in its group
     with pytest.raises(UserError, match=r"tried to open the test split inside a process of a training run\n"):
-        launch._in_a_process(launch._on_run, print, small.CPU.fabric(), tmp_path, tmp_path, None, {})
+        launch._InAProcess(partial(launch._on_run, print))(small.CPU.fabric(), tmp_path, tmp_path, None, {})
 
 
 @pytest.mark.parametrize(
