@@ -50,7 +50,7 @@ def recipe(name: str, way: str, epochs: int, seed: int, chosen: argparse.Namespa
         return base
     weights = os.path.join(chosen.weights, "cifar10_resnet20_akamaster.safetensors")
     teacher = TeacherSpec(Model("resnet20", weights=weights))
-    return replace(base, teacher=teacher, data=replace(base.data, part=chosen.part), views=2)
+    return replace(base, teacher=teacher, data=replace(base.data, part=chosen.part), views=chosen.views)
 
 
 def row(way: str, epochs: int, taught: list[Run], alone: list[Run]) -> dict[str, Any]:
@@ -95,7 +95,8 @@ def main() -> None:
     parser.add_argument("--weights", default="")
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--epochs", nargs="+", type=int, default=[3])
-    parser.add_argument("--part", type=int, default=10_000, help="images of CIFAR-10")
+    parser.add_argument("--part", type=int, default=10_000, help="images of CIFAR-10; 0: all")
+    parser.add_argument("--views", type=int, default=2, help="of each image of CIFAR-10")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--runs", type=Path, default=Path("runs/optimizers"))
@@ -115,7 +116,7 @@ def main() -> None:
     numbers = [f"--{of} {' '.join(map(str, getattr(chosen, of)))}" for of in ("epochs", "seeds")]
     named = " ".join(f'"{way}"' for way in chosen.ways)
     command = f"python benchmarks/optimizers.py {chosen.recipe} {' '.join(numbers)} --ways {named}"
-    command += f" --part {chosen.part} --weights DIR" if chosen.recipe == "cifar10" else ""
+    command += f" --part {chosen.part} --views {chosen.views} --weights DIR" if chosen.recipe == "cifar10" else ""
     recipes[chosen.recipe] = {"command": command, "rows": [row(*key, *runs) for key, runs in rows.items()]}
     write("optimizers", {"recipes": recipes})
     path.with_suffix(".md").write_text(page(files.read_json(path)))

@@ -1,5 +1,7 @@
 """Runs the command line: finds the command, turns a user's mistake into two lines. Importing it imports no torch."""
 
+import atexit
+import gc
 import importlib
 import importlib.util
 import logging
@@ -58,7 +60,9 @@ def main(arguments: list[str] | None = None) -> None:
     Exits with 0, 2 for what a user can mend, 70 for a fault of ours, 128 + n for signal n, and 75 where a scheduler's
     signal has stopped a run that is saved: the same command, queued again, goes on.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        arguments = sys.argv[1:]
+        atexit.register(gc.freeze)  # what is left is not searched for cycles: of PyTorch's modules that takes a second
     speak_any_name()
     try:
         sharing.join(arguments)

@@ -20,7 +20,7 @@ def distill(arguments: list[str]) -> None:
     from tutelage.study.jobs import Jobs
     from tutelage.study.stages import with_staged_teacher
     from tutelage.study.study import Study
-    from tutelage.study.work import train_teachers
+    from tutelage.study.work import prepare, train_teachers
     from tutelage.training import preflight
 
     if flags.fit_in:
@@ -38,13 +38,15 @@ def distill(arguments: list[str]) -> None:
         show(study.folder(flags.runs))
         return
     preflight.rehearse(*recipes, workspace=flags.workspace)
+    jobs = Jobs(flags.jobs, flags.on, flags.gpu)
+    prepare(study.every, flags.workspace, jobs)
     with tracking.following(flags.log, folders(flags.workspace, study.every)):
         with watch.noting_a_stop(study.folder(flags.runs)):
             train_teachers(recipes, flags.workspace, watch)
             preflight.before_training(recipes[-1], flags.workspace)
             if folded is not None:
                 folded.run(flags.workspace, study.folder(flags.runs))
-        outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=Jobs(flags.jobs, flags.on, flags.gpu))
+        outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=jobs)
     if outcome is not None:
         show(outcome.folder)
 

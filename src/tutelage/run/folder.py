@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +277,7 @@ def machine() -> dict[str, Any]:
     }
 
 
+@cache
 def _commit() -> str | None:
     here = Path(__file__).parent
     output = subprocess.run(

@@ -30,6 +30,10 @@ TICK_S = 0.5
 """Seconds between two looks at how far all are, where nobody says anything."""
 LINE_EVERY_S = 60.0
 """Seconds between two lines of one task about how far it is: the first process says how far all are."""
+FORKS = sys.platform == "linux"
+"""Whether processes are forked from a server; elsewhere each begins anew."""
+BEGINS_S = 2.0
+"""Seconds until PyTorch and all that a run needs are imported, by the server or by each process."""
 DEATHS = 3
 """Times that a process may be killed at one task before all is given up."""
 
@@ -124,10 +128,19 @@ def _begun(task: Task) -> Working:
     return Working(task, process, heard, held)
 
 
+def prepare() -> None:
+    """Has the server begin that processes are forked from, where there is one: it imports what they need meanwhile."""
+    _context()
+    if FORKS:
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()
+
+
 @cache
 def _context() -> Any:
     """Begun once: what the server imports need not be imported again by each."""
-    if sys.platform != "linux":
+    if not FORKS:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tutelage.training.loop"])

@@ -30,6 +30,12 @@ PATIENCE_S = 60.0
 """Seconds for which a task that Ray begins anew waits for the one before it to be gone."""
 
 
+def prepare(recipes: Sequence[Recipe], workspace: Workspace, jobs: Jobs) -> None:
+    """Lets the processes of some runs begin to begin, where they will not be trained in this one."""
+    if not jobs.on and not settled(recipes, workspace, jobs)[0]:
+        processes.prepare()
+
+
 def train_teachers(recipes: Iterable[Recipe], workspace: Workspace, watch: Watch) -> None:
     """Trains the teachers of some recipes, one after the other, on all threads; waits where another process does."""
     for own in {own.hash: own for recipe in recipes for own in recipe.of_teachers}.values():
@@ -109,8 +115,7 @@ def settled(recipes: Sequence[Recipe], workspace: Workspace, jobs: Jobs) -> tupl
     workspace = dataclasses.replace(workspace, engine=dataclasses.replace(engine, threads=threads))
     if jobs.jobs:
         return False, workspace
-    in_all = len(recipes) * fitting.seconds(recipes[0], workspace)
-    return min(fitting.cores() // threads, len(recipes)) < 2 or in_all < fitting.SHORT_S, workspace
+    return min(fitting.cores() // threads, len(recipes)) < 2 or fitting.are_short(recipes, workspace), workspace
 
 
 def _looked_at(recipes: list[Recipe], workspace: Workspace, watch: Watch) -> Iterator[Recipe]:

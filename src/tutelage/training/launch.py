@@ -16,7 +16,7 @@ from tutelage.errors import Busy, UserError
 from tutelage.interrupts import Stopped
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
-from tutelage.run.launched import met
+from tutelage.run.launched import launched, met
 from tutelage.run.process import Process, be_silent, leaving_orderly
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
@@ -40,7 +40,7 @@ def in_all_processes(work: Work, recipe: Recipe, workspace: Workspace) -> Run:
         Stopped: a signal has stopped it.
     """
     run = Run.of(recipe, workspace.runs)
-    if workspace.engine.starts_processes and run.done and run.damage() is None:
+    if launched() is None and run.done and run.damage() is None:
         return run
     _everywhere(partial(_on_run, work), run.path, workspace)
     return run

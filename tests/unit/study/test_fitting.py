@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tutelage.run.builtin import built_in
+from tutelage.run.workspace import Workspace
 from tutelage.study import fitting
 from tutelage.study.processes import Task, Working
 
@@ -86,3 +88,14 @@ def test_the_limit_of_a_container_counts_what_it_may_drop(monkeypatch):
 def test_the_most_memory_of_a_process_is_read(monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda path: "Name:\tpython\nVmHWM:\t  512 kB\nVmRSS:\t  256 kB\n")
     assert fitting.memory_of(17) == 512 * 1024
+
+
+@pytest.mark.parametrize(
+    ("forks", "each", "short"),
+    [(True, 0.05, True), (True, 1.0, False), (False, 1.0, True), (False, 5.0, False)],
+)
+def test_processes_are_begun_where_they_are_worth_their_beginning(monkeypatch, forks, each, short):
+    """Where they are forked one beginning is paid for all, elsewhere each pays its own."""
+    monkeypatch.setattr(fitting, "seconds", lambda recipe, workspace: each)
+    monkeypatch.setattr(fitting.processes, "FORKS", forks)
+    assert fitting.are_short([built_in("digits")] * 20, Workspace()) is short
