@@ -17,15 +17,16 @@ class Curve(NamedTuple):
     style: str
 
 
-def plot(curves: list[Curve], width: int, height: int) -> list[Text]:
+def plot(curves: list[Curve], width: int, height: int, among: list[Curve] | None = None) -> list[Text]:
     """One line of text a row: the curves between labels of the least and largest y, and x below.
 
     Args:
         curves: A later one lies over an earlier one; no points are needed.
         width: Columns, labels included.
         height: Rows, the line below included.
+        among: Curves for all of which the axes are large enough; None: these alone.
     """
-    points = [(x, y) for curve in curves for x, y in zip(curve.x, curve.y, strict=True)]
+    points = [(x, y) for curve in among or curves for x, y in zip(curve.x, curve.y, strict=True)]
     if not points:
         return [Text("nothing yet", "dim")]
     left, right = (end(x for x, _ in points) for end in (min, max))

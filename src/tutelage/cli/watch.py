@@ -21,8 +21,8 @@ from tutelage.progress import duration
 from tutelage.shares import percent
 
 LOOK_EVERY_S = 1.0
-STYLES = ("bright_black", "cyan", "yellow", "magenta", "green", "red", "blue", "white")
-"""The colours of the methods, in their order; the baseline first."""
+STYLES = ("bright_black", "cyan", "magenta", "green", "red", "blue", "yellow")
+"""The colours of the methods, in their order; the baseline first. All can be read on black and on white."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ def watch(arguments: list[str]) -> None:
     if chosen.once or not console.is_terminal:
         if not console.is_terminal:
             console = Console(highlight=False, width=120, color_system=None)
-        console.print(drawn(find(chosen.folder), console.width, curves=console.is_terminal))
+        console.print(drawn(find(chosen.folder), console, curves=console.is_terminal))
         return
     try:
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 runs = find(chosen.folder)
-                live.update(drawn(runs, console.width), refresh=True)
+                live.update(drawn(runs, console), refresh=True)
                 if all(run.done for run in runs) or (chosen.folder / "results.json").exists():
                     break
                 time.sleep(LOOK_EVERY_S)
@@ -115,8 +115,8 @@ def find(folder: Path) -> list[Watched]:
     return [_watched(recipe, begun.get(files.digest(recipe))) for recipe in wanted]
 
 
-def drawn(runs: list[Watched], width: int, *, curves: bool = True) -> Group:
-    """A line a run, and the curves of all."""
+def drawn(runs: list[Watched], console: Console, *, curves: bool = True) -> Group:
+    """A line a run, and the curves of all; without colours (NO_COLOR) those of each method by themselves."""
     methods = list(dict.fromkeys(run.method for run in runs))
     styles = {method: STYLES[number % len(STYLES)] for number, method in enumerate(methods)}
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
@@ -130,9 +130,14 @@ def drawn(runs: list[Watched], width: int, *, curves: bool = True) -> Group:
         named = [("val top-1 by epoch", "val", "top1", 14)]
         if len(runs) == 1:
             named.append(("training loss by epoch", "train", "loss", 10))
+        together = [(method,) for method in methods] if console.no_color else [tuple(methods)]
         for title, split, name, height in named:
-            lines = [Curve(*run.curve(split, name), styles[run.method]) for run in runs]
-            parts += [Text(f"\n{title}", "bold"), *plot(lines, min(width, 110), height)]
+            every = [(run.method, Curve(*run.curve(split, name), styles[run.method])) for run in runs]
+            for some in together:
+                of = f", {shown(some[0])}" if len(together) > 1 else ""
+                lines = [curve for method, curve in every if method in some]
+                among = [curve for _, curve in every]
+                parts += [Text(f"\n{title}{of}", "bold"), *plot(lines, min(console.width, 110), height, among)]
     return Group(*parts)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -75,11 +76,25 @@ def test_on_a_terminal_it_draws_and_ends_when_all_is_done(study, capsys, monkeyp
     assert any(0x2800 < ord(letter) < 0x2900 for letter in out)
 
 
+def test_without_colours_each_method_has_a_picture(study):
+    def told(**settings):
+        console = Console(file=io.StringIO(), force_terminal=True, width=90, color_system="standard", **settings)
+        console.print(drawn(find(study), console))
+        return console.file.getvalue()
+
+    plain, coloured = told(no_color=True), told(no_color=False)
+    assert ("val top-1 by epoch, baseline" in plain, "val top-1 by epoch, kd" in plain) == (True, True)
+    assert not re.search(r"\x1b\[[0-9;]*[349][0-7]", plain), "no colour, bold alone"
+    assert coloured.count("val top-1 by epoch") == 1
+    assert re.search(r"\x1b\[36m", coloured)
+
+
 def test_a_run_in_its_first_epoch_counts_steps(tmp_path):
     files.write_json(tmp_path / "recipe.json", RECIPE)
     files.append_line(tmp_path / "metrics.jsonl", {"step": 5, "split": "train", "name": "loss", "value": 1.5})
     out = io.StringIO()
-    Console(file=out, width=100).print(drawn(find(tmp_path), 100))
+    console = Console(file=out, width=100)
+    console.print(drawn(find(tmp_path), console))
     assert "step 5" in out.getvalue()
     assert "training loss" in out.getvalue()
 
