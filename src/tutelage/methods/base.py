@@ -74,6 +74,8 @@ class Claims(NamedTuple):
     losses: several processes gather the whole batch for it, and `fit.accumulate` is refused. Empty: nothing."""
     batch_norm: str = ""
     """In which of its adapters there is batch norm, whose statistics several processes share; empty: in none."""
+    two_views: str = ""
+    """What its published results owe to two views of an image a step; empty: they stand on one."""
 
 
 @cache
@@ -114,7 +116,10 @@ class Method(ABC):
             object.__setattr__(self, "mixable", all(part.mixable for part in parts))
             coupled = dict.fromkeys(filter(None, (part.claims.couples_batch for part in parts)))
             normed = dict.fromkeys(filter(None, (part.claims.batch_norm for part in parts)))
-            claims = self.claims._replace(couples_batch=", ".join(coupled), batch_norm=", ".join(normed))
+            views = dict.fromkeys(filter(None, (part.claims.two_views for part in parts)))
+            claims = self.claims._replace(
+                couples_batch=", ".join(coupled), batch_norm=", ".join(normed), two_views=", ".join(views)
+            )
             object.__setattr__(self, "claims", claims)
 
     @abstractmethod

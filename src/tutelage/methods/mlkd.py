@@ -58,6 +58,7 @@ class MLKD(Method):
         zero=VALUE_AND_GRADIENT,
         why="a KL divergence and squared differences",
         couples_batch="likenesses of samples and of classes",
+        two_views="its published numbers are of a weak and a strong view of every image, together in each step",
     )
 
     label_weight: Weight = 0.1

@@ -24,7 +24,7 @@ from tutelage.run import recipe
 from tutelage.run.folder import Run
 from tutelage.run.network import build_for, known_classes
 from tutelage.run.plan import Plan, check_batch
-from tutelage.run.recipe import Recipe, readable
+from tutelage.run.recipe import Recipe, method_words, readable
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.teacher.answer import mean_logits
@@ -106,6 +106,8 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
+    if recipe.method.claims.two_views and not recipe.second_view:
+        progress.say(f"note: {method_words(recipe.method)} sees one view: {recipe.method.claims.two_views}; --second-view True shows both")
     for own in recipe.of_teachers:
         train(own, workspace)
     found = look(recipe, seen, workspace)

@@ -15,7 +15,9 @@ import small
 from tutelage.data import Data
 from tutelage.errors import UserError
 from tutelage.methods.baseline import Baseline
+from tutelage.methods.combine import composed
 from tutelage.methods.kd import KD
+from tutelage.methods.mlkd import MLKD
 from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.twins import made_for, twins
@@ -222,6 +224,18 @@ def test_a_teacher_in_half_precision_is_converted_and_told(tmp_path, caplog):
         seen = look(halved, tmp_path)
     assert "tensors in half precision became torch.float32" in caplog.text
     assert seen["val"]["nll"] == pytest.approx(whole["val"]["nll"], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("method", "second_view", "noted"),
+    [(MLKD(), False, "mlkd"), (composed(KD(), MLKD()), False, "kd+mlkd"), (MLKD(), True, ""), (KD(), False, "")],
+)
+def test_a_method_of_two_views_says_so_where_the_recipe_has_one(tmp_path, capsys, method, second_view, noted):
+    recipe = replace(small.taught(tmp_path, views=1), method=method, second_view=second_view)
+    preflight.before_training(recipe, small.workspace(tmp_path))
+    told = capsys.readouterr().err
+    assert (f"note: {noted} sees one view: " in told) == bool(noted)
+    assert ("--second-view True shows both" in told) == bool(noted)
 
 
 def test_few_validation_images_are_named_before_anything_is_trained(tmp_path, capsys):
