@@ -1,11 +1,12 @@
 """Scale-decoupled distillation: the teacher is also asked about quarters and sixteenths of the image.
 
 Source: Wei, Luo & Luo 2024, arXiv:2403.13512, sections 3.2 and 3.3 (SD-KD, SD-DKD and SD-NKD, M = {1, 2, 4}).
-Departures: nkd leaves the true class out of the others, as its paper does; the authors' code keeps it, and takes a
-    softmax over the parts: their numbers stand on that.
+Departures: nkd leaves the true class out of the others, as its paper does; the authors' code keeps it (a mask of ones),
+    and their numbers stand on that.
 Defaults: SD-KD's on CIFAR-100 (mdistiller/engine/cfg.py of the authors' code: kd's own weights). SD-DKD is
-    `--method.kind dkd --method.label_weight 1 --method.teacher_weight 1 --method.warm_up 20`, SD-NKD
-    `--method.kind nkd --method.temperature 1 --method.label_weight 1 --method.teacher_weight 1`.
+    `--method.kind dkd --method.label_weight 1 --method.teacher_weight 1 --method.warm_up 20`. SD-NKD with NKD's own
+    numbers is `--method.kind nkd --method.temperature 1 --method.label_weight 1 --method.teacher_weight 1`; the
+    authors' code runs it with SD-DKD's (T = 4, gamma = 8, warm-up 20).
 When: an image shows more than one thing. Cached logits of 16 parts are read: 17 times the disk of kd's.
 """
 
@@ -72,7 +73,7 @@ class SDD(Adapted):
     kind: Literal["kd", "dkd", "nkd"] = "kd"
     """The loss of every part."""
     temperature: Temperature = 4.0
-    """T > 0; published: 4 for kd and dkd, 1 for nkd."""
+    """T > 0; published: 4, NKD itself has 1."""
     label_weight: Weight = 0.1
     """Weight of the labels, >= 0; published: 0.1 with kd, 1 with dkd and nkd."""
     teacher_weight: Weight = 0.9
@@ -82,7 +83,7 @@ class SDD(Adapted):
     others_weight: Annotated[float, Range(0)] = 8.0
     """dkd: weight of the other classes, >= 0; published: 8 for most pairs."""
     gamma: Annotated[float, Range(0)] = 1.5
-    """nkd: weight of the other classes, >= 0; published: 1.5."""
+    """nkd: weight of the other classes, >= 0; 1.5 in NKD, 8 in the authors' code."""
     warm_up: Epochs = 0.0
     """Epochs in which the teacher's term grows from 0 to its weight; published: 20 with dkd, else none."""
 

@@ -106,8 +106,8 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")
         return None
-    if recipe.method.claims.two_views and not recipe.second_view:
-        progress.say(f"note: {method_words(recipe.method)} sees one view: {recipe.method.claims.two_views}; --second-view True shows both")
+    if (why := recipe.method.claims.two_views) and not recipe.second_view:
+        progress.say(f"note: {method_words(recipe.method)} sees one view: {why}; --second-view True shows both")
     for own in recipe.of_teachers:
         train(own, workspace)
     found = look(recipe, seen, workspace)
