@@ -364,7 +364,7 @@ def publish(chosen: argparse.Namespace, log: Path) -> None:
     before = json.loads(told.read_text()) if told.exists() else {}
     cost_file = chosen.out / "cost.json"
     cost = files.read_json(cost_file) if cost_file.exists() else before.get("cost", {})
-    found = {"short": before["waves"]["short"] if "waves" in before else shortly(before)} | waves(files.read_lines(log))
+    found = (before["waves"] if "waves" in before else {"short": shortly(before)}) | waves(files.read_lines(log))
     write("methods", {"device": chosen.device_name or before.get("device", ""), "waves": found, "cost": cost})
     result = json.loads(told.read_text())
     (RESULTS / "methods.md").write_text(page(result))
