@@ -62,6 +62,10 @@ TRIED: dict[str, dict[str, Any]] = {
     "whole network, statistics learnt": LEARNT,
 }
 """What of a pretrained student is trained and how, over the same number of steps; statistics: BatchNorm's."""
+UNLABELLED, STARTED = "whole network, unlabelled photos too", "whole network, start without labels"
+MORE = {UNLABELLED: (0, True), STARTED: (5, False), f"{STARTED}, unlabelled photos too": (5, True)}
+"""Of the whole network: epochs in which it first learns the teacher's embeddings alone, and whether further photos
+without a class are answered too (for as many epochs: of cifar10-20 ten times the steps)."""
 ALONE = "alone"
 TAUGHT = {f"kd, T = {t}, alpha = {a}": KD(float(t), a) for t, a in ((1, 0.5), (2, 0.5), (4, 0.9))}
 SOFT, HARD = "kd, T = 2, alpha = 0.5", "kd, T = 4, alpha = 0.9"
@@ -70,6 +74,7 @@ ROWS = (
     *(("random", name, 5) for name in (ALONE, HARD)),
     *(("whole network, statistics learnt", name, 2) for name in (ALONE, HARD)),
     *((student, name, 2) for student in ("whole network", "head") for name in TAUGHT if name != SOFT),
+    *((name, SOFT, 3) for name in MORE),
     *((name, ALONE, 2) for name in ("last stage", "whole network, rate 0.003", "whole network, AdamW 0.0005")),
 )
 """What is trained, who teaches, and how many seeds."""
@@ -143,6 +148,18 @@ class Bench:
         """Of a set's photos."""
         return self.out / f"photos-{self.scale}" / name
 
+    def unlabelled(self, name: str) -> Path:
+        """A folder with those photos of a set's source that the set has not, classes mixed; written where it is not."""
+        packed, source, folder = np.load(self.out / "sets.npz"), name.partition("-")[0], self.folder(f"{name}-others")
+        classes, side = SCALES[self.scale]
+        for label, of in enumerate(packed[source][:classes]):
+            for number, pixels in enumerate(of[TEST + VAL + SETS[name] :]):
+                file = folder / f"{number:03d}-{label}.jpg"
+                if not file.exists():
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC).save(file, quality=90)
+        return folder
+
     def by_the_rules(self, name: str, *, pretrained: bool = True) -> Recipe:
         """What `tutelage distill FOLDER` does with these networks, at the numbers that its rules choose."""
         recipe = photos.photos(str(self.folder(name)))
@@ -164,8 +181,12 @@ class Bench:
             epochs = min(max(round(STEPS * 32 / images), EPOCHS[0]), EPOCHS[1])
             fit = Fit(epochs, 32, learning_rate=0.01, weight_decay=1e-4, clip_norm=1.0)
             recipe = replace(recipe, norms="frozen", fit=fit)
-            for field, value in TRIED[student].items():
+            for field, value in TRIED.get(student, {}).items():
                 recipe = photos.replaced(recipe, field.split("."), value)
+            start, others = MORE.get(student, (0, False))
+            recipe = replace(recipe, start_epochs=start)
+            if others:
+                recipe = replace(recipe, data=replace(recipe.data, unlabeled=str(self.unlabelled(name))))
         return recipe.as_baseline if method == ALONE else replace(recipe, method=TAUGHT[method])
 
     def trials(self, sets: list[str], students: list[str], seeds: int) -> Iterator[Trial]:
@@ -316,7 +337,9 @@ def main() -> None:
     parser.add_argument("step", choices=("sets", "run", "test", "page"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
-    parser.add_argument("--students", nargs="+", default=["random", *TRIED], help="what of them is trained, as in ROWS")
+    parser.add_argument(
+        "--students", nargs="+", default=["random", *TRIED, *MORE], help="what of them is trained, as in ROWS"
+    )
     parser.add_argument("--seeds", type=int, default=5, help="at most")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600.0)

@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from _common import RESULTS
-from small_photos import ALONE, SCALES, SETS, TEST, VAL, Bench, best_on_val, by_row
+from small_photos import ALONE, MORE, SCALES, SETS, SOFT, TEST, VAL, Bench, best_on_val, by_row
 from tutelage import files
 from tutelage.measure.statistics import paired_gain
 
@@ -41,6 +41,7 @@ def of_set(bench: Bench, name: str, rows: Rows, test: dict[tuple[str, str], floa
     facts = {"set": name, "train": classes * SETS[name], "val": classes * VAL, "test": classes * TEST}
     if (name, "teacher") not in test:
         return facts | {"rows": list(told.values()), "teacher": None}
+    rows = {row: of for row, of in rows.items() if row[0] not in MORE}  # those have no test
     best, taught = best_on_val(rows), rule_row(bench, name, list(rows))
     rules = best_on_val({row: rows[row] for row in (taught, (taught[0], ALONE))})
     reached, chosen = (statistics.mean(told[row]["test"]) for row in (best, rules))
@@ -50,6 +51,7 @@ def of_set(bench: Bench, name: str, rows: Rows, test: dict[tuple[str, str], floa
         "teacher": test[name, "teacher"],
         "rows": list(told.values()),
         "gains": [gain for student, method in told if (gain := _gain(told, student, method)) is not None],
+        "more": [_more(told, student) for student in MORE if (student, SOFT) in told],
         "rules": list(taught),
         "choice": list(rules),
         "best_on_val": list(best),
@@ -73,6 +75,12 @@ def _gain(told: dict[tuple[str, str], Any], student: str, method: str) -> dict[s
         return None
     taught, alone = map(list, zip(*pairs, strict=True))
     return {"student": student, "method": method, **paired_gain(taught, alone)}
+
+
+def _more(told: dict[tuple[str, str], Any], student: str) -> dict[str, Any]:
+    """On val, over the same student taught from labelled photos alone: test had been opened before."""
+    further = told[student, SOFT]["val"]
+    return {"student": student, **paired_gain(further, told["whole network", SOFT]["val"][: len(further)])}
 
 
 def rule_row(bench: Bench, name: str, rows: list[tuple[str, str]]) -> tuple[str, str]:
@@ -120,6 +128,11 @@ def _conclusions(of: dict[str, Any]) -> list[str]:
     for gain in of["gains"]:
         lines.append(
             f"- {gain['student']}, {gain['method']}: {100 * gain['mean']:+.1f} points over alone on test (95 % "
+            f"interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}, n = {gain['n']})"
+        )
+    for gain in of["more"]:
+        lines.append(
+            f"- {gain['student']}: {100 * gain['mean']:+.1f} points on val over the whole network taught alike (95 % "
             f"interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}, n = {gain['n']})"
         )
     return lines
