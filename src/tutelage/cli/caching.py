@@ -149,7 +149,10 @@ def _teaching_flags(verb: str, arguments: list[str], kind: Any = TrainFlags) -> 
         raise UserError("this recipe has no teacher", "choose one whose method needs a teacher")
     for own in flags.recipe.of_teachers:
         if not Run(flags.workspace.folder(own)).done:
-            raise UserError(f"the teacher {own.student.name} is not trained yet", "tutelage check RECIPE trains it")
+            raise UserError(
+                f"the teacher {own.student.name} is not trained yet",
+                "tutelage check with the same recipe and flags trains it",
+            )
     return flags
 
 

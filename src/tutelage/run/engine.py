@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -145,8 +146,11 @@ def _several(processes: int, started: Launched | None) -> dict[str, Any]:
     # Said and not guessed by Fabric: one process alone in a job of SLURM would wait for others.
     if started is None:
         environment = LightningEnvironment()
+    elif started.by == "srun":
+        os.environ["SLURM_NTASKS_PER_NODE"] = str(started.here)  # Fabric wants it said, also where `srun -n` says all
+        environment = SLURMEnvironment(auto_requeue=False)
     else:
-        environment = SLURMEnvironment(auto_requeue=False) if started.by == "srun" else TorchElasticEnvironment()
+        environment = TorchElasticEnvironment()
     if processes == 1:
         return {"plugins": [environment]}
     # Every process moves its buffers alike (statistics of all, memories of all): none has to send them.

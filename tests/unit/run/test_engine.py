@@ -1,5 +1,6 @@
 """Where a run runs: refused where it cannot, said to Fabric where it can."""
 
+import lightning_fabric  # noqa: F401  # looks at torch.cuda's functions, which are replaced here
 import pytest
 import torch
 
@@ -87,6 +88,13 @@ def test_tasks_of_slurm_are_processes_of_a_run(monkeypatch):
     started(monkeypatch, SRUN)
     fabric = Engine(device="cpu").fabric()
     assert (fabric.world_size, fabric.global_rank) == (4, 3)
+
+
+def test_as_many_tasks_as_srun_alone_was_told(monkeypatch):
+    """`srun -n 4`: SLURM says nothing of tasks on each node, and Fabric alone refuses that."""
+    started(monkeypatch, {name: value for name, value in SRUN.items() if name != "SLURM_NTASKS_PER_NODE"})
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE", raising=False)
+    assert Engine(device="cpu").fabric().world_size == 4
 
 
 def test_one_process_in_a_job_of_slurm_waits_for_nobody(monkeypatch):
