@@ -130,7 +130,7 @@ def _conclusions(of: dict[str, Any]) -> list[str]:
             f"- {gain['student']}, {gain['method']}: {100 * gain['mean']:+.1f} points over alone on test (95 % "
             f"interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}, n = {gain['n']})"
         )
-    for gain in of["more"]:
+    for gain in of.get("more", []):
         lines.append(
             f"- {gain['student']}: {100 * gain['mean']:+.1f} points on val over the whole network taught alike (95 % "
             f"interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}, n = {gain['n']})"
