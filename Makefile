@@ -54,10 +54,13 @@ browser: ## fetch onnxruntime-web for examples/deploy/browser; RUN=runs/... also
 TEACHER = --teacher $(WEIGHTS)/cifar10_resnet56_akamaster.safetensors \
 	--teacher.model.mean 0.485 0.456 0.406 --teacher.model.std 0.229 0.224 0.225 --views 5 --seeds 0 1 2 --runs $(RUNS)
 
+BY_SGD = --fit.optimizer sgd --fit.learning_rate 0.1 --fit.weight_decay 1e-4 --fit.schedule cosine --method.temperature 4
+
 results: .venv/ready ## the studies of docs/results on CIFAR-10; hours, resumable; WEIGHTS=folder of published weights
-	$(BIN)/tutelage distill cifar10 $(TEACHER) --fit.epochs 10 --engine.threads 1 --engine.precision fp32
+	$(BIN)/tutelage distill cifar10 $(TEACHER) $(BY_SGD) --fit.epochs 10 --engine.threads 1 --engine.precision fp32
 	$(BIN)/tutelage distill tutorial $(TEACHER) --fit.epochs 3 --engine.threads 1 --engine.precision bf16
-	$(BIN)/tutelage tune cifar10 kd --beside dkd dist --name cifar10-resnet8-kd $(TEACHER) --fit.epochs 10 --engine.threads 1 --engine.precision fp32 \
+	$(BIN)/tutelage tune cifar10 kd --beside dkd dist --name cifar10-resnet8-kd $(TEACHER) $(BY_SGD) --fit.epochs 10 --engine.threads 1 \
+		--engine.precision fp32 \
 		--search.trials 12 --search.epochs 6 --search.part 10000
 
 folder: .venv/ready ## the study of a folder of photos, to int8, or with FIT_IN=512k/256k to C; an hour; WEIGHTS=folder of published weights

@@ -8,6 +8,7 @@ import torch
 from tutelage.data.place import few
 from tutelage.data.splits import DataSet
 from tutelage.names import shown
+from tutelage.run.optim import Fit
 from tutelage.shares import percent
 
 SATURATED = 0.05
@@ -24,6 +25,8 @@ FEW = 100
 """Images on which a network without an error is nothing remarkable."""
 FAR_BELOW = 0.03
 """A share of accuracy beyond chance: how much less than recorded is another network, normalisation or data set."""
+OF_THE_RATE = 5e-3
+"""Weight decay from which on it is thought to be times the rate. A choice."""
 SMALL = 64
 """Pixels a side up to which a network's reduction by 32 leaves too little of an image."""
 
@@ -39,6 +42,16 @@ def concerns(seen: dict[str, Any]) -> list[str]:
     found += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
     of_all = (_chance(seen), _baseline(seen), _oversure(seen), _unsure(seen), _saturated(seen), *_small(seen))
     return found + [text for text in of_all if text]
+
+
+def decay(fit: Fit) -> str:
+    """A weight decay that was made for another optimiser, where it is; else nothing."""
+    if fit.optimizer in ("muon", "adamw") or fit.weight_decay < OF_THE_RATE:
+        return ""
+    return (
+        f"fit.weight_decay = {fit.weight_decay:g} is usual for muon and adamw, which take it times the rate; for "
+        f"{fit.optimizer} 1e-4 to 1e-3 are: --fit.weight_decay 5e-4"
+    )
 
 
 def thin(dataset: DataSet) -> list[str]:

@@ -32,7 +32,7 @@ from tutelage.teacher.asking import ask
 from tutelage.teacher.cachefiles import SHARD
 from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.teacher.paired import one_view_each
-from tutelage.training.concerns import concerns, thin
+from tutelage.training.concerns import concerns, decay, thin
 from tutelage.training.loop import train
 
 SAMPLE = 1000
@@ -101,7 +101,7 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     of_classes = torch.bincount(seen.train.labels[seen.train.labels >= 0], minlength=len(seen.classes))
     if recipe.data.is_path and (few := too_few(int(of_classes.min()), len(seen.val))):
         progress.say(f"warning: {few}")
-    for line in filter(None, (how_little(len(seen.val)), *thin(seen))):
+    for line in filter(None, (how_little(len(seen.val)), *thin(seen), decay(recipe.fit))):
         progress.say(f"warning: {line}")
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")

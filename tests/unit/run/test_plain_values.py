@@ -78,10 +78,10 @@ def test_a_field_at_its_default_changes_no_name():
     """The names of recipes before data.splits was a field."""
     from tutelage.run.builtin import built_in
 
-    names = [built_in(name).name for name in ("digits", "cifar10", "tutorial")]
+    names = [built_in(name).name for name in ("digits", "fashion_mnist", "tutorial")]
     assert names == [
         "digits-kd-resnet8-s0-7e3022c7",
-        "cifar10-kd-resnet8-s0-383c3557",
+        "fashion_mnist-kd-convnet-s0-afe7525c",
         "cifar10-kd-convnet-s0-bc1ecd87",
     ]
 

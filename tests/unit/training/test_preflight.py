@@ -21,9 +21,10 @@ from tutelage.methods.mlkd import MLKD
 from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.twins import made_for, twins
+from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.training import preflight
-from tutelage.training.concerns import concerns
+from tutelage.training.concerns import concerns, decay
 from tutelage.training.loop import train
 
 LITE = Path(os.environ.get("TUTELAGE_WEIGHTS", "/nonexistent")) / "imagenet_tf_efficientnet_lite0.safetensors"
@@ -236,6 +237,20 @@ def test_a_method_of_two_views_says_so_where_the_recipe_has_one(tmp_path, capsys
     told = capsys.readouterr().err
     assert (f"note: {noted} sees one view: " in told) == bool(noted)
     assert ("--second-view True shows both" in told) == bool(noted)
+
+
+@pytest.mark.parametrize(
+    ("fit", "warned"),
+    [
+        (Fit(optimizer="sgd", weight_decay=0.01), True),
+        (Fit(optimizer="dot", weight_decay=0.01), True),
+        (Fit(optimizer="muon", weight_decay=0.01), False),
+        (Fit(optimizer="sgd", weight_decay=5e-4), False),
+    ],
+)
+def test_the_decay_of_another_optimiser_is_named(fit, warned):
+    """`--fit.optimizer sgd` alone leaves what the recipe has for muon."""
+    assert ("--fit.weight_decay 5e-4" in decay(fit)) == warned
 
 
 def test_few_validation_images_are_named_before_anything_is_trained(tmp_path, capsys):

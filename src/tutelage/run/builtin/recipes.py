@@ -32,14 +32,21 @@ def digits() -> Recipe:
 
 
 def cifar10() -> Recipe:
-    """About 15 minutes a student on two cores; the teacher is trained first unless its weights are given."""
+    """About ten minutes a student on one core; the teacher is trained first unless its weights are given.
+
+    Optimiser and temperature: docs/results/optimizers.md.
+    """
     return Recipe(
         data=Data("cifar10"),
         student=Model("resnet8"),
         teacher=TeacherSpec(Model("resnet56"), tune="full", fit=Fit(epochs=120, batch_size=128, learning_rate=0.1)),
-        method=_kd(temperature=4.0, alpha=0.9),
-        fit=Fit(epochs=30, batch_size=128, learning_rate=0.1, weight_decay=1e-4),
+        method=_kd(temperature=8.0, alpha=0.9),
+        fit=_by_muon(epochs=20),
     )
+
+
+def _by_muon(epochs: int) -> Fit:
+    return Fit(epochs, 128, optimizer="muon", learning_rate=0.05, weight_decay=0.01, schedule="linear")
 
 
 def mlperf_tiny() -> Recipe:
@@ -48,22 +55,25 @@ def mlperf_tiny() -> Recipe:
     Optimiser and temperature: docs/results/ninety.md; with 200 epochs and 16 views: docs/results/headline.md.
     """
     teacher = TeacherSpec(Model("resnet20"), tune="full", fit=Fit(epochs=120, batch_size=128, learning_rate=0.1))
-    fit = Fit(60, 128, optimizer="muon", learning_rate=0.05, weight_decay=0.01, schedule="linear")
-    method = _kd(temperature=8.0, alpha=0.9)
-    return replace(cifar10(), student=Model("mlperf_tiny_resnet8"), teacher=teacher, method=method, fit=fit)
+    return replace(cifar10(), student=Model("mlperf_tiny_resnet8"), teacher=teacher, fit=_by_muon(epochs=60))
 
 
 def cifar100() -> Recipe:
-    """The same for a hundred classes."""
-    return replace(cifar10(), data=Data("cifar100"))
+    """The same for a hundred classes, at the temperature of the literature; not measured."""
+    return replace(cifar10(), data=Data("cifar100"), method=_kd(temperature=4.0), fit=_by_muon(epochs=30))
 
 
 def fashion_mnist() -> Recipe:
     """28 x 28 grey."""
     small = Model("convnet", options={"widths": [8, 16], "hidden": 16})
     teacher = TeacherSpec(Model("resnet20"), tune="full", fit=Fit(epochs=20, batch_size=128, learning_rate=0.1))
-    return replace(
-        cifar10(), data=Data("fashion_mnist"), student=small, teacher=teacher, augment=Augment(crop_padding=2)
+    return Recipe(
+        data=Data("fashion_mnist"),
+        student=small,
+        teacher=teacher,
+        method=_kd(temperature=4.0),
+        augment=Augment(crop_padding=2),
+        fit=Fit(epochs=30, batch_size=128, learning_rate=0.1, weight_decay=1e-4),
     )
 
 
