@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--part", type=int, default=5_000)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
     parser.add_argument("--runs", type=Path, default=Path("runs/patience"))
     parser.add_argument("--no-training", action="store_true", help="write the page of what is done")
     chosen = parser.parse_args()
