@@ -14,11 +14,14 @@ from safetensors.torch import load_file
 import small
 import tasks
 from tutelage import files
+from tutelage.data import Data
 from tutelage.errors import Diverged, UserError
+from tutelage.methods.label_smoothing import LabelSmoothing
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
-from tutelage.run.recipe import TeacherSpec
+from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.study import processes, work
+from tutelage.study.folds import CrossValidation
 from tutelage.study.jobs import Jobs
 from tutelage.study.processes import Task
 from tutelage.study.search import Search
@@ -131,6 +134,17 @@ def test_two_at_once_have_the_bits_of_one_after_the_other(one_by_one, tmp_path):
     paid = [run.result("cost")["teacher_passes_paid"] for run in (Run.of(r, workspace.runs) for r in study.every)]
     assert sum(paid) == 2 * 1294, "two views, whoever asked first"
     assert {Run.of(r, workspace.runs).result("environment")["machine"]["threads"] for r in study.every} == {1}
+
+
+def test_folds_are_trained_at_once_too(tmp_path):
+    photos = Data(str(small.photos(tmp_path / "colours", images=10)), size=8, val_share=0.2)
+    row = Recipe(data=photos, student=small.STUDENT, fit=replace(FIT, batch_size=8), augment=small.AUGMENT, views=1)
+    folded = CrossValidation((row, replace(row, method=LabelSmoothing())), folds=2)
+    spaces = [small.workspace(tmp_path / name) for name in ("serial", "at once")]
+    one, two = (folded.run(space, space.runs / "study", jobs=Jobs(n)) for n, space in enumerate(spaces, 1))
+    assert two == one
+    assert len(bits(spaces[1].runs)) == 4
+    assert bits(spaces[1].runs) == bits(spaces[0].runs)
 
 
 def test_ctrl_c_ends_all_and_nothing_is_lost(one_by_one, tmp_path, default_signals):

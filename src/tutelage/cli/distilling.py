@@ -45,7 +45,7 @@ def distill(arguments: list[str]) -> None:
             train_teachers(recipes, flags.workspace, watch)
             preflight.before_training(recipes[-1], flags.workspace)
             if folded is not None:
-                folded.run(flags.workspace, study.folder(flags.runs))
+                folded.run(flags.workspace, study.folder(flags.runs), watch, jobs)
         outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=jobs)
     if outcome is not None:
         show(outcome.folder)

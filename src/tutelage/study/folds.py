@@ -17,8 +17,10 @@ from tutelage.report.results import Folded, FoldedRow
 from tutelage.run.recipe import Recipe
 from tutelage.run.record import keep
 from tutelage.run.workspace import Workspace
+from tutelage.study.jobs import ONE, Jobs
 from tutelage.study.results import labels
-from tutelage.training.loop import train
+from tutelage.study.watch import Watch
+from tutelage.study.work import train_all, train_or_wait
 from tutelage.training.predictions import evaluate_run
 
 FILE = "folds"
@@ -77,17 +79,25 @@ class CrossValidation:
             photos.pieces(photos.sound(rows[0].data), rows[0].data)
 
     @no_test_split("a cross-validation")
-    def run(self, workspace: Workspace, folder: Path) -> Folded:
+    def run(self, workspace: Workspace, folder: Path, watch: Watch | None = None, jobs: Jobs = ONE) -> Folded:
         """Trains and validates every row on every fold; keeps FOLDER/folds.json, which the study's results then hold.
 
-        What was trained before is found again.
+        What was trained before is found again, and what another process trains is waited for.
+
+        Args:
+            workspace: Where runs and data sets are, and what computes.
+            folder: The study's.
+            watch: Of the command that this is a part of; None: it begins now.
+            jobs: How many runs at once, and where.
         """
+        watch = watch or Watch()
+        progress.say(f"cross-validation: {progress.counted(len(self.every), 'fold')} of {len(self.rows)} rows each")
+        train_all([recipe for rows in self.every for recipe in rows], workspace, watch, jobs)
         top1: list[list[float]] = [[] for _ in self.rows]
         sizes = []
-        for number, rows in enumerate(self.every):
-            progress.say(f"fold {number + 1} of {self.folds * self.repeats}")
+        for rows in self.every:
             for of_row, recipe in zip(top1, rows, strict=True):
-                run = train(recipe, workspace)
+                run = train_or_wait(recipe, workspace, watch)
                 dataset = data.load(recipe.data, workspace.data_root)
                 of_row.append(evaluate_run(run, dataset)["val"]["top1"])
             sizes.append(len(dataset.val))
