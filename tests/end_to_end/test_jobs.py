@@ -147,6 +147,17 @@ def test_folds_are_trained_at_once_too(tmp_path):
     assert bits(spaces[1].runs) == bits(spaces[0].runs)
 
 
+def test_ctrl_c_while_the_processes_server_begins_is_heard_by_the_command_alone(tmp_path, default_signals):
+    files.write_json(tmp_path / "kd.json", study_in(tmp_path, seed=3).rows[1].to_dict())
+    flags = "--jobs", "2", "--engine.threads", "1", "--engine.device", "cpu", "--teacher.fit.epochs", "4000"
+    process = command("distill", "kd.json", *flags, cwd=tmp_path, start_new_session=True)
+    wait_for(lambda: list(tmp_path.glob("runs/*/log.txt")), process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+
+
 def test_ctrl_c_ends_all_and_nothing_is_lost(one_by_one, tmp_path, default_signals):
     study = study_in(tmp_path, fit=replace(FIT, epochs=4000))
     workspace = small.workspace(tmp_path / "runs")

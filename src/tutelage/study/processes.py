@@ -131,10 +131,6 @@ def _begun(task: Task) -> Working:
 def prepare() -> None:
     """Has the server begin that processes are forked from, where there is one: it imports what they need meanwhile."""
     _context()
-    if FORKS:
-        from multiprocessing import forkserver
-
-        forkserver.ensure_running()
 
 
 @cache
@@ -142,8 +138,17 @@ def _context() -> Any:
     """Begun once: what the server imports need not be imported again by each."""
     if not FORKS:
         return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tutelage.training.loop"])
+    at_hand = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if at_hand else None
+    try:
+        forkserver.ensure_running()  # the terminal's Ctrl-C reaches it, too: it shall not hear that while it imports
+    finally:
+        if at_hand:
+            signal.signal(signal.SIGINT, before)
     return context
 
 
