@@ -110,6 +110,16 @@ class Run:
         """Whether the last step has been made and the final weights are written."""
         return (self.path / "DONE").exists()
 
+    def changes(self) -> str:
+        """A sentence where what the recipe names (code, weights, images) is not what it was in training; else empty."""
+        try:
+            same = not self.title or self.recipe.hash == self.title.removeprefix("run-")
+        except UserError:  # not there any more: who needs it says so
+            same = True
+        return (
+            "" if same else f"{self.path}: the code, weights or images of its recipe have changed since it was trained"
+        )
+
     @property
     def weights(self) -> Path:
         """The final weights (averaged ones where the recipe averages)."""
