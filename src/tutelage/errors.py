@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+from tutelage.names import shown
+
 
 class UserError(Exception):
     """A mistake the user can mend; the command line prints it without a traceback and exits with 2.
@@ -75,4 +77,4 @@ def unknown(kind: str, name: str, known: Iterable[str], listing: str = "") -> Us
         hint = "there is nothing of a similar name"
     if listing:
         hint += f" ({listing} lists them all)"
-    return UserError(f'unknown {kind} "{name}"', hint)
+    return UserError(f'unknown {kind} "{shown(name)}"', hint)

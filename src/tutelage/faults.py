@@ -18,7 +18,7 @@ ISSUES = "https://github.com/tutelage/tutelage/issues"
 _KEPT = "what is finished is kept, and the same command goes on from there"
 _NO_ROOM = ("there is no room left to write{}", f"free some space, or choose another --runs: {_KEPT}")
 _TOO_LARGE = (
-    "the system lets no file grow as large as{} must",
+    "a file would be larger than the system allows: cannot write{}",
     f"raise its limit (ulimit -f), or choose a --runs on another file system: {_KEPT}",
 )
 _FORBIDDEN = ("there is no permission to read or write{}", f"change it, or choose another --runs: {_KEPT}")
@@ -119,7 +119,7 @@ def _system(error: BaseException) -> UserError | None:
         return UserError(known[1], known[2] or "")
     for pattern, (message, hint) in _BY_TEXT.items():
         if re.search(pattern, str(error)):
-            return UserError(message.format(" a file" if "as{}" in message else ""), hint)
+            return UserError(message.format(""), hint)
     return None
 
 

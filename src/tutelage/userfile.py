@@ -19,6 +19,8 @@ from typing import Any
 from tutelage import files
 from tutelage.errors import UserError, unknown
 
+SETTINGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".txt", ".csv", ".xml")
+"""Endings of files that hold what code computes with."""
 loaded: set[Path] = set()
 """The files that were run, and those they imported from beside them: an exception there is no fault of ours."""
 
@@ -43,7 +45,8 @@ def load(name: str) -> Any:
 def digest(name: str) -> str:
     """SHA-256 of what the file of `FILE.py:NAME` computes: its code and that of every module beside it that it imports.
 
-    Comments, docstrings and layout do not count.
+    Files of settings (`SETTINGS`) beside it that this code names as text count, too. What it reads by another way (the
+    environment, a path put together) is not seen. Comments, docstrings and layout do not count.
 
     Raises:
         UserError: no such file.
@@ -147,12 +150,12 @@ def _within(name: str, top: str) -> bool:
 
 
 def _sources(path: Path) -> list[Path]:
-    """The file and every local module that it imports, they import, and so on."""
+    """The file, every local module that it imports, they import, and so on, and the settings that these name."""
     found, waiting = {path}, [path]
     while waiting:
         file = waiting.pop()
         new = set(_imported(file, path.parent)) - found
-        found |= new
+        found |= new | set(_settings(file, path.parent))
         waiting += new
     return sorted(found)
 
@@ -178,9 +181,18 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
                 yield from (f for f in (place.with_suffix(".py"), place / "__init__.py") if name and f.is_file())
 
 
+def _settings(file: Path, root: Path) -> Iterator[Path]:
+    """The files of settings below `root` that a text in a file's code names, as they are seen from either folder."""
+    for node in ast.walk(_tree(file) or ast.Module([], [])):
+        named = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(named, str) and named.lower().endswith(SETTINGS) and "\n" not in named and ".." not in named:
+            places = (folder / named for folder in (root, file.parent))
+            yield from (place for place in places if place.is_relative_to(root) and place.is_file())
+
+
 def _meaning(file: Path) -> Any:
-    """What of a file is code, as JSON values; of a file that cannot be parsed, its checksum."""
-    tree = _tree(file)
+    """What of a file is code, as JSON values; of a file that is none, or cannot be parsed, its checksum."""
+    tree = _tree(file) if file.suffix == ".py" else None
     return files.file_digest(file) if tree is None else _plain(tree)
 
 

@@ -10,6 +10,7 @@ import torch
 
 import small
 from tutelage import data
+from tutelage.cli import main
 from tutelage.data import Data, index
 from tutelage.methods.kd import KD
 from tutelage.models import Model
@@ -19,6 +20,7 @@ from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.teacher import lessons
 from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
+from tutelage.training.student import load_student
 
 NET = """
 from torch import nn
@@ -27,6 +29,14 @@ import helper
 def make(classes, slope=0.0):
     last = nn.Linear(64, classes, helper.bias)
     return nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.LeakyReLU(slope), nn.Flatten(), last)
+"""
+
+
+PHOTO_NET = """
+from torch import nn
+
+def make(classes):
+    return nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.LeakyReLU({slope}), nn.Flatten(), nn.Linear(64, classes))
 """
 
 
@@ -127,3 +137,27 @@ def test_photos_that_moved_are_the_same_and_photos_that_changed_are_not(tmp_path
         changed = index.read(str(moved))
     assert "1 of 60 files have other contents under the same size and time (red/00.png, ...)" in caplog.text
     assert changed.digest != before
+
+
+def test_a_run_is_not_measured_by_other_code_or_images_without_a_word(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(PHOTO_NET.format(slope=0.1))
+    small.photos(tmp_path / "photos", images=20)
+    recipe = Recipe(Data("photos", size=8), Model("net.py:make"), augment=small.AUGMENT, fit=Fit(1, batch_size=4))
+    run = train(recipe, small.workspace(tmp_path / "runs"))
+    asked = ["evaluate", str(run.path), "--open-test", "a test asks"]
+
+    (tmp_path / "net.py").write_text(PHOTO_NET.format(slope=0.1) + "# a remark\n")
+    assert not run.changes()
+    (tmp_path / "net.py").write_text(PHOTO_NET.format(slope=0.5))
+    assert "have changed since it was trained" in run.changes()
+    with pytest.raises(SystemExit, match="2"):
+        main(asked)
+    assert not (tmp_path / "runs/test_openings.jsonl").exists(), "no opening is spent on it"
+
+    (tmp_path / "net.py").write_text(PHOTO_NET.format(slope=0.1))
+    first = next((tmp_path / "photos").rglob("*.png"))
+    first.write_bytes(sorted((tmp_path / "photos").rglob("*.png"))[-1].read_bytes())
+    index._latest.clear()  # as another process
+    load_student(Run.open(run.path), data.load(Data("photos", size=8)))
+    assert "have changed since it was trained; what is measured here" in caplog.text

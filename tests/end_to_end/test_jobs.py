@@ -217,3 +217,17 @@ def test_the_jobs_of_an_array_fill_a_part_each(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "--part 3/2 is not the i-th of n parts" in err
+
+
+def test_a_process_that_is_let_go_while_it_tells_its_result_ends_without_a_word():
+    code = (
+        "from tutelage.study import processes\n"
+        "class Pipe:\n"
+        "    def send(self, content):\n"
+        "        if content[0] == 'done': raise KeyboardInterrupt\n"
+        "    def recv(self): __import__('time').sleep(60)\n"
+        "if __name__ == '__main__': processes._serve(Pipe(), Pipe(), processes.Task('t', int, ()), '.')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert not done.stderr

@@ -76,7 +76,14 @@ MENDABLE = {
         "there is no room left to write\n",
     ),
     "a quota": (system(errno.EDQUOT, "w"), "there is no room left to write w\n"),
-    "a limit on files": (system(errno.EFBIG), "the system lets no file grow as large as"),
+    "a limit on files": (
+        system(errno.EFBIG, "runs/a/.w.pth.12-0123abcd.tmp"),
+        "a file would be larger than the system allows: cannot write runs/a/w.pth\n",
+    ),
+    "a limit on files, told without a name": (
+        RuntimeError("File too large (os error 27)"),
+        "a file would be larger than the system allows: cannot write\n",
+    ),
     "a disk that is read only": (system(errno.EROFS, "w"), "there is no permission to read or write w\n"),
     "no permission": (PermissionError(errno.EACCES, "Permission denied", "w"), "there is no permission to"),
     "no locks": (system(errno.ENOLCK, "runs/lock"), "the file system of runs/lock cannot lock files"),

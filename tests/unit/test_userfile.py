@@ -145,6 +145,21 @@ def test_a_module_that_is_named_when_it_is_imported_counts(folder):
     assert userfile.digest(f"{folder}/net.py:helper") != before
 
 
+def test_settings_that_the_code_names_count_and_others_beside_it_do_not(folder):
+    (folder / "net.py").write_text("import helper\nsaid = open(__file__[:-6] + 'slope.json').read()\n")
+    (folder / "helper.py").write_text("PLACE = 'conf/more.yaml'\n")
+    (folder / "conf").mkdir()
+    digests = []
+    for file, content in (
+        *(("slope.json", "{}"), ("slope.json", '{"slope": 1}'), ("conf/more.yaml", "a: 1"), ("conf/more.yaml", "a: 2")),
+        ("other.json", "1"),
+    ):
+        (folder / file).write_text(content)
+        digests.append(userfile.digest(f"{folder}/net.py:said"))
+    assert len(set(digests)) == len(digests) - 1
+    assert digests[-1] == digests[-2], "nobody names it"
+
+
 def test_imports_in_a_circle_come_to_an_end(folder):
     (folder / "helper.py").write_text("name = 'helper'\nimport late\n")
     assert userfile.load(f"{folder}/net.py:make")()[0] == "helper"

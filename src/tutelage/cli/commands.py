@@ -124,6 +124,10 @@ def evaluate(arguments: list[str]) -> None:
         from tutelage.measure.classifier import measure, predict
         from tutelage.training.student import load_student
 
+        if changes := run.changes():
+            raise UserError(
+                f"{changes}: a test would not be one of this run", "give back what it was trained with, or train anew"
+            )
         test = open_test(dataset, Workspace(run.path.parent).test_openings, run=run.path.name, reason=chosen.open_test)
         logits = predict(load_student(run, dataset), test)
         measured["test"] = measure(logits, test.labels)

@@ -119,7 +119,7 @@ def predict(arguments: list[str]) -> None:
     if chosen.top < 1:
         raise UserError(f"--top {chosen.top}", "give 1 or more")
     try:
-        from tutelage.edge.pixels import pictures_of, read_picture, softmax
+        from tutelage.edge.pixels import left_out, pictures_of, read_picture, softmax
         from tutelage.edge.runtimes import open_file
     except ModuleNotFoundError as error:
         raise UserError(f"predict needs {error.name}, not installed here", "pip install numpy pillow") from None
@@ -143,6 +143,8 @@ def predict(arguments: list[str]) -> None:
             print(f"{shown(str(picture))}: {named}")
     if chosen.json:
         print(json.dumps(results, indent=2))
+    for said in filter(None, map(left_out, chosen.pictures)):
+        print(printable(said), file=sys.stderr)
     if any("error" in one for one in results):
         sys.exit(2)
 

@@ -9,6 +9,7 @@ from tutelage.edge.card import check_exported
 from tutelage.errors import UserError
 from tutelage.models.delivered import check_student
 from tutelage.names import shown
+from tutelage.run.elsewhere import no_run
 from tutelage.teacher.named import is_answer
 
 DELIVERED = ("README.md", "card.json", "recipe.json", "evaluation.json", "export.json")
@@ -46,7 +47,7 @@ def delivered(run: Path) -> list[Path]:
         UserError: no run, or not exported.
     """
     if not (run / "recipe.json").is_file():
-        raise UserError(f"{run} holds no run (no recipe.json)", "tutelage train RECIPE makes one")
+        raise no_run(run)
     if not (run / "export.json").is_file() or not (run / "README.md").is_file():
         raise UserError(f"{run} has no exported student with its card", f"tutelage export {run} writes both")
     students = sorted(run.glob("student*"))

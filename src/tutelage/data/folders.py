@@ -7,7 +7,7 @@ from pathlib import Path
 from tutelage.data import tars
 from tutelage.data.gathering import Files
 from tutelage.data.place import Aside, Place, few, is_picture
-from tutelage.data.splitnames import HOW, Splits, split_of
+from tutelage.data.splitnames import AROUND, HOW, Splits, like_split, split_of
 from tutelage.errors import UserError
 from tutelage.progress import counted
 
@@ -143,7 +143,45 @@ def _as_named(root: Path, folders: list[Path], splits: Splits, aside: Aside) -> 
         raise UserError(
             f"{root} holds one folder, {folders[0].name}, with others in it", f"name {folders[0]} if these are classes"
         )
+    if not splits.none:
+        _may_be_splits(root, folders, aside)
     return {}
+
+
+def _may_be_splits(root: Path, folders: list[Path], aside: Aside) -> None:
+    """Folders that would be classes, each of nothing but folders of the same names: those may be the classes."""
+    common: set[str] = set()
+    for number, folder in enumerate(folders):
+        inner = _folders_alone(folder)
+        common = common & inner if number else inner
+        if len(common) < 2:
+            return
+    if len(folders) < 2:
+        return
+    names, inside = few(folder.name for folder in folders), few(sorted(common))
+    if {"train", "test"} <= (found := {split_of(name) for name in common}) or {"train", "val"} <= found:
+        raise UserError(
+            f"each folder of {root} ({names}) holds folders of splits ({inside})",
+            "turn them round (train/CLASS, test/CLASS), or name a CSV file of path,label,split; "
+            "--data.splits none takes all pictures of a folder together",
+        )
+    if any(like_split(folder.name) for folder in folders):
+        raise UserError(f"{root} has folders that may be splits ({names}): each holds {inside}", HOW)
+    aside.notes.append(f"taken for classes: {names}; each holds folders of the same names ({inside}): {HOW}")
+
+
+def _folders_alone(folder: Path) -> set[str]:
+    """The folders in one that holds no picture directly; one that does is not read to its end."""
+    names = set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in CACHES:
+                continue
+            if entry.is_dir():
+                names.add(entry.name)
+            elif is_picture(entry.name):
+                return set()
+    return names
 
 
 def _beside_splits(root: Path, folder: Path, splits: dict[Path, str], aside: Aside) -> None:
@@ -171,8 +209,9 @@ def _leave_out(folder: Path, aside: Aside, why: str) -> None:
 def _of_split(root: Path, folder: Path, split: str, aside: Aside) -> Iterator[Place | Files]:
     """A folder for each class, or tar shards."""
     classes = _folders(folder, aside)
-    if split and len(classes) == 1 and split_of(classes[0].name) == split and _holds_classes(classes[0]):
-        folder = classes[0]  # seg_train/seg_train, as archives are often packed
+    inner = classes[0].name if len(classes) == 1 and _holds_classes(classes[0]) else ""
+    if split and inner and (split_of(inner) == split or inner.lower() in AROUND):
+        folder = classes[0]  # seg_train/seg_train, as archives are often packed; train/images
         classes = _folders(folder, aside)
     shards = sorted(folder.glob("*.tar"))
     if shards and not classes:

@@ -4,6 +4,7 @@ A row an image in `index-<digest of the path>.rows` in the cache folder. A file 
 of change differs. Of many images the headers alone are read. Imports no torch.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -238,6 +239,9 @@ def _save(file: Path, rows: Rows) -> None:
     try:
         rowfile.write(file, rows, {"digest": Index(Path(), rows, Counter()).digest})
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+        way = "free some space there, or let TUTELAGE_CACHE name another folder"
         raise UserError(
-            f"cannot write the index {file}: {error.strerror}", "let TUTELAGE_CACHE name a folder that can be written"
+            f"cannot write the index {file}: {error.strerror}",
+            way if full else "let TUTELAGE_CACHE name a folder that can be written",
         ) from None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import shlex
 from collections import Counter
 from functools import lru_cache
 from itertools import chain
@@ -250,7 +251,8 @@ def _refuse_broken(indexed: Index, data: Data, name: str) -> None:
         more = f" and {len(indexed.broken) - 3} more" if len(indexed.broken) > 3 else ""
         raise UserError(
             f"{len(indexed.broken)} of {len(indexed.rows):,} images cannot be used: {named}{more}",
-            f"tutelage data check {name} lists them; mend or remove them, or set data.on_bad = skip",
+            ("" if name == data.unlabeled else f"tutelage data check {shlex.quote(name)} lists them; ")
+            + "mend or remove them, or set data.on_bad = skip",
         )
 
 

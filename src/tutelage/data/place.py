@@ -59,6 +59,10 @@ class Aside:
         """Pictures that lie beside the folders of classes."""
         self.empty: list[str] = []
         """Folders of classes without a picture."""
+        self.same_key: list[str] = []
+        """Pictures in tar shards whose KEY is that of another one."""
+        self.alone: list[str] = []
+        """KEY.cls in tar shards without a picture."""
         self.notes: list[str] = []
         """What else is to be said, in sentences."""
 
@@ -77,6 +81,13 @@ class Aside:
                 f"{counted(len(self.empty), 'folder')} without a picture: {few(self.empty)}; no class is made of "
                 "that: fill or remove what should be one"
             )
+        if self.same_key:
+            said.append(
+                f"{counted(len(self.same_key), 'picture')} left out, up to the first dot named like another picture: "
+                f"{few(self.same_key)}; a tar shard has one picture a KEY"
+            )
+        if self.alone:
+            said.append(f"{counted(len(self.alone), 'label')} without a picture beside it: {few(self.alone)}")
         if self.beside:
             said.append(
                 f"{counted(len(self.beside), 'picture')} beside the folders of classes: {few(self.beside)}; left out: "

@@ -1,6 +1,7 @@
 """Tells which split a folder, a shard or a word in a table names: as people call them, or as --data.splits says."""
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 from tutelage.errors import UserError
@@ -24,6 +25,15 @@ AROUND = {
     *("images", "image", "imgs", "img", "pictures", "photos"),
 }
 """... and what they write around that: training_set, seg_train, Train Images, test2017."""
+LIKE_SPLITS = (
+    "eval evaluation holdout heldout unseen fold folds split subset labeled labelled unlabeled unlabelled "
+    "entrenamiento prueba validacion entrainement apprentissage essai treino treinamento teste validacao "
+    "addestramento prova validierung "
+    "\u8bad\u7ec3 \u8bad\u7ec3\u96c6 \u6d4b\u8bd5 \u6d4b\u8bd5\u96c6 \u9a8c\u8bc1 \u9a8c\u8bc1\u96c6 "
+    "\u8a13\u7df4 \u6e2c\u8a66 \u9a57\u8b49 \u5b66\u7fd2 \u691c\u8a3c "
+    "\u30c6\u30b9\u30c8 \ud6c8\ub828 \ud14c\uc2a4\ud2b8"
+)
+"""Further words in names of splits, none of them sure: people are asked where such folders hold the same folders."""
 NO_SPLITS = "none"
 """As --data.splits: every folder is a class."""
 HOW = "--data.splits train=A,val=B,test=C says which are splits; --data.splits none, that all are classes"
@@ -37,8 +47,19 @@ def split_of(name: str) -> str:
     """
     joined = re.sub("(set|data|images)$", "", name.strip().casefold())  # trainset, testdata
     words = [word for word in re.findall("[a-z]+", joined) if word not in AROUND]
-    rest = re.sub(r"[a-z\d\s._-]", "", joined)
+    rest = re.sub(r"[a-z\d\s._()-]", "", joined)  # "Train (1)", as a browser names a second download
     return WORDS.get(words[0], "") if len(words) == 1 and not rest else ""
+
+
+def like_split(name: str) -> bool:
+    """Whether a word in a name is one that people write in names of splits.
+
+    >>> [like_split(name) for name in ("pets_train", "x-test", "FOLD3", "trains")]
+    [True, True, True, False]
+    """
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    words = re.findall(r"[^\W\d_]+", "".join(letter for letter in plain if not unicodedata.combining(letter)))
+    return not {*WORDS, *LIKE_SPLITS.split()}.isdisjoint(unicodedata.normalize("NFC", word) for word in words)
 
 
 class Splits(NamedTuple):

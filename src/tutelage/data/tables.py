@@ -25,6 +25,8 @@ COLUMNS = {
     "split": "split subset fold partition set",
 }
 """What the columns of a table may be called; case, spaces, hyphens and underscores do not matter."""
+SPLIT_FLAGS = re.compile("(is|in|for)?(train|training|val|valid|validation|test|testing|holdout)(set)?")
+"""Columns that say of one split yes or no, as fastai's is_valid; without spaces, hyphens and underscores."""
 INDEX = ("", "unnamed0", "indexlevel0", "index")
 """What pandas calls the index of a table, which may hold the paths."""
 MISSING = frozenset(("", "nan", "<na>", "#n/a", "nat"))
@@ -68,6 +70,10 @@ def of_table(table: Path, splits: Splits, aside: Aside) -> Iterator[Place]:
             continue
         count += 1
         yield placed(table.parent, finder.file(values["path"]), split, values["label"])
+    if not named:
+        raise UserError(
+            f"{table} has no rows", "its first line names the columns, path and label; each further line is an image"
+        )
     if unlabelled:
         more = f", and {counted(len(unlabelled) - 1, 'row')} more" if len(unlabelled) > 1 else ""
         raise UserError(f"{table}, row {unlabelled[0]}: no label{more}", "fill it in, or drop the row")
@@ -171,7 +177,15 @@ def _named(table: Path, row: dict[str, Any], aside: Aside) -> dict[str, str]:
         if len(found) > 1:
             aside.notes.append(f"{table.name}: the {kind} is read from {found[0]}, not from {few(found[1:])}")
     if not {"path", "label"} <= named.keys():
-        raise UserError(f"{table} has the columns {few(map(str, row))}", "it needs path and label, and may have split")
+        raise UserError(
+            f"{table} has the columns {few(map(str, row))}",
+            "it needs path and label, and may have split: its first line names them",
+        )
+    flags = [column for column in row if column not in named.values() and SPLIT_FLAGS.fullmatch(keys[column])]
+    if flags and "split" not in named:
+        aside.notes.append(
+            f"{table.name}: the column {few(map(str, flags))} is not read; a column split may say train, val and test"
+        )
     return named
 
 

@@ -35,6 +35,8 @@ def of_tar(root: Path, shard: Path, split: str, aside: Aside) -> Iterator[Place]
                 if not member.isreg() or member.issparse():
                     unusable += is_picture(name)
                 elif is_picture(name):
+                    if key in images and images[key].name != member.name:
+                        aside.same_key.append(f"{shard.name}: {images[key].name}")
                     images[key] = member
                 elif ending == ".cls":
                     file = tar.extractfile(member)
@@ -47,11 +49,15 @@ def of_tar(root: Path, shard: Path, split: str, aside: Aside) -> Iterator[Place]
         aside.notes.append(
             f"{counted(unusable, 'picture')} of {shard.name} left out: links and sparse files; pack them as plain files"
         )
+    aside.alone += [f"{shard.name}: {key.lstrip('/')}.cls" for key in labels if key not in images]
     about = placed(root, shard.relative_to(root).as_posix(), split, "")
     for key, member in images.items():
         if not labels.get(key):
             what = "an empty .cls" if key in labels else "no .cls"
-            raise UserError(f"{shard}: {member.name} has {what} beside it", "write its class into KEY.cls")
+            raise UserError(
+                f"{shard}: {member.name} has {what} beside it",
+                "write its class into KEY.cls; a folder of classes that was packed is unpacked first",
+            )
         yield about._replace(label=labels[key], offset=member.offset_data, length=member.size or -1)
 
 

@@ -46,7 +46,7 @@ def pictures_of(path: Path) -> list[Path]:
         return [path]
     endings = Image.registered_extensions()
     inside = sorted(part for part in path.iterdir() if not part.name.startswith("."))
-    found = [file for file in inside if file.suffix.lower() in endings and file.is_file()]
+    found = [file for file in inside if file.suffix.lower() in endings and not file.is_dir()]
     if not found:
         folders = [str(part) for part in inside if part.is_dir()]
         within = (
@@ -56,6 +56,18 @@ def pictures_of(path: Path) -> list[Path]:
         )
         raise UserError(f"{path} is a folder without pictures", within)
     return found
+
+
+def left_out(path: Path) -> str:
+    """A sentence on what `pictures_of` leaves out of a folder; empty: nothing, or no folder."""
+    if not path.is_dir():
+        return ""
+    taken = set(pictures_of(path))
+    others = sorted(part.name for part in path.iterdir() if part not in taken and not part.name.startswith("."))
+    if not others:
+        return ""
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return f"left out of {path}: {', '.join(others[:3])}{more}; a folder in it is asked about where you name it"
 
 
 def upright(source: Path | BytesIO, channels: int) -> Image.Image:

@@ -40,6 +40,12 @@ FOREIGN = {
     ".pt2": "a program of torch.export",
     ".gguf": "a file of GGUF",
 }
+NOT_THE_FILE = (
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "git lfs pull fetches the file"),
+    (b"<", "a page of a website, not the file itself", "fetch it again by the address of the file"),
+    (b"\x1f\x8b", "compressed by gzip", "unpack it first: gunzip"),
+)
+"""How a file begins that is none of weights, what it is, and what to do."""
 SAVE = "load it where its code is and save its state dict: torch.save(model.state_dict(), 'weights.pth')"
 
 _DICTS = re.compile(
@@ -90,7 +96,12 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             "save the state dict of the PyTorch network: torch.save(model.state_dict(), 'weights.pth')",
         )
     with path.open("rb") as file:
-        start = file.read(9)
+        start = file.read(32)
+    for beginning, kind, way in NOT_THE_FILE:
+        if start.startswith(beginning) and start[8:9] != b"{":
+            raise UserError(f"{path} is {kind}", way)
+    if not start:
+        raise UserError(f"{path} is empty", "fetch or write it again")
     is_pickle = start.startswith((b"PK\x03\x04", b"\x80"))
     if start[8:9] == b"{" or (path.suffix == ".safetensors" and not is_pickle):
         try:
@@ -105,8 +116,11 @@ def metadata(path: str | Path) -> dict[str, str]:
     """What a weights file says of itself; nothing for others than .safetensors."""
     if Path(path).suffix != ".safetensors":
         return {}
-    with safe_open(path, framework="pt") as file:
-        return _said(file.metadata() or {})
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _said(file.metadata() or {})
+    except SafetensorError:  # a pickle by another name, or damaged: `read_weights` tells
+        return {}
 
 
 def _said(metadata: dict[str, str]) -> dict[str, str]:
@@ -120,8 +134,12 @@ def _read_pickle(path: Path) -> Any:
     allowed: list[Any] = [argparse.Namespace, np.float64(0).__reduce__()[0], np.dtype, *dtypes]
     while True:
         try:
-            with torch.serialization.safe_globals(allowed), warnings.catch_warnings(action="ignore"):
-                return torch.load(path, map_location="cpu", weights_only=True)
+            with (
+                torch.serialization.safe_globals(allowed),
+                warnings.catch_warnings(action="ignore"),
+                path.open("rb") as file,  # by its path, torch would go by the ending
+            ):
+                return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged pickle can raise anything
             wanted = re.search(r"GLOBAL (\S+)", str(error))
             if wanted is None:

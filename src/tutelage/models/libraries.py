@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from tutelage.errors import UserError, unknown
 from tutelage.models import MODELS
+from tutelage.names import shown
 
+WAYS = "a model is a name of tutelage list models, timm:NAME, torchvision:NAME, hf-hub:OWNER/NAME or FILE.py:NAME"
 _REGISTERED = re.compile(r"^@register_model(?:\(\))?\n(?:@[^\n]*\n)*def (\w+)\(", re.MULTILINE)
 
 
@@ -40,7 +42,13 @@ def check_name(name: str) -> None:
     Raises:
         UserError: the hint says where it is, or names the nearest.
     """
+    if name.endswith(".py"):
+        raise UserError(
+            f'unknown model "{shown(name)}"', f"name the function in it that makes the network: {shown(name)}:NAME"
+        )
     source, _, bare = name.rpartition(":")
+    if source and ".py:" not in name and source.partition(":")[0] not in ("timm", "torchvision", "hf-hub"):
+        raise UserError(f'unknown model "{shown(name)}"', WAYS)
     if not source and name not in MODELS:
         raise _unknown(f'unknown model "{name}"', name, "", unknown("model", name, MODELS, "tutelage list models"))
     if source in ("timm", "torchvision"):

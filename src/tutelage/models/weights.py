@@ -38,7 +38,7 @@ def load_weights(network: nn.Module, path: str | Path, *, head: str = "", replac
         The metadata of a .safetensors file; nothing for others.
 
     Raises:
-        UserError: no such file, not a file of weights, unsafe to read, not finite, or of another network.
+        UserError: no such file, not a file of weights, unsafe to read, not finite or not float, or of another network.
     """
     state, metadata = read_weights(path)
     own = network.state_dict()
@@ -49,6 +49,7 @@ def load_weights(network: nn.Module, path: str | Path, *, head: str = "", replac
         log.info("%s: kept %d tensors; %s start from zeros", path, len(own) - len(heads), ", ".join(heads))
         state |= {name: torch.zeros_like(own[name]) for name in heads}
     _check_names(state, own, path, [name for name in heads if name in state])
+    _check_kinds(state, own, path)
     halves = [k for k, v in state.items() if v.dtype in (torch.float16, torch.bfloat16) and v.dtype != own[k].dtype]
     if halves:
         log.info("%s: %d tensors in half precision became %s", path, len(halves), own[halves[0]].dtype)
@@ -80,6 +81,7 @@ def check_fit(network: nn.Module, path: str | Path, head: str) -> None:
     heads = [name for name in of_head if name not in state or state[name].shape[1:] == own[name].shape[1:]]
     expected = {name: tensor for name, tensor in own.items() if name not in heads}
     _check_names(state, expected | {name: state[name] for name in heads if name in state}, path, [])
+    _check_kinds(state, own, path)
 
 
 def _by_own_names(
@@ -140,6 +142,26 @@ def _check_names(state: dict[str, Tensor], own: dict[str, Tensor], path: str | P
         raise _of_other_classes(path, len(state[heads[0]]), len(own[heads[0]]))
     if parts:
         raise UserError(f"{path} does not fit the network; " + "; ".join(parts), known.advice(state, path))
+
+
+def _check_kinds(state: dict[str, Tensor], own: dict[str, Tensor], path: str | Path) -> None:
+    """Refuses what would become other numbers in silence: whole numbers of a quantised network without their scales."""
+    kinds = {name: _not_plain(state[name], own[name].is_floating_point()) for name in own if name in state}
+    odd = [name for name, kind in kinds.items() if kind]
+    if odd:
+        raise UserError(
+            f"{path} holds {kinds[odd[0]]} in {known.few(odd)}, and float numbers are expected",
+            "save the state dict of the network as it was trained, before it was quantised or converted",
+        )
+
+
+def _not_plain(tensor: Tensor, floating: bool) -> str:
+    """What a tensor holds in place of a number for each place; empty: these."""
+    if tensor.is_meta:
+        return "no numbers (they are on the meta device)"
+    if tensor.is_quantized or tensor.layout != torch.strided:
+        return "quantised numbers" if tensor.is_quantized else "sparse tensors"
+    return f"numbers of {tensor.dtype}" if floating and not tensor.is_floating_point() else ""
 
 
 def _but_channels(one: Tensor, other: Tensor) -> bool:

@@ -20,7 +20,7 @@ from tutelage import files, sealed
 from tutelage.edge import processor
 from tutelage.errors import Damaged, UserError
 from tutelage.models.delivered import STUDENT, check_student
-from tutelage.run import checkpoint, recipe
+from tutelage.run import checkpoint, elsewhere, recipe
 from tutelage.run.checkpoint import Checkpoints
 from tutelage.run.engine import Engine
 from tutelage.run.process import Process
@@ -73,14 +73,18 @@ class Run:
             UserError: the folder holds none.
         """
         if not (Path(path) / "recipe.json").is_file():
-            raise UserError(f"{path} holds no run (no recipe.json)", "tutelage train RECIPE makes one")
+            raise elsewhere.no_run(Path(path))
         return Run(Path(path))
 
     @cached_property
     def recipe(self) -> Recipe:
         """Every field, defaults included."""
         assert self.title is not None  # compared first: a damaged file is no recipe
-        folder = (self.result("seen") or {}).get("folder")
+        try:
+            folder = (self.result("seen") or {}).get("folder")
+        except Damaged as damaged:
+            log.warning("%s; relative paths are looked for from here alone", damaged.message)
+            folder = None
         return recipe.from_file(self.path / "recipe.json", None if folder is None else Path(folder))
 
     @cached_property
@@ -109,6 +113,16 @@ class Run:
     def done(self) -> bool:
         """Whether the last step has been made and the final weights are written."""
         return (self.path / "DONE").exists()
+
+    def changes(self) -> str:
+        """A sentence where what the recipe names (code, weights, images) is not what it was in training; else empty."""
+        try:
+            same = not self.title or self.recipe.hash == self.title.removeprefix("run-")
+        except UserError:  # not there any more: who needs it says so
+            same = True
+        return (
+            "" if same else f"{self.path}: the code, weights or images of its recipe have changed since it was trained"
+        )
 
     @property
     def weights(self) -> Path:

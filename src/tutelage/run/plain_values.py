@@ -3,6 +3,7 @@
 import json
 import math
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,39 @@ LARGEST = (1 << 63) - 1
 """The largest whole number."""
 LONGEST = 80
 """Characters of a value that a message shows."""
+BACKSLASHES = (
+    "TOML reads a backslash in \"...\" with the letter after it: write C:/photos, or 'C:\\photos' in single quotes"
+)
 
 
 def read(path: Path) -> Any:
     """The value in a JSON file; else in a TOML file.
 
     Raises:
-        UserError: it is not plain text, or neither JSON nor TOML; a name is there twice; it is nested too deeply.
+        UserError: it is not plain text, or neither JSON nor TOML; a name is there twice; it is nested too deeply; it
+            holds no field.
     """
+    plain = _read(path)
+    if plain == {}:
+        raise UserError(f"{path} is a recipe without a field", "tutelage recipe NAME prints one; one field is enough")
+    return plain
+
+
+def _read(path: Path) -> Any:
     text = read_text(path).text.replace("\r\n", "\n").replace("\r", "\n")
     kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
     try:
-        return json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
+        if kind == "JSON":
+            return json.loads(text, object_pairs_hook=_once)
+        plain = tomllib.loads(text)
     except ValueError as error:
-        raise UserError(f"{path} is not valid {kind}: {error}", "mend the line it names") from None
+        hint = BACKSLASHES if kind == "TOML" and "\\" in text else "mend the line it names"
+        raise UserError(f"{path} is not valid {kind}: {error}", hint) from None
     except RecursionError:
         raise UserError(f"{path} is nested too deeply", "a recipe is a table of tables") from None
+    if wrong := next(_with_controls(plain), ""):
+        raise UserError(f"{path}: {shown(wrong)} holds tabs or ends of lines", BACKSLASHES)
+    return plain
 
 
 def check(plain: Any, where: str = "") -> None:
@@ -59,6 +77,15 @@ def shown(plain: Any) -> str:
     except ValueError:  # Python writes no whole number of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _with_controls(plain: Any) -> Iterator[str]:
+    """The texts in a value that hold what no field means and "C:\\new\\test" becomes."""
+    if isinstance(plain, dict | list):
+        for value in plain.values() if isinstance(plain, dict) else plain:
+            yield from _with_controls(value)
+    elif isinstance(plain, str) and any(letter < " " for letter in plain):
+        yield plain
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

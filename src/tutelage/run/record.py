@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import sealed
-from tutelage.errors import Damaged, UserError
+from tutelage.errors import Damaged
+from tutelage.run.elsewhere import no_study
 
 AGAIN = {
     "results": "tutelage distill with the study's recipe gathers them again",
@@ -19,7 +20,7 @@ AGAIN = {
 def check_study(folder: Path) -> None:
     """Raises UserError where a folder holds no study."""
     if not (Path(folder) / "study.json").is_file():
-        raise UserError(f"{folder} holds no study (no study.json)", "tutelage distill RECIPE makes one")
+        raise no_study(Path(folder))
 
 
 def study_title(folder: Path) -> str:

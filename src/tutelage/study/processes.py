@@ -217,7 +217,7 @@ def _serve(says: Connection, leash: Connection, task: Task, folder: str) -> None
     logging.getLogger("tutelage").setLevel(logging.INFO)
     with redirect_stderr(_Lines(says)), interrupts.listening():
         result = outcome(task)
-    with suppress(OSError):
+    with suppress(OSError, KeyboardInterrupt):  # let go of meanwhile: nobody listens
         says.send(result)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from tutelage.outputs import Head, Sizes
 from tutelage.run import checkpoint
 from tutelage.run.folder import Run
 from tutelage.run.network import build_for
+
+log = logging.getLogger(__name__)
 
 
 def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> None:
@@ -95,6 +98,8 @@ def rebuilt(run: Run, dataset: DataSet, *, to_learn: bool = False) -> tuple[Any,
             those that are deployed.
     """
     check_student(run.weights)
+    if changes := run.changes():
+        log.warning("%s; what is measured here is measured with those of today", changes)
     recipe, card = run.recipe, run.result("card")
     mean, std = tuple(card["input"]["mean"]), tuple(card["input"]["std"])
     model = dataclasses.replace(recipe.student, weights="", mean=mean, std=std)

@@ -104,7 +104,44 @@ def other_split(root):
     awkward.folder(root, "train/cat", "train/dog", "holdout/cat", "holdout/dog", images=12)
 
 
+def second_download(root):
+    awkward.folder(root, "Train (1)/cat", "Train (1)/dog", "Test (1)/cat", "Test (1)/dog")
+
+
+def split_in_a_name(root):
+    awkward.folder(root, "pets_train/cat", "pets_train/dog", "pets_test/cat", "pets_test/dog", images=12)
+
+
+def split_in_spanish(root):
+    awkward.folder(root, "Validaci\u00f3n/cat", "Validaci\u00f3n/dog", "Prueba/cat", "Prueba/dog", images=12)
+
+
+def split_in_chinese(root):
+    awkward.folder(
+        root, *(f"{part}/{kind}" for part in ("\u8bad\u7ec3\u96c6", "\u6d4b\u8bd5\u96c6") for kind in ("cat", "dog"))
+    )
+
+
+def splits_within_classes(root):
+    awkward.folder(root, "cat/train", "cat/test", "dog/train", "dog/test", images=12)
+
+
+def alike_within(root):
+    awkward.folder(root, "cat/day", "cat/night", "dog/day", "dog/night", images=12)
+
+
+def images_within_splits(root):
+    awkward.folder(root, "train/images/cat", "train/images/dog", "val/images/cat", "val/images/dog")
+
+
 AWKWARD = {
+    second_download: [row("cat 9 1 10")],
+    split_in_a_name: ["may be splits (pets_test, pets_train)", "--data.splits train=A"],
+    split_in_spanish: ["may be splits (Prueba, Validaci\u00f3n)"],
+    split_in_chinese: ["may be splits", "each holds cat, dog"],
+    splits_within_classes: ["(cat, dog) holds folders of splits (test, train)", "train/CLASS"],
+    alike_within: ["taken for classes: cat, dog", "(day, night)", row("cat 17 2 5")],
+    images_within_splits: [row("cat 8 10 2")],
     double: [row("cat 11 1 12"), "12 pictures in seg_pred left out"],
     spelt: [row("cat 9 1 10")],
     years: [row("cat 8 10 2")],

@@ -1,5 +1,6 @@
 """Every file is read once; what is known of it is known by its content."""
 
+import errno
 import os
 import shutil
 from collections import Counter
@@ -205,3 +206,14 @@ def test_copies_and_unlabelled_images_are_known_by_headers_too(jpegs, tmp_path):
     ((one, other),) = index.duplicates(found.sound)
     assert {found.sound[one].place.file, found.sound[other].place.file} == {"a/0.jpg", "b/copy.jpg"}
     assert [entry.place.file for entry in photos.unlabeled(found, asked)] == [str(more / "new.jpg")]
+
+
+@pytest.mark.parametrize(("number", "way"), [(errno.ENOSPC, "free some space"), (errno.EACCES, "that can be written")])
+def test_an_index_that_cannot_be_written_is_told_with_a_way_out(tmp_path, monkeypatch, number, way):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(index.rowfile, "write", fail)
+    with pytest.raises(UserError, match="cannot write the index") as error:
+        index.read(str(small.photos(tmp_path / "photos", images=2)))
+    assert way in error.value.hint

@@ -94,6 +94,15 @@ def test_tar_shards(tmp_path):
     assert not list(tmp_path.glob("*.png")), "nothing is unpacked"
 
 
+def test_what_is_lost_of_a_tar_shard_is_told(tmp_path):
+    shard(tmp_path / "t.tar", {"a.1.png": b"one", "a.2.png": b"two", "a.cls": b"1", "b.heic": b"x", "b.cls": b"2"})
+    assert places.listing(tmp_path / "t.tar").notes == [
+        "1 picture left out, up to the first dot named like another picture: t.tar: a.1.png; a tar shard has one "
+        "picture a KEY",
+        "1 label without a picture beside it: t.tar: b.cls",
+    ]
+
+
 def test_a_tar_member_outside_the_folder_is_a_name_and_nothing_else(tmp_path):
     shard(tmp_path / "in.tar", {"../../evil.png": b"e", "../../evil.cls": b"1", "/abs.png": b"a", "/abs.cls": b"1"})
     assert found(tmp_path / "in.tar") == [("in.tar", "", "1"), ("in.tar", "", "1")]

@@ -58,7 +58,14 @@ AWKWARD = {
     ),
     "no file of it is there": (lines([("gone/" + p, n) for p, n in ROWS]).encode(), ["first is gone/cat/00.png"]),
     "no text": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x81\x8d", ["is not text in UTF-8 or UTF-16"]),
-    "no cells": (b"", ["there are no images in"]),
+    "no cells": (b"", ["t.csv has no rows", "its first line names the columns"]),
+    "a heading alone": (b"path,label\r\n", ["t.csv has no rows"]),
+    "JSON": (b'[{"path": "cat/00.png", "label": "cat"}]', ["t.csv has no rows"]),
+    "no heading": (b"cat/00.png,cat\r\ncat/01.png,cat\r\n", ["has the columns cat/00.png, cat", "its first line"]),
+    "a column for one split": (
+        lines([(*row, i % 3 == 0) for i, row in enumerate(ROWS)], ("path", "label", "is_valid")).encode(),
+        [*READ, "the column is_valid is not read; a column split may say"],
+    ),
     "an endless cell": (b'path,label\r\na.png,"' + b"x" * 200_000, ["field larger than field limit"]),
 }
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from tutelage.edge.card import Card
-from tutelage.edge.pixels import as_input, read_picture, softmax
+from tutelage.edge.pixels import as_input, left_out, pictures_of, read_picture, softmax
 from tutelage.errors import UserError
 
 RGB = Card(("a",), (3, 4, 4))
@@ -135,3 +135,15 @@ def test_a_bomb_is_not_unpacked(tmp_path):
 
 def test_softmax_of_large_logits():
     np.testing.assert_allclose(softmax(np.array([1e4, 1e4, 0])), [0.5, 0.5, 0])
+
+
+def test_what_a_folder_holds_besides_its_pictures_is_told(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    assert left_out(tmp_path) == left_out(tmp_path / "a.png") == ""
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "b.jpg").symlink_to("gone")
+    (tmp_path / ".hidden").touch()
+    for name in ("list.csv", "note", "x.heic"):
+        (tmp_path / name).touch()
+    assert pictures_of(tmp_path) == [tmp_path / "a.png", tmp_path / "b.jpg"], "a link to nothing is told, not left out"
+    assert left_out(tmp_path).startswith(f"left out of {tmp_path}: cat, list.csv, note and 1 more; ")

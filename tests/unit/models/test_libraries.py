@@ -34,6 +34,10 @@ def test_what_somebody_has_passes(name):
         ("resnet9", 'unknown model "resnet9"', '"resnet8"'),
         ("resnet18", 'unknown model "resnet18"', "timm:resnet18 or torchvision:resnet18"),
         ("timm:resnet9", 'unknown timm model "resnet9"', "did you mean"),
+        ("net:make", 'unknown model "net:make"', "FILE.py:NAME"),
+        ("huggingface:timm/resnet18", "unknown model", "hf-hub:OWNER/NAME"),
+        ("net.py", 'unknown model "net.py"', "net.py:NAME"),
+        ("net\nmake", r'unknown model "net\\nmake"', "list models"),
         ("torchvision:efficientnet_lite0", 'torchvision has no model "efficientnet_lite0"', "timm:efficientnet_lite0"),
     ],
 )

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tutelage.errors import UserError
+from tutelage.models.checkpoints import metadata
 from tutelage.models.weights import load_weights, weights_digest
 
 
@@ -219,3 +220,45 @@ def test_a_pickle_of_something_else_is_refused_and_never_run(tmp_path, recwarn):
         load_weights(network(), tmp_path / "spy.pth")
     assert not (tmp_path / "was run").exists()
     assert not recwarn.list
+
+
+KINDS = {
+    "torch.int8": lambda w: (w * 100).to(torch.int8),
+    "torch.complex64": lambda w: w.to(torch.complex64),
+    "sparse": lambda w: w.to_sparse(),
+    "meta device": lambda w: w.to("meta"),
+    "quantised numbers": lambda w: torch.quantize_per_tensor(w, 0.01, 0, torch.qint8),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_refuses_numbers_that_would_become_others(tmp_path, source, kind):
+    torch.save(source.state_dict() | {"3.weight": KINDS[kind](source[3].weight.detach())}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=kind) as caught:
+        load_weights(network(), tmp_path / "w.pth")
+    assert "3.weight" in caught.value.message
+
+
+def test_a_pickle_is_read_whatever_its_ending(tmp_path, source):
+    torch.save(source.state_dict(), tmp_path / "w.safetensors")
+    target = network()
+    assert load_weights(target, tmp_path / "w.safetensors") == {}
+    assert weights_digest(target) == weights_digest(source)
+    assert metadata(tmp_path / "w.safetensors") == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3\n", "Git LFS"),
+        (b"<!DOCTYPE html><html>404</html>", "a page of a website"),
+        (b"\x1f\x8b\x08\x00\x00\x00", "gzip"),
+        (b"", "is empty"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+def test_what_came_in_place_of_the_file_is_named(tmp_path, content, said, ending):
+    (tmp_path / f"w{ending}").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        load_weights(network(), tmp_path / f"w{ending}")

@@ -32,6 +32,12 @@ def test_a_folder_without_a_recipe_is_no_run(tmp_path):
         Run.open(tmp_path)
 
 
+def test_where_the_files_were_is_no_loss(run, caplog):
+    (run.path / "seen.json").write_bytes(b"\0" * 100)
+    assert Run.open(run.path).recipe == Recipe()
+    assert "seen.json is damaged" in caplog.text
+
+
 def test_metrics_come_back_as_curves(run):
     run.log(10, "train", {"loss": 1.5, "label": 1.0})
     run.log(20, "train", {"loss": 1.25})

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tutelage.data import Data
-from tutelage.errors import unknown
+from tutelage.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from tutelage.run.recipe import Recipe
@@ -30,7 +30,8 @@ def built_in(name: str) -> "Recipe":
         UserError: there is none of that name; the hint names the nearest.
     """
     if name not in RECIPES:
-        raise unknown("recipe", name, RECIPES, "tutelage list recipes")
+        error = unknown("recipe", name, RECIPES, "tutelage list recipes")
+        raise UserError(f"{error.message}, and no file or folder of that name is here", error.hint)
     return getattr(importlib.import_module("tutelage.run.builtin.recipes"), name)()
 
 
