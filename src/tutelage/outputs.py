@@ -3,13 +3,21 @@
 They are NamedTuples, not dataclasses: mixed precision walks the arguments of `forward`, and dynamo traces them.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 GRID = 4
 """Parts of an image in each direction of which `Outputs.regions` has the logits."""
+
+
+class Rotations(NamedTuple):
+    """What one network says about each image of a batch, rotated by 90, 180 and 270 degrees, in this order."""
+
+    logits: Float[Tensor, "B 3 C"]
+    embedding: Float[Tensor, "B 3 D"]
 
 
 class Outputs(NamedTuple):
@@ -24,6 +32,12 @@ class Outputs(NamedTuple):
     regions: Float[Tensor, "B 16 C"] | None = None
     """Logits of the image's parts on a grid of GRID x GRID, row by row: the final layer on the last stage's mean over
     each part. Where the parts are equally large, their mean is `logits`."""
+    rotations: Rotations | None = None
+    """The same of the image rotated."""
+
+    def mapped(self, function: Callable[..., Any], *others: "Outputs") -> "Outputs":
+        """Outputs of the function of every tensor here, and of those in its place in others."""
+        return _mapped(function, self, *others)
 
 
 class Context(NamedTuple):
@@ -40,6 +54,13 @@ class Context(NamedTuple):
     """... and their share of the image, in [0, 1)."""
     views: int = 1
     """Views of each image in the batch: first all first ones, then all second ones in the same order."""
+
+
+def _mapped(function: Callable[..., Any], *parts: Any) -> Any:
+    if parts[0] is None or isinstance(parts[0], Tensor):
+        return None if parts[0] is None else function(*parts)
+    found = tuple(_mapped(function, *inner) for inner in zip(*parts, strict=True))
+    return found if type(parts[0]) is tuple else type(parts[0])(*found)
 
 
 class Head(NamedTuple):

@@ -10,6 +10,7 @@ import small
 from tutelage import files
 from tutelage.methods.baseline import Baseline
 from tutelage.methods.kd import KD
+from tutelage.methods.sskd import SSKD
 from tutelage.models import tap
 from tutelage.run.folder import Run
 from tutelage.run.optim import Fit
@@ -101,3 +102,7 @@ def test_a_head_tuned_teacher_answers_from_the_embeddings_it_learnt_from(tmp_pat
     told = files.read_json(Study((chosen,), (0,)).run(small.workspace(runs)).folder / "results.json")
     embedded = 2 * len(dataset.train) + len(dataset.val)
     assert told["cost"]["teacher_passes_paid"] == embedded, "by the teacher's own training"
+    rotating = train(replace(chosen, method=SSKD()), small.workspace(runs))
+    assert rotating.result("cost")["teacher_passes_paid"] == 4 * 2 * len(dataset.train), (
+        "of which embeddings know nothing"
+    )

@@ -23,6 +23,7 @@ from tutelage.run.recipe import Recipe, method_at_defaults
 from tutelage.run.workspace import Workspace
 from tutelage.training import loop, session
 from tutelage.training.loop import train
+from typing_commands import typed
 
 
 def result(recipe, runs):
@@ -210,6 +211,22 @@ def test_a_run_learns_from_two_views_a_step(tmp_path, live):
     losses = [value for _, value in run.curve("train", "instance")]
     assert losses[-1] < losses[0] / 1.2
     assert recipe.as_baseline.second_view, "the baseline sees the same images"
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_run_learns_from_rotations_and_every_one_is_a_teacher_pass(tmp_path, capsys, live):
+    recipe = small.taught(tmp_path, student=small.NORMED, method=method_class("sskd")(), live=live)
+    run = train(recipe, small.workspace(tmp_path / "runs"))
+    losses = [value for _, value in run.curve("train", "rotations")]
+    assert losses[-1] < losses[0] / 1.2
+    heads = [value for _, value in run.curve("train", "head")]
+    assert heads[-1] < heads[0], "the teacher's head learns beside the student"
+    cost, seen, images = run.result("cost"), 30 * 128, 2 * len(small.digits().train)
+    paid, saved = (0, 0) if live else (4 * images, 4 * seen)
+    assert (cost["teacher_passes_paid"], cost["teacher_passes_saved"]) == (paid, saved)
+    typed("cache", "list", "--runs", tmp_path / "runs")
+    if not live:
+        assert f"read by 1 runs, teacher passes paid {paid:,}, saved {saved:,}" in capsys.readouterr().out
 
 
 def test_a_run_measures_statistics_once_averaging_has_begun(tmp_path, monkeypatch):

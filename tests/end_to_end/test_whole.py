@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from small import AUGMENT, CPU, NORMED, taught
 from tutelage.data.augment import Augment
+from tutelage.methods import SSKD
 from tutelage.models import Model
 from tutelage.run.engine import Engine
 from tutelage.run.optim import Fit
@@ -25,6 +26,7 @@ KINDS = {
     "mixed": {"augment": Augment(crop_padding=1, mix="cutmix")},
     "a view an epoch": {"views": 0},
     "in parts": {"fit": replace(MUON, accumulate=2)},
+    "rotated": {"method": SSKD()},
     "averaged": {"fit": replace(MUON, average=0.5)},
 }
 

@@ -15,13 +15,14 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
+from torch.utils._pytree import tree_leaves
 
 import tutelage.methods as methods
 from tutelage.errors import UserError
 from tutelage.methods import METHODS, method_class
 from tutelage.methods.base import VALUE_AND_GRADIENT, Method, ranges
 from tutelage.methods.combine import Sum, Warmed
-from tutelage.outputs import GRID, Context, Head, Outputs, Sizes
+from tutelage.outputs import GRID, Context, Head, Outputs, Rotations, Sizes
 
 SAMPLES = 40
 SMALL = Sizes(5, 6, ((4, 8, 8), (6, 4, 4), (8, 2, 2)), ("one", "two", "three"), regions=True)
@@ -76,35 +77,25 @@ def problem(method: Method, classes=5, batch=6, dtype=torch.float64, scale=1.0, 
         return torch.randn(*shape, generator=rng, dtype=torch.float64)
 
     def say(sizes):
-        features = tuple(randn(batch, *size).to(dtype) for size in sizes.features)
+        features = tuple(randn(batch, *size) for size in sizes.features)
         logits, regions = scale * randn(batch, classes), scale * randn(batch, GRID**2, classes)
-        return Outputs(logits.to(dtype), randn(batch, sizes.embedding).to(dtype), features, regions.to(dtype))
+        embedding = randn(batch, sizes.embedding)
+        rotations = Rotations(scale * randn(batch, 3, classes), randn(batch, 3, sizes.embedding))
+        return Outputs(logits, embedding, features, regions, rotations).mapped(lambda values: values.to(dtype))
 
     head = Head(randn(classes, 10).float(), randn(classes).float())
     theirs = Sizes(classes, 10, ((5, 8, 8), (8, 4, 4), (12, 2, 2)), SMALL.stages, head, regions=True)
     ours = theirs._replace(head=None) if method.claims.same_shapes else SMALL._replace(classes=classes)
     ours = theirs if same else ours
     teacher = say(theirs)
-    student = Outputs(*(_copy(value) for value in teacher)) if same else say(ours)
+    student = teacher.mapped(torch.clone) if same else say(ours)
     labels = torch.randint(classes, (batch,), generator=rng)
     context = Context(labels, torch.randperm(SAMPLES, generator=rng)[:batch], EPOCH)
     return Problem(student, teacher, context, ours, theirs)
 
 
-def _copy(value):
-    return tuple(map(_copy, value)) if isinstance(value, tuple) else value.clone()
-
-
 def leaves(outputs: Outputs) -> list[torch.Tensor]:
-    return [t for t in (outputs.logits, outputs.embedding, outputs.regions, *outputs.features) if t is not None]
-
-
-def joined(tensors: list[torch.Tensor]) -> Outputs:
-    return Outputs(tensors[0], tensors[1], tuple(tensors[3:]), tensors[2])
-
-
-def mapped(outputs: Outputs, function) -> Outputs:
-    return joined([function(t) for t in leaves(outputs)])
+    return [leaf for leaf in tree_leaves(outputs) if leaf is not None]
 
 
 def terms(method: Method, p: Problem, adapters=None) -> dict[str, torch.Tensor]:
@@ -190,7 +181,7 @@ def test_order_of_the_batch_does_not_matter(method):
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     context = p.context._replace(labels=p.context.labels[order], sample=p.context.sample[order])
     q = p._replace(
-        student=mapped(p.student, lambda t: t[order]), teacher=mapped(p.teacher, lambda t: t[order]), context=context
+        student=p.student.mapped(lambda t: t[order]), teacher=p.teacher.mapped(lambda t: t[order]), context=context
     )
     assert_same(terms(method, p), terms(method, q))
 
@@ -199,9 +190,14 @@ def test_names_of_the_classes_do_not_matter(method):
     p = problem(method)
     order = torch.tensor([3, 0, 4, 1, 2])
     head = p.teacher_sizes.head
+
+    def renamed(said):
+        rotations = said.rotations._replace(logits=said.rotations.logits[:, :, order])
+        return said._replace(logits=said.logits[:, order], regions=said.regions[:, :, order], rotations=rotations)
+
     q = Problem(
-        p.student._replace(logits=p.student.logits[:, order], regions=p.student.regions[:, :, order]),
-        p.teacher._replace(logits=p.teacher.logits[:, order], regions=p.teacher.regions[:, :, order]),
+        renamed(p.student),
+        renamed(p.teacher),
         p.context._replace(labels=order.argsort()[p.context.labels]),
         p.student_sizes,
         p.teacher_sizes._replace(head=Head(head.weight[order], head.bias[order])),
@@ -214,8 +210,8 @@ def test_a_batch_twice_over_has_the_same_loss_where_claimed(method):
         pytest.skip("not claimed: it relates the samples of a batch")
     p = problem(method)
     q = p._replace(
-        student=mapped(p.student, lambda t: torch.cat([t, t])),
-        teacher=mapped(p.teacher, lambda t: torch.cat([t, t])),
+        student=p.student.mapped(lambda t: torch.cat([t, t])),
+        teacher=p.teacher.mapped(lambda t: torch.cat([t, t])),
         context=p.context._replace(labels=p.context.labels.repeat(2), sample=p.context.sample.repeat(2)),
     )
     assert_same(terms(method, p), terms(method, q))
@@ -236,8 +232,8 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_halves_unless_it_couples_the_bat
     for part in (slice(0, None, 2), slice(1, None, 2)):
         context = p.context._replace(labels=p.context.labels[part], sample=p.context.sample[part])
         share = p._replace(
-            student=mapped(p.student, lambda t, part=part: t[part]),
-            teacher=mapped(p.teacher, lambda t, part=part: t[part]),
+            student=p.student.mapped(lambda t, part=part: t[part]),
+            teacher=p.teacher.mapped(lambda t, part=part: t[part]),
             context=context,
         )
         halves.append(terms(method, share, adapters))
@@ -278,8 +274,9 @@ def test_the_teacher_gets_no_gradient(method):
 def test_undeclared_fields_may_be_absent(method):
     p = problem(method)
     absent = {"logits": torch.empty(6, 0, dtype=torch.float64), "embedding": None, "features": (), "regions": None}
+    absent["rotations"] = None
     teacher = p.teacher._replace(**{name: value for name, value in absent.items() if name not in method.needs})
-    unread = {"embedding", "features", "regions"} - method.student_needs
+    unread = absent.keys() - {"logits"} - method.student_needs
     student = p.student._replace(**{name: absent[name] for name in unread})
     assert_same(terms(method, p), terms(method, p._replace(student=student, teacher=teacher)))
 
@@ -292,7 +289,8 @@ def test_gradients_agree_with_finite_differences(method):
     inputs = [leaf.requires_grad_() for leaf in leaves(p.student)]
 
     def function(*tensors):
-        return total(terms(method, p._replace(student=joined(list(tensors))), adapters))
+        each = iter(tensors)
+        return total(terms(method, p._replace(student=p.student.mapped(lambda _: next(each))), adapters))
 
     assert torch.autograd.gradcheck(function, inputs, fast_mode=True, atol=1e-5)
 
@@ -391,8 +389,8 @@ def test_the_table_agrees_with_the_class(name):
     row, cls = METHODS[name], method_class(name)
     assert cls.__name__ == row.cls
     assert set(row.needs) == cls.needs
-    assert cls.needs <= {"logits", "embedding", "features", "regions", "head"}
-    assert cls.student_needs <= {"logits", "embedding", "features", "regions"}
+    assert cls.needs <= {"logits", "embedding", "features", "regions", "rotations", "head"}
+    assert cls.student_needs <= {"logits", "embedding", "features", "regions", "rotations"}
     assert row.paper
     assert 1980 < row.year < 2100
     for function in row.functions:

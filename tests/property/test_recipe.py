@@ -222,6 +222,7 @@ def test_what_is_absent_has_its_default(parts, data):
         ({"method": {"name": "kd", "temperature": 0.0}, "teacher": {}}, "method.temperature = 0.0", "temperature in"),
         ({"method": {"name": "kd", "alpha": 1.5}, "teacher": {}}, "method.alpha = 1.5", "alpha in"),
         ({"method": {"name": "dkd"}, "teacher": {}, "augment": {"mix": "mixup"}}, "dkd singles out", 'mix = "none"'),
+        ({"method": {"name": "sskd"}, "teacher": {}, "augment": {"mix": "mixup"}}, "sskd singles out", 'mix = "none"'),
         ({"fit": {"momentum": 1.0}}, "fit.momentum = 1.0", "[0, 1)"),
         ({"fit": {"learning_rate": float("nan")}}, "fit.learning_rate = nan", "a finite one"),
         ({"data": {"val_share": 1}}, "data.val_share is 1", "0.1"),

@@ -3,7 +3,8 @@
 Seen to fail: a mean over B(B - 1) in RKD, the Gram matrix without + 1 in PKT, a factor of the series in CC, biased
 deviations in ITRD, the exponent 2 in SRD, the head's bias left out in SRRL, no ReLU in SimKD, and in CRD the old row's
 share, the label of the anchor, the step in the draws and the mean of the offset; in ND the student's length left out of
-the maximum.
+the maximum; in SSKD the rank by the student, the share of all rows in place of the wrong ones, a temperature of the
+logits for the similarities, the plain images as rows, the first view's images as columns for the second's.
 """
 
 import math
@@ -17,6 +18,7 @@ from tutelage.methods import (
     CRD,
     ND,
     SRRL,
+    SSKD,
     SimKD,
     cc_loss,
     itrd_correlation_loss,
@@ -27,7 +29,7 @@ from tutelage.methods import (
     rkd_distance_loss,
     srd_loss,
 )
-from tutelage.outputs import Context, Head, Outputs, Sizes
+from tutelage.outputs import Context, Head, Outputs, Rotations, Sizes
 
 B, D, E = 5, 4, 7
 TOLERANCE = {"rel": 1e-9, "abs": 1e-12}
@@ -297,3 +299,89 @@ def test_nd(width):
         centre = sum(rows) / len(rows)
         expected += (1 - dot(h[b], centre) / norm(centre) / max(norm(h[b]), norm(seen[1, b]))) / B
     assert found == pytest.approx(1.5 * expected, **TOLERANCE)
+
+
+# SSKD: loops that follow student.py of the authors' code (xuguodong03/SSKD), whose names they keep where they can.
+
+
+def divergence(scores, knowledge, heat):
+    """T^2 KL(knowledge || scores) of one row, both softened."""
+
+    def softened(row):
+        exps = [math.exp(value / heat) for value in row]
+        return [value / sum(exps) for value in exps]
+
+    pairs = zip(softened(knowledge), softened(scores), strict=True)
+    return heat**2 * sum(p * math.log(p / q) for p, q in pairs)
+
+
+def selected(rows, knowledge, target, ratio):
+    """The mean of the rows that are kept: all right ones, and of the wrong ones int(wrong ratio), by their rank.
+
+    The authors sort by rank; which of equal rows come last is the sort's choice, of which this is the mean.
+    """
+    rank = [sum(value > row[right] for value in row) for row, right in zip(knowledge, target, strict=True)]
+    wrong = sum(place > 0 for place in rank)
+    keep = len(rank) - wrong + int(wrong * ratio)
+    index = sorted(range(len(rank)), key=lambda row: rank[row])
+    last = rank[index[keep - 1]]
+    before, alike = [i for i in index if rank[i] < last], [i for i in index if rank[i] == last]
+    choices = [(before + alike[shift:] + alike[:shift])[:keep] for shift in range(len(alike))]
+    return sum(sum(rows[i] for i in choice) / keep for choice in choices) / len(choices)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+@pytest.mark.parametrize(("tf", "ss"), [(1.0, 0.75), (0.4, 0.3)])
+def test_sskd(views, tf, ss):
+    student, teacher, context, ours, theirs = problem()
+    batch, of_view = views * B, [range(view * B, view * B + B) for view in range(views)]
+
+    def say(width):
+        return Outputs(
+            torch.randn(batch, 3, dtype=torch.float64),
+            torch.randn(batch, width, dtype=torch.float64),
+            rotations=Rotations(
+                torch.randn(batch, 3, 3, dtype=torch.float64), torch.randn(batch, 3, width, dtype=torch.float64)
+            ),
+        )
+
+    student, teacher, labels = say(D), say(E), context.labels.tolist() * views
+    context = context._replace(labels=torch.tensor(labels), sample=context.sample.repeat(views), views=views)
+    method = SSKD(rotations_kept=tf, similarity_kept=ss, temperature=3.0, warm_up=6.0)
+    adapters = method.adapters(ours, theirs, 9).double()
+    state = weights(adapters)
+
+    def head(side, h):
+        for layer in ("0", "2"):
+            w, b = state[f"{side}.{layer}.weight"], state[f"{side}.{layer}.bias"]
+            h = [dot(h, row) + bias for row, bias in zip(w, b, strict=True)]
+            h = [max(value, 0.0) for value in h] if layer == "0" else h
+        return h
+
+    simi, aug_target, aug_label = {"student": [], "teacher": []}, [], []
+    for side, said in (("student", student), ("teacher", teacher)):
+        nor_feat = [head(side, h) for h in said.embedding.numpy()]
+        for images in of_view:
+            for i in images:
+                for turned in said.rotations.embedding[i].numpy():
+                    simi[side].append([cosine(head(side, turned), nor_feat[j]) for j in images])
+    for images in of_view:
+        for place, i in enumerate(images):
+            aug_target += [place] * 3
+            aug_label += [labels[i]] * 3
+
+    knowledge = [row for rows in teacher.rotations.logits.tolist() for row in rows]
+    output = [row for rows in student.rotations.logits.tolist() for row in rows]
+    plain = zip(student.logits.tolist(), teacher.logits.tolist(), strict=True)
+    loss2 = sum(divergence(s, t, 3.0) for s, t in plain) / batch
+    loss3 = selected([divergence(s, t, 4.0) for s, t in zip(output, knowledge, strict=True)], knowledge, aug_label, tf)
+    pairs = zip(simi["student"], simi["teacher"], strict=True)
+    loss4 = selected([divergence(s, t, 0.5) for s, t in pairs], simi["teacher"], aug_target, ss)
+    of_head = [math.log(sum(map(math.exp, row))) - row[right] for row, right in zip(simi["teacher"], aug_target)]
+
+    found = method.losses(student, teacher, context, adapters)
+    assert found.keys() == {"label", "teacher", "rotations", "similarity", "head"}
+    assert found["teacher"].item() == pytest.approx(0.9 * loss2, **TOLERANCE)
+    assert found["rotations"].item() == pytest.approx(2.7 * loss3, **TOLERANCE)
+    assert found["similarity"].item() == pytest.approx(1.5 / 6.0 * 10 * loss4, **TOLERANCE)
+    assert found["head"].item() == pytest.approx(sum(of_head) / len(of_head), **TOLERANCE)

@@ -46,13 +46,12 @@ def _cache_list(arguments: list[str]) -> None:
         except Damaged as damaged:
             log.warning("%s; %s", damaged.message, damaged.hint)
             uses = []
-        paid = len(views) * one.samples
         saved = sum(use["images"] for use in uses)
         of = one.manifest.get("data", "images of a loop of your own")
         named = shown(f"{one.folder.name}  {one.manifest['teacher']['name']} on {of}")
         print(
             f"{named}: {len(views)} views of {one.samples:,} images, {progress.size(one.size_bytes)}, "
-            f"read by {len(uses)} runs, teacher passes paid {paid:,}, saved {saved:,}"
+            f"read by {len(uses)} runs, teacher passes paid {one.paid:,}, saved {saved:,}"
         )
 
 

@@ -60,6 +60,7 @@ METHODS: dict[str, Row] = {
     "simkd": Row("SimKD", "Chen et al.", 2022, ("embedding", "head")),
     "crd": Row("CRD", "Tian, Krishnan & Isola", 2020, ("embedding",), ("nce_loss",)),
     "nd": Row("ND", "Wang et al.", 2023, ("embedding",), ("nd_loss",)),
+    "sskd": Row("SSKD", "Xu et al.", 2020, ("logits", "embedding", "rotations")),
     # features
     "fitnet": Row("FitNet", "Romero et al.", 2015, ("features",)),
     "at": Row("AT", "Zagoruyko & Komodakis", 2017, ("features",), ("at_loss",)),

@@ -84,6 +84,7 @@ from tutelage.methods.sp import sp_loss as sp_loss
 from tutelage.methods.srd import SRD as SRD
 from tutelage.methods.srd import srd_loss as srd_loss
 from tutelage.methods.srrl import SRRL as SRRL
+from tutelage.methods.sskd import SSKD as SSKD
 from tutelage.methods.tf_kd import TfKD as TfKD
 from tutelage.methods.tf_kd import tf_kd_loss as tf_kd_loss
 from tutelage.methods.tf_kd import virtual_teacher as virtual_teacher

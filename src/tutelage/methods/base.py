@@ -95,9 +95,9 @@ class Method(ABC):
     """Frozen hyper-parameters plus `losses`, the one thing that a method has to define."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
-    """What it reads of the teacher, of "logits", "embedding", "features", "regions", "head"; empty: it has none."""
+    """What it reads of the teacher: fields of `Outputs`, and its "head"; empty: there is none."""
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits"})
-    """What it reads of the student: any of "logits", "embedding", "features", "regions"."""
+    """What it reads of the student: fields of `Outputs`."""
     claims: ClassVar[Claims] = Claims()
     """What it promises beyond the contract of all methods."""
     mixable: ClassVar[bool] = True

@@ -15,7 +15,7 @@ from tutelage.methods.base import Adapted, Extended, Method, ranges
 
 WIDTH = 100
 """The width of the text, in characters."""
-PARTS = ("logits", "embedding", "features", "regions", "head")
+PARTS = ("logits", "embedding", "features", "regions", "rotations", "head")
 """The parts of a network's answer that a method may read."""
 HEADINGS = ("Source", "Departures", "Defaults", "When")
 """What the docstring of a method's file says after its title, each after "Heading:"."""

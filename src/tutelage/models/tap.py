@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tutelage.errors import UserError, unknown
-from tutelage.outputs import GRID, Head, Outputs, Sizes
+from tutelage.outputs import GRID, Head, Outputs, Rotations, Sizes
 
 LOGITS = frozenset({"logits"})
 EVERYTHING = frozenset({"logits", "embedding", "features"})
@@ -115,8 +115,27 @@ class Tapped(nn.Module):
 
         Args:
             pixels: In [0, 1].
-            want: Any of "logits" (always there), "embedding", "features", "regions"; other words are ignored.
+            want: Any of "logits" (always there), "embedding", "features", "regions", "rotations"; other words are
+                ignored. Rotated is what the network sees, which is a square whatever the shape of the image.
         """
+        seen = self.prepare(pixels)
+        return self._with_rotations(seen, want) if "rotations" in want else self._answer(seen, want)
+
+    def _with_rotations(self, seen: Float[Tensor, "B C S S"], want: frozenset[str]) -> Outputs:
+        """Of the images, and of each rotated by 90, 180 and 270 degrees."""
+        every = [seen, *(seen.rot90(quarters, (2, 3)) for quarters in (1, 2, 3))]
+        want = want | {"embedding"}
+        if self.training:  # batch norm takes the statistics of all four
+            answer = self._answer(torch.cat(every), want)
+            plain, *rotated = [answer.mapped(lambda part, i=i: part.chunk(4)[i]) for i in range(4)]
+        else:  # one by one: the answers to images as they are have the same bits as where nothing is rotated
+            plain, *rotated = [self._answer(images, want) for images in every]
+        together = rotated[0].mapped(lambda *parts: torch.stack(parts, dim=1), *rotated[1:])
+        assert together.embedding is not None
+        return plain._replace(rotations=Rotations(together.logits, together.embedding))
+
+    def _answer(self, seen: Float[Tensor, "B C S S"], want: frozenset[str]) -> Outputs:
+        """What the plain network says of prepared pixels."""
         self._embedding.wanted = "embedding" in want
         for catch in self._features:
             catch.wanted = "features" in want
@@ -124,7 +143,7 @@ class Tapped(nn.Module):
             raise UserError("the network's stages are not known", "name them in model.stages, shallow to deep")
         if "regions" in want:
             self._features[-1].wanted = True
-        logits = self.network(self.prepare(pixels))
+        logits = self.network(seen)
         embedding, features, regions = None, (), None
         if "embedding" in want:
             embedding = self._embedding.take()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tutelage.models.tap import Tapped
 from tutelage.models.weights import weights_digest
-from tutelage.outputs import GRID, Outputs
+from tutelage.outputs import GRID, Outputs, Rotations
 
 Pixels = Float[Tensor, "B C H W"]
 Network = TypeVar("Network", bound=nn.Module)
@@ -54,7 +54,7 @@ class LiveTeacher(Teacher):
 
     Args:
         network: Frozen here: evaluation mode, no gradient. `check_frozen` proves that nothing in it moved.
-        want: Fields of `Outputs` beside logits: "embedding", "features", "regions".
+        want: Fields of `Outputs` beside logits: "embedding", "features", "regions", "rotations".
     """
 
     def __init__(self, network: Tapped, want: frozenset[str]):
@@ -121,7 +121,17 @@ def frozen(network: Network) -> Network:
 
 
 def of_rows(rows: dict[str, Tensor]) -> Outputs:
-    """Rows of every field that was asked for, as a teacher would say them."""
-    logits, regions = rows["logits"], rows.get("regions")
-    regions = None if regions is None else regions.unflatten(1, (GRID**2, logits.shape[1]))
-    return Outputs(logits, rows.get("embedding"), regions=regions)
+    """Rows of every field that was asked for, as a teacher would say them: the reverse of `rows_of`."""
+    logits, regions, rotations = rows["logits"], rows.get("regions"), rows.get("rotations")
+    classes = logits.shape[1]
+    regions = None if regions is None else regions.unflatten(1, (GRID**2, classes))
+    if rotations is not None:
+        rotations = rotations.unflatten(1, (3, -1))
+        rotations = Rotations(rotations[..., :classes], rotations[..., classes:])
+    return Outputs(logits, rows.get("embedding"), regions=regions, rotations=rotations)
+
+
+def rows_of(answer: Outputs, field: str) -> Float[Tensor, "B _"]:
+    """A field of an answer as a row for each image: of rotations logits and embedding of one after the other."""
+    value = getattr(answer, field)
+    return (torch.cat(value, dim=2) if field == "rotations" else value).flatten(1)

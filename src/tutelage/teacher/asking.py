@@ -13,6 +13,7 @@ from tutelage.data.images import Images, Views, workers_beside
 from tutelage.errors import UserError
 from tutelage.outputs import Outputs
 from tutelage.shares import percent
+from tutelage.teacher.answer import rows_of
 
 TOLERANCE = {"fp32": 0.0, "bf16": 0.02, "fp16": 0.005}
 """How far answers in a precision may be off float32's, by the largest of these. A published ResNet-56 of CIFAR-10 is
@@ -84,14 +85,14 @@ def answers(
             with exactly():
                 _compare(answer, network(pixels, frozenset(fields)), fields, precision)
         for field in fields:
-            parts[field].append(getattr(answer, field).flatten(1).float().cpu())
+            parts[field].append(rows_of(answer, field).float().cpu())
         advance(len(views.pixels))
     return {field: torch.cat(rows) for field, rows in parts.items()}
 
 
 def _compare(answer: Outputs, exact: Outputs, fields: tuple[str, ...], precision: str) -> None:
     for field in fields:
-        rows, right = (getattr(outputs, field).float() for outputs in (answer, exact))
+        rows, right = (rows_of(outputs, field).float() for outputs in (answer, exact))
         off = ((rows - right).abs().max() / right.abs().max().clamp_min(1e-30)).item()
         if not off <= TOLERANCE[precision]:
             raise UserError(

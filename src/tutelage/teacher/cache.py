@@ -29,7 +29,7 @@ from tutelage.run.process import ALONE, Process
 from tutelage.shares import percent
 from tutelage.teacher import asking, headfile, shards, storing
 from tutelage.teacher.answer import frozen, of_rows
-from tutelage.teacher.cachefiles import CacheFiles
+from tutelage.teacher.cachefiles import CacheFiles, passes_each
 from tutelage.teacher.shards import Shard
 
 ROWS = 64
@@ -79,7 +79,7 @@ class TeacherCache:
         another run or command is asking at the moment is left for the end, and waited for: every block is paid once.
 
         Returns:
-            Teacher passes paid here: images answered.
+            Teacher passes paid here: images answered, and where rotations are asked for three more of each.
         """
         network, views, fields = frozen(network), sorted(set(views)), tuple(fields)
         with files.locked(self.folder / "lock", wait=True):
@@ -103,7 +103,7 @@ class TeacherCache:
                     shards.write(self.folder, Shard(field, view, start), stored)
                     if stored.dtype == np.uint8:
                         lost.append(storing.divergence(answers[field], stored))
-                return self.files.end(start) - start
+                return (self.files.end(start) - start) * passes_each(fields)
 
             for wait, at in ((False, blocks), (True, held)):
                 for view, start in at:

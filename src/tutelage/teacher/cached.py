@@ -20,7 +20,7 @@ class CachedTeacher(Teacher):
 
     Args:
         cache: Filled for every view that will be asked.
-        fields: What to answer: "logits", "embedding", "regions".
+        fields: What to answer: "logits", "embedding", "regions", "rotations".
     """
 
     def __init__(self, cache: TeacherCache, fields: Iterable[str]):

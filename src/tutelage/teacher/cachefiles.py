@@ -84,8 +84,8 @@ class CacheFiles:
         """Says that its answers are not to be used again, and why; the next who asks begins another cache."""
         files.write_json(self.folder / ASIDE, {"reason": reason})
 
-    def used(self, run: str, images: int) -> None:
-        """Remembers that a run read `images` answers instead of asking the teacher."""
+    def used(self, run: str, passes: int) -> None:
+        """Remembers that a run read answers instead of asking the teacher for so many."""
         path = self.folder / "uses.jsonl"
         try:
             known = {use["run"] for use in self.uses()}
@@ -94,7 +94,7 @@ class CacheFiles:
             sealed.remove([path])
             known = set()
         if run not in known:
-            sealed.append_lines(path, [{"run": run, "images": images}], f"{self.folder.name}/uses.jsonl")
+            sealed.append_lines(path, [{"run": run, "images": passes}], f"{self.folder.name}/uses.jsonl")
 
     def uses(self) -> list[dict[str, Any]]:
         """The runs that read it; raises Damaged where the file of them is."""
@@ -112,6 +112,17 @@ class CacheFiles:
     def rows(self, shard: Shard) -> int:
         """How many rows a file has."""
         return self.end(shard.start) - shard.start
+
+    @property
+    def paid(self) -> int:
+        """Teacher passes that the views stored whole have taken."""
+        more = passes_each({"rotations"}) - passes_each({"logits"})
+        return self.samples * (len(self.views()) + more * len(self.views("rotations")))
+
+
+def passes_each(fields: Collection[str]) -> int:
+    """How often a network is asked for these fields about one view of an image: rotations of it are three more."""
+    return 4 if "rotations" in fields else 1
 
 
 def caches(root: Path) -> list[CacheFiles]:

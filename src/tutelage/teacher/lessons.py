@@ -23,6 +23,7 @@ from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, mean_logits
 from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.cached import CachedTeacher
+from tutelage.teacher.cachefiles import passes_each
 from tutelage.teacher.identity import identity
 from tutelage.teacher.members import Member, load_member, trained_by
 from tutelage.teacher.opening import open_for
@@ -30,7 +31,7 @@ from tutelage.teacher.paired import PairedTeacher, one_view_each
 
 log = logging.getLogger(__name__)
 
-CACHEABLE = frozenset({"logits", "embedding", "regions", "head"})
+CACHEABLE = frozenset({"logits", "embedding", "regions", "rotations", "head"})
 """What a cache can hold; feature maps would be too large."""
 
 
@@ -88,12 +89,12 @@ def _of_member(recipe: Recipe, spec: TeacherSpec, dataset: DataSet, workspace: W
     network = member.network.to(process.device)
     if process.first:
         plan = Plan.of(recipe, len(dataset.train))
-        passes = plan.steps_per_epoch * recipe.fit.batch_size
+        asked = plan.steps_per_epoch * recipe.fit.batch_size * passes_each(recipe.method.needs)
         each = macs(network, (1, *dataset.train.shape))
         log.info(
             "live teacher %s: %s passes an epoch of %s multiply-adds each",
             member.model.name,
-            f"{passes:,}",
+            f"{asked:,}",
             f"{each:,}",
         )
     live = LiveTeacher(network, recipe.method.needs)
@@ -198,7 +199,7 @@ def answering(recipe: Recipe, member: Member, dataset: DataSet, workspace: Works
         recipe.data.identity,
         recipe.augment,
     )
-    alone = "regions" not in recipe.method.needs  # of which a head and embeddings know nothing
+    alone = not recipe.method.needs & {"regions", "rotations"}  # of which a head and embeddings know nothing
     if trained is None or not (alone and same_views and embeddings_will_do(trained)):
         return member.network, dataset.train
     cache = embedded.backbones(workspace.caches, member.network, trained.student.name, dataset.train, recipe.augment)
@@ -233,12 +234,13 @@ def all_on_val(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> Float3
 
 def fields_of(recipe: Recipe) -> tuple[str, ...]:
     """What the cache must hold for a recipe's method."""
-    return ("logits", *sorted(recipe.method.needs & {"embedding", "regions"}))
+    return ("logits", *sorted(recipe.method.needs & {"embedding", "regions", "rotations"}))
 
 
 def widths(recipe: Recipe, sizes: Sizes) -> dict[str, int]:
     """Columns of what the cache must hold."""
-    columns = {"logits": sizes.classes, "embedding": sizes.embedding or 0, "regions": GRID**2 * sizes.classes}
+    columns = {"logits": sizes.classes, "embedding": sizes.embedding or 0}
+    columns |= {"regions": GRID**2 * sizes.classes, "rotations": 3 * sum(columns.values())}
     return {field: columns[field] for field in fields_of(recipe)}
 
 

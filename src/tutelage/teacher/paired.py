@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from tutelage.data.images import Images
 from tutelage.data.second import stronger
-from tutelage.outputs import Outputs
 from tutelage.run.recipe import Recipe
 from tutelage.teacher.answer import Teacher
 
@@ -27,16 +25,11 @@ class PairedTeacher(Teacher):
         """Of 2 B pixels under B addresses, 2 B answers."""
         of = zip((self.first, self.second), pixels.chunk(2))
         first, second = (teacher.answer(shown, sample, view) for teacher, shown in of)
-        embedding, regions = _both(first.embedding, second.embedding), _both(first.regions, second.regions)
-        return Outputs(torch.cat([first.logits, second.logits]), embedding, regions=regions)
+        return first.mapped(lambda *views: torch.cat(views), second)
 
     def expect(self, sample, view):
         self.first.expect(sample, view)
         self.second.expect(sample, view)
-
-
-def _both(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    return None if first is None or second is None else torch.cat([first, second])
 
 
 def one_view_each(recipe: Recipe, images: Images) -> tuple[Recipe, ...]:

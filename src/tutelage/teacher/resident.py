@@ -2,7 +2,6 @@
 
 import torch
 
-from tutelage.outputs import Outputs
 from tutelage.teacher.answer import Teacher
 
 
@@ -22,16 +21,11 @@ class ResidentTeacher(Teacher):
         self._place[torch.tensor(views, device=device)] = torch.arange(len(views), device=device)
         every, no_pixels = torch.arange(samples), torch.empty(0, device=device)
         answers = [teacher.answer(no_pixels, every, torch.full_like(every, view)) for view in views]
-        self._rows = {
-            field: torch.cat([getattr(answer, field) for answer in answers])
-            for field in ("logits", "embedding", "regions")
-            if getattr(answers[0], field) is not None
-        }
+        self._rows = answers[0].mapped(lambda *of_views: torch.cat(of_views), *answers[1:])
 
     def answer(self, pixels, sample, view):
         row = self._place[view] * self.samples + sample
-        rows = {field: of_field.index_select(0, row) for field, of_field in self._rows.items()}
-        return Outputs(rows["logits"], rows.get("embedding"), regions=rows.get("regions"))
+        return self._rows.mapped(lambda rows: rows.index_select(0, row))
 
     def expect(self, sample, view):
         pass

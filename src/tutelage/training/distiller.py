@@ -35,14 +35,8 @@ class Distiller(nn.Module):
             said = self.student(pixels, self.method.student_needs)
         # Losses are float32 whatever the precision of the forward pass: fp16 logs of small probabilities are infinite.
         with torch.autocast(pixels.device.type, enabled=False):
-            said, teacher = _float(said), _float(teacher)
+            said, teacher = said.mapped(Tensor.float), teacher.mapped(Tensor.float)
             if self.whole:
                 said, teacher, context = gathered(said, teacher, context)
             with nullcontext() if self.whole else normalised_by_all():
                 return self.method.losses(said, teacher, context, self.adapters)
-
-
-def _float(outputs: Outputs) -> Outputs:
-    embedding = None if outputs.embedding is None else outputs.embedding.float()
-    regions = None if outputs.regions is None else outputs.regions.float()
-    return Outputs(outputs.logits.float(), embedding, tuple(f.float() for f in outputs.features), regions)

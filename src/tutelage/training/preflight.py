@@ -29,7 +29,7 @@ from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.asking import ask
-from tutelage.teacher.cachefiles import SHARD
+from tutelage.teacher.cachefiles import SHARD, passes_each
 from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.teacher.paired import one_view_each
 from tutelage.training.concerns import concerns, decay, thin
@@ -273,15 +273,17 @@ def _cost(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace
     """Teacher passes that are still to be paid, and the bytes they add."""
     plan = Plan.of(recipe, len(dataset.train))
     if not lessons.cached(recipe, member.spec):
-        return {"cached": False, "passes": plan.steps * recipe.fit.batch_size, "bytes": 0}
-    fields, passes, size = lessons.widths(recipe, member.network.sizes()), 0, 0
+        asked = plan.steps * recipe.fit.batch_size * passes_each(recipe.method.needs)
+        return {"cached": False, "passes": asked, "bytes": 0}
+    fields, asked, size = lessons.widths(recipe, member.network.sizes()), 0, 0
     for one in one_view_each(recipe, dataset.train):
         cache = lessons.open_cache(one, member, dataset, workspace)
         size += cache.bytes_needed(plan.views_used, fields)
         if lessons.answering(one, member, dataset, workspace)[0] is member.network:
             blocks = {(shard.view, shard.start) for shard in cache.files.missing(plan.views_used, fields)}
-            passes += sum(min(SHARD, len(dataset.train) - start) for _, start in blocks)
-    return {"cached": True, "passes": passes, "bytes": size}
+            images = sum(min(SHARD, len(dataset.train) - start) for _, start in blocks)
+            asked += images * passes_each(fields)
+    return {"cached": True, "passes": asked, "bytes": size}
 
 
 def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:

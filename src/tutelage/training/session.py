@@ -29,6 +29,7 @@ from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import embedded, lessons
+from tutelage.teacher.cachefiles import passes_each
 from tutelage.teacher.lessons import Lesson
 from tutelage.training import graphs
 from tutelage.training.averaging import measure_norms
@@ -140,10 +141,10 @@ class Session:
             if self.val_logits is None:  # the last step was made by an earlier process
                 self.val_logits = predict(deployed, self.val, what="validation")
             keep_val(run, self.val_logits, self.dataset.val.labels)
-        images_seen = self.plan.steps * self.recipe.fit.batch_size
-        run.keep("cost", self.book.cost(saved=images_seen * len(self.lesson.caches)))
+        spared = self.plan.steps * self.recipe.fit.batch_size * passes_each(self.recipe.method.needs)
+        run.keep("cost", self.book.cost(saved=spared * len(self.lesson.caches)))
         for cache in self.lesson.caches:
-            cache.files.used(run.path.name, images_seen)
+            cache.files.used(run.path.name, spared)
         run.finish(self.plan.steps)
 
     @property

@@ -17,6 +17,7 @@ from tutelage.data.memory import MemoryImages
 from tutelage.outputs import Context
 from tutelage.run.muon import Muon
 from tutelage.run.plan import Plan
+from tutelage.teacher import lessons
 from tutelage.teacher.lessons import Lesson
 from tutelage.teacher.resident import ResidentTeacher
 
@@ -93,7 +94,7 @@ def whole(step: Any, images: Images, lesson: Lesson) -> Whole | None:
     views, samples, device = plan.views_used, plan.samples, images.labels.device
     teacher = step.teacher
     if lesson.caches:
-        width = lesson.sizes.classes + (lesson.sizes.embedding or 0)
+        width = sum(lessons.widths(step.recipe, lesson.sizes).values())
         if lesson.live or 4 * width * len(views) * samples > ANSWERS:
             return None
         teacher = ResidentTeacher(teacher, views, samples, device)

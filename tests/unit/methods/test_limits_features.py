@@ -3,7 +3,8 @@
 Seen to fail: torch's `normalize`, the square root of a vanishing length, no refusal of a single sample, gamma for
 2 gamma, variances in a list, margins at 0, the deepest stage at half weight, warm-up from the start, the memory's rows
 not saved, written at the wrong rows or with the anchor's class among the negatives, draws without the step, a new
-partition every step, a copied student, a head among the parameters.
+partition every step, a copied student, a head among the parameters; sskd's wrong
+rows by order, the teacher's head trained by what is taught from it, a head that trains the student, no warm-up.
 """
 
 import copy
@@ -13,12 +14,14 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from torch import Tensor
 
 from tutelage import methods
 from tutelage.errors import UserError
-from tutelage.methods import CRD, OFD, RKD, SRRL, VID, ReviewKD, SemCKD, SimKD
+from tutelage.methods import CRD, OFD, RKD, SRRL, SSKD, VID, ReviewKD, SemCKD, SimKD, kd_loss
 from tutelage.methods._relations import unit
-from tutelage.outputs import Context, Head, Outputs, Sizes
+from tutelage.methods.sskd import kept
+from tutelage.outputs import Context, Head, Outputs, Rotations, Sizes
 
 B = 6
 MAPS = ("at_loss", "sp_loss", "nst_loss")
@@ -347,12 +350,15 @@ def test_a_teacher_without_a_linear_head_is_refused(method):
         method.adapters(ours, theirs, 9)
 
 
-@pytest.mark.parametrize("name", ["itrd", "srd", "srrl", "crd", "review_kd"])
+@pytest.mark.parametrize("name", ["itrd", "srd", "srrl", "crd", "review_kd", "sskd"])
 def test_a_network_without_embedding_is_refused(name):
     ours, theirs, *_ = networks()
     method = methods.method_class(name)()
     with pytest.raises(UserError, match="the student has none"):
         method.adapters(ours._replace(embedding=None), theirs, 9)
+    if name != "review_kd":
+        with pytest.raises(UserError, match="the teacher has none"):
+            method.adapters(ours, theirs._replace(embedding=None), 9)
 
 
 class Backbone(torch.nn.Module):
@@ -490,3 +496,78 @@ def test_rkd_gives_equal_embeddings_no_gradient():
     for loss in (methods.rkd_distance_loss, methods.rkd_angle_loss):
         assert gradient(loss, s, t).isfinite().all()
         assert gradient(loss, torch.ones_like(s), t).abs().max() == 0
+
+
+def sskd_problem(width=4):
+    """Two networks' answers to six images and their rotations, and the context."""
+    ours, theirs = (
+        Outputs(rows(5), rows(width), rotations=Rotations(*(torch.randn(B, 3, n).double() for n in (5, width))))
+        for _ in range(2)
+    )
+    return ours, theirs, Context(torch.arange(B) % 5, torch.arange(B), 2.0), Sizes(5, width)
+
+
+@pytest.mark.parametrize(
+    ("rank", "share", "expected"),
+    [
+        ([0, 3, 1, 0], 1.0, [1, 1, 1, 1]),
+        ([0, 3, 1, 0], 0.5, [1, 0, 1, 1]),
+        ([0, 3, 1, 0], 0.0, [1, 0, 0, 1]),
+        ([0, 3, 1, 2], 0.99, [1, 0, 1, 1]),
+        ([2, 2, 1, 2], 0.5, [1 / 3, 1 / 3, 1, 1 / 3]),
+        ([4, 4], 0.4, [0, 0]),
+    ],
+    ids=["all", "the least wrong", "the right", "rounded down", "equally wrong", "none"],
+)
+def test_sskd_keeps_the_right_and_the_least_wrong(rank, share, expected):
+    assert kept(torch.tensor(rank).double(), share).tolist() == pytest.approx(expected)
+
+
+def test_sskd_of_images_that_look_the_same_rotated_is_kd_twice():
+    ours, theirs, context, sizes = sskd_problem()
+    ours, theirs = (
+        said._replace(rotations=Rotations(*(x[:, None].expand(-1, 3, -1) for x in (said.logits, said.embedding))))
+        for said in (ours, theirs)
+    )
+    found = SSKD().losses(ours, theirs, context, SSKD().adapters(sizes, sizes, 9).double())
+    kd = kd_loss(ours.logits, theirs.logits, 4.0)
+    torch.testing.assert_close(found["teacher"], 0.9 * kd)
+    torch.testing.assert_close(found["rotations"], 2.7 * kd)
+
+
+def test_sskd_teaches_nothing_where_the_teacher_is_right_about_nothing_and_nothing_wrong_is_kept():
+    ours, theirs, context, sizes = sskd_problem()
+    never = torch.nn.functional.one_hot((context.labels + 1) % 5, 5)[:, None].expand(-1, 3, -1).double()
+    theirs = theirs._replace(rotations=theirs.rotations._replace(logits=never))
+    found = SSKD(rotations_kept=0.0).losses(ours, theirs, context, SSKD().adapters(sizes, sizes, 9).double())
+    assert found["rotations"].item() == 0
+
+
+def test_sskd_trains_the_teachers_head_by_its_own_task_alone():
+    ours, theirs, context, sizes = sskd_problem()
+    ours.mapped(Tensor.requires_grad_)
+    adapters = SSKD().adapters(sizes, sizes, 9).double()
+    found = SSKD().losses(ours, theirs, context, adapters)
+    own, other = list(adapters.teacher.parameters()), list(adapters.student.parameters())
+    given = [ours.embedding, ours.rotations.embedding]
+
+    def trained(term, *what):
+        found = torch.autograd.grad(term, what, retain_graph=True, allow_unused=True)
+        return [gradient is not None and bool(gradient.any()) for gradient in found]
+
+    assert all(trained(found["head"], *own))
+    assert not any(trained(found["head"], *other, *given, ours.logits))
+    assert all(trained(found["similarity"], *other, *given))
+    assert not any(trained(found["similarity"], *own))
+
+
+def test_sskd_waits_for_the_teachers_head():
+    ours, theirs, context, sizes = sskd_problem()
+    adapters = SSKD().adapters(sizes, sizes, 9).double()
+    of = {
+        epoch: SSKD(warm_up=5.0).losses(ours, theirs, context._replace(epoch=epoch), adapters)["similarity"].item()
+        for epoch in (0.0, 2.5, 5.0, 50.0)
+    }
+    assert of[0.0] == 0
+    assert of[5.0] == of[50.0] == SSKD(warm_up=0.0).losses(ours, theirs, context, adapters)["similarity"].item() > 0
+    assert of[2.5] == pytest.approx(of[5.0] / 2)

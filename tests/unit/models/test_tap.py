@@ -164,3 +164,40 @@ def test_parts_have_logits_only_where_the_last_stage_is_what_is_averaged():
     assert not resnet8(stages=("layer1", "layer2")).sizes().regions
     assert not build(Model("convnet"), DataSpec(10, 3, 32, MEAN, STD)).sizes().regions
     assert not build(Model("wrn_16_2"), DataSpec(10, 3, 32, MEAN, STD)).sizes().regions
+
+
+ROTATED = EVERYTHING | {"rotations"}
+
+
+def test_says_of_rotations_what_it_says_of_the_rotated_images():
+    tapped, pixels = resnet8().eval(), torch.rand(3, 3, 32, 32)
+    said = tapped(pixels, ROTATED)
+    plain = tapped(pixels, EVERYTHING)
+    assert torch.equal(said.logits, plain.logits), "the same bits as where nothing is rotated"
+    assert torch.equal(said.embedding, plain.embedding)
+    assert len(said.features) == 3
+    for quarters in (1, 2, 3):
+        logits, embedding, _ = by_hand(tapped.network, pixels.rot90(quarters, (2, 3)))
+        torch.testing.assert_close(said.rotations.logits[:, quarters - 1], logits)
+        torch.testing.assert_close(said.rotations.embedding[:, quarters - 1], embedding)
+
+
+def test_in_training_batch_norm_sees_images_and_rotations_together():
+    tapped, pixels = resnet8().train(), torch.rand(5, 3, 32, 32)
+    twin = copy.deepcopy(tapped)
+    said = tapped(pixels, ROTATED)
+    together = twin(torch.cat([pixels.rot90(quarters, (2, 3)) for quarters in range(4)]), EVERYTHING)
+    torch.testing.assert_close(said.logits, together.logits[:5])
+    torch.testing.assert_close(said.features[1], together.features[1][:5])
+    torch.testing.assert_close(said.rotations.logits.mT.reshape(5, -1).sum(), together.logits[5:].sum())
+    torch.testing.assert_close(said.rotations.embedding[:, 2], together.embedding[15:])
+    assert torch.equal(tapped.network.bn1.num_batches_tracked, torch.tensor(1))
+    torch.testing.assert_close(tapped.network.bn1.running_mean, twin.network.bn1.running_mean)
+
+
+def test_an_image_that_is_no_square_is_rotated_as_the_network_sees_it():
+    tapped, pixels = resnet8(size=16).eval(), torch.rand(2, 3, 24, 40)
+    said = tapped(pixels, ROTATED)
+    for quarters in (1, 2, 3):  # rotating and making it square come to the same
+        expected = tapped(pixels.rot90(quarters, (2, 3))).logits
+        torch.testing.assert_close(said.rotations.logits[:, quarters - 1], expected, rtol=1e-4, atol=1e-4)

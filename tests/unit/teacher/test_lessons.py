@@ -7,7 +7,7 @@ import torch
 
 import small
 from tutelage.data.augment import Augment
-from tutelage.methods import AT, CRD, KD, SDD, SRRL, Baseline, SimKD, Sum
+from tutelage.methods import AT, CRD, KD, SDD, SRRL, SSKD, Baseline, SimKD, Sum
 from tutelage.outputs import Sizes
 from tutelage.run.process import ALONE
 from tutelage.run.recipe import Recipe, TeacherSpec
@@ -27,8 +27,9 @@ SIZES = Sizes(10, 64)
         (SRRL(), {"logits": 10, "embedding": 64}),
         (Sum(KD(), CRD()), {"logits": 10, "embedding": 64}),
         (SDD(), {"logits": 10, "regions": 160}),
+        (SSKD(), {"logits": 10, "embedding": 64, "rotations": 3 * 74}),
     ],
-    ids=["kd", "crd", "srrl", "sum", "sdd"],
+    ids=["kd", "crd", "srrl", "sum", "sdd", "sskd"],
 )
 def test_a_cache_holds_what_the_method_reads(method, fields):
     recipe = replace(TAUGHT, method=method)
@@ -49,10 +50,11 @@ def test_features_are_asked_for_at_every_step():
         ({"tune": "head", "method": Baseline(), "teacher": None}, True),
         ({"tune": "full"}, False),
         ({"tune": "head", "method": SimKD()}, False),
+        ({"tune": "head", "method": SSKD()}, False),
         ({"tune": "head", "augment": Augment(mix="mixup")}, False),
         ({"tune": "head", "teacher": replace(SPEC, live=True)}, False),
     ],
-    ids=["head", "alone", "full", "features", "mixed", "live"],
+    ids=["head", "alone", "full", "features", "rotations", "mixed", "live"],
 )
 def test_pixels_are_spared_where_nothing_but_the_head_looks(changes, expected):
     assert lessons.embeddings_will_do(replace(TAUGHT, **changes)) == expected
@@ -77,3 +79,30 @@ def test_the_logits_of_parts_come_from_the_cache_as_the_teacher_says_them(tmp_pa
     live = load_member(recipe, recipe.teacher, dataset, space).network(pixels, frozenset({"regions"}))
     torch.testing.assert_close(told.regions, live.regions, rtol=2e-3, atol=2e-3)
     assert told.embedding is None
+
+
+@pytest.mark.parametrize("storage", ["float16", "int8"])
+def test_rotations_come_from_the_cache_as_the_teacher_says_them_and_are_three_passes_more(tmp_path, storage):
+    recipe = small.taught(tmp_path, teacher=small.NORMED, method=SSKD(), views=1, storage=storage)
+    dataset, space = small.digits(), small.workspace(tmp_path / "r")
+    lesson = lessons.prepare(recipe, dataset, space, ALONE)
+    assert lesson.paid == lesson.caches[0].files.paid == 4 * len(dataset.train)
+    sample = torch.tensor([5, 0, 1293])
+    pixels = dataset.train.view(sample, torch.zeros_like(sample), recipe.augment).pixels
+    told = lesson.teacher.answer(pixels, sample, torch.zeros_like(sample))
+    network = load_member(recipe, recipe.teacher, dataset, space).network
+    for quarters in (1, 2, 3):
+        live = network(pixels.rot90(quarters, (2, 3)), frozenset({"embedding"}))
+        torch.testing.assert_close(told.rotations.logits[:, quarters - 1], live.logits, rtol=2e-3, atol=2e-3)
+        torch.testing.assert_close(told.rotations.embedding[:, quarters - 1], live.embedding, rtol=2e-3, atol=2e-3)
+    assert lessons.prepare(replace(recipe, method=KD()), dataset, space, ALONE).paid == 0, "kd reads the same logits"
+
+
+def test_answers_to_images_have_the_same_bits_whether_or_not_rotations_are_asked_for(tmp_path):
+    recipe = small.taught(tmp_path, teacher=small.NORMED, views=1)
+    folders = [tmp_path / "plain", tmp_path / "rotated"]
+    for method, folder in zip((KD(), SSKD()), folders, strict=True):
+        lesson = lessons.prepare(replace(recipe, method=method), small.digits(), small.workspace(folder), ALONE)
+        assert lesson.caches[0].files.paid == lesson.paid
+    plain, rotated = (next(folder.rglob("logits_*.npy")).read_bytes() for folder in folders)
+    assert plain == rotated

@@ -9,7 +9,7 @@ import small
 from tutelage.data.augment import Augment
 from tutelage.data.second import TwoViews, stronger
 from tutelage.errors import UserError
-from tutelage.methods import MLKD, SRRL
+from tutelage.methods import MLKD, SRRL, SSKD
 from tutelage.outputs import Context, Outputs
 from tutelage.run.engine import Engine
 from tutelage.run.optim import Fit
@@ -21,17 +21,19 @@ from tutelage.teacher.members import load_member
 from tutelage.training.loop import train
 
 
-def test_both_views_are_answered_from_caches_and_the_first_ones_is_that_of_any_run(tmp_path):
-    recipe = small.taught(tmp_path, method=SRRL(), views=1, second_view=True)
+@pytest.mark.parametrize("method", [SRRL(), SSKD()], ids=["srrl", "sskd"])
+def test_both_views_are_answered_from_caches_and_the_first_ones_is_that_of_any_run(tmp_path, method):
+    recipe = small.taught(tmp_path, method=method, views=1, second_view=True)
     space, dataset = small.workspace(tmp_path / "runs"), small.digits()
     lesson = lessons.prepare(recipe, dataset, space, ALONE)
-    assert lesson.paid == 2 * len(dataset.train)
+    assert lesson.paid == (8 if "rotations" in method.needs else 2) * len(dataset.train)
     sample, view = torch.tensor([7, 0]), torch.zeros(2, dtype=torch.long)
     pixels = TwoViews(dataset.train, stronger(recipe.augment, dataset.train)).view(sample, view, recipe.augment).pixels
     told = lesson.teacher.answer(pixels, sample, view)
-    live = load_member(recipe, recipe.teacher, dataset, space).network(pixels, frozenset({"embedding"}))
+    live = load_member(recipe, recipe.teacher, dataset, space).network(pixels, method.needs)
     torch.testing.assert_close(told.logits, live.logits, rtol=2e-3, atol=2e-3)
     torch.testing.assert_close(told.embedding, live.embedding, rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(told.rotations, live.rotations, rtol=2e-3, atol=2e-3)
     assert lessons.prepare(replace(recipe, second_view=False), dataset, space, ALONE).paid == 0
 
 

@@ -18,6 +18,7 @@ from tutelage.methods.baseline import Baseline
 from tutelage.methods.combine import composed
 from tutelage.methods.kd import KD
 from tutelage.methods.mlkd import MLKD
+from tutelage.methods.sskd import SSKD
 from tutelage.models import DataSpec, Model
 from tutelage.models.building import build
 from tutelage.models.twins import made_for, twins
@@ -66,6 +67,10 @@ def test_the_facts(tmp_path):
     assert look(recipe, tmp_path)["teachers"][0]["cost"] == {"cached": True, "passes": 0, "bytes": 0, "seconds": 0.0}
     live = replace(recipe, teacher=replace(recipe.teacher, live=True))
     assert look(live, tmp_path)["teachers"][0]["cost"]["passes"] == 30 * 128, "every image of every step"
+    rotating = replace(recipe, method=SSKD())
+    assert look(rotating, tmp_path)["teachers"][0]["cost"]["passes"] == 4 * 2 * 1294, "and three rotations"
+    live = replace(rotating, teacher=live.teacher)
+    assert look(live, tmp_path)["teachers"][0]["cost"]["passes"] == 4 * 30 * 128
 
 
 def build_teacher(recipe):
