@@ -147,7 +147,7 @@ def _context() -> Any:
     try:
         forkserver.ensure_running()  # the terminal's Ctrl-C reaches it, too: it shall not hear that while it imports
     finally:
-        if at_hand:
+        if before is not None:
             signal.signal(signal.SIGINT, before)
     return context
 
