@@ -48,8 +48,8 @@ from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
 from tutelage.study import processes
 from tutelage.study.jobs import Jobs
-from tutelage.study.processes import Task
 from tutelage.study.study import Study
+from tutelage.study.task import Task
 from tutelage.study.watch import Watch
 from tutelage.study.work import steps_made, train_all, train_in_a_process
 from tutelage.teacher.cache import TeacherCache

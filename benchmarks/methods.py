@@ -235,7 +235,7 @@ def costs(chosen: argparse.Namespace) -> dict[str, float]:
         memory_format=torch.channels_last
     )
     network = build(Model("resnet56", weights=chosen.teacher), spec).to(memory_format=torch.channels_last)
-    everything = LiveTeacher(network, EVERYTHING | {"regions"}).answer(pixels, *(torch.arange(64),) * 2)
+    everything = LiveTeacher(network, EVERYTHING | {"regions", "rotations"}).answer(pixels, *(torch.arange(64),) * 2)
     context = Context(torch.arange(64) % 10, torch.arange(64), 5.0)
 
     def contender(label: str) -> Callable[[int], None]:

@@ -5,7 +5,7 @@
 Help and lists are timed from outside, as a shell starts them. The run is one of the digits whose teacher has answered
 already: what `tutelage train` spends in all but the imports, what of it in steps and validation, and what the same
 command spends when there is nothing left to do. The demo is `tutelage distill digits` with twenty seeds in an empty
-folder, from outside: in all, the sum of what its runs say of their training, and the same command a second time.
+folder, from outside: in all, the same command a second time, and its runs alone, one after the other.
 """
 
 import argparse
@@ -65,18 +65,24 @@ def a_run() -> dict[str, float]:
 
 
 def demo(rounds: int) -> dict[str, Any]:
-    """Seconds of the demo as a user types it, and those of its runs together; again: there is nothing left to do."""
+    """Seconds of the demo as a user types it; when there is nothing left to do; and of its runs alone.
+
+    The last are what the runs say of their training, summed, where they are trained one after the other (--jobs 1).
+    """
     command = [sys.executable, "-m", "tutelage", "distill", "digits", "--seeds", *map(str, range(20)), "--runs"]
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+
+    def typed(*words: str) -> float:
+        begun = time.perf_counter()
+        subprocess.run([*command, *words], env=environment, capture_output=True, check=True)
+        return time.perf_counter() - begun
+
     found = []
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as runs:
-            times = []
-            for _ in ("first", "again"):
-                begun = time.perf_counter()
-                subprocess.run([*command, runs], env=environment, capture_output=True, check=True)
-                times.append(time.perf_counter() - begun)
-            costs = [json.loads(file.read_text())["seconds"] for file in Path(runs).glob("*/cost.json")]
+        with tempfile.TemporaryDirectory() as runs, tempfile.TemporaryDirectory() as one_by_one:
+            times = typed(runs), typed(runs)
+            typed(one_by_one, "--jobs", "1")
+            costs = [json.loads(file.read_text())["seconds"] for file in Path(one_by_one).glob("*/cost.json")]
             found.append((*times, sum(costs)))
     middle = [round(statistics.median(of), 2) for of in zip(*found, strict=True)]
     return dict(zip(("all_s", "again_s", "runs_s"), middle, strict=True)) | {"runs": len(costs), "rounds": rounds}

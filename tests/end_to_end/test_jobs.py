@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +24,17 @@ from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.study import processes, work
 from tutelage.study.folds import CrossValidation
 from tutelage.study.jobs import Jobs
-from tutelage.study.processes import Task
 from tutelage.study.search import Search
 from tutelage.study.study import Study
+from tutelage.study.task import Task
 from tutelage.study.tune import Tuning
 from tutelage.study.watch import FILE, Watch
 from typing_commands import command, told_together, wait_for
 
 FIT = Fit(epochs=2, batch_size=256, learning_rate=0.05)
+
+
+FAILING = Task("failing", tasks.fail, ("the loss is not finite",))
 
 
 def two(running):
@@ -67,6 +71,19 @@ def test_a_task_whose_process_is_killed_is_done_again_with_fewer_beside_it(tmp_p
     assert max(seen) <= 3, "how many are seen at once depends on when they end"
     with pytest.raises(UserError, match="the process of killed was killed"):
         processes.do([Task("killed", tasks.die_at_first, (tmp_path / "again", 3))], two)
+
+
+def test_a_task_is_done_beside_a_block_whatever_becomes_of_its_process(tmp_path):
+    mark, begun = tmp_path / "marker", tmp_path / "begun"
+    with processes.beside(Task("killed", tasks.die_at_first, (mark, 1))):
+        wait_for(mark.exists)  # in the other process: this one does it after the block
+    with pytest.raises(UserError, match="failing: the loss is not finite") as failed, processes.beside(FAILING):
+        pass
+    assert "in a process of its own" in failed.value.__notes__[0]
+    with suppress(KeyboardInterrupt), processes.beside(Task("waiting", tasks.wait_to_be_stopped, (begun,))):
+        wait_for(begun.exists)
+        raise KeyboardInterrupt
+    assert begun.read_text() == "saved"
 
 
 def test_what_fails_is_named_and_the_others_save_what_they_have(tmp_path):
@@ -221,12 +238,12 @@ def test_the_jobs_of_an_array_fill_a_part_each(tmp_path):
 
 def test_a_process_that_is_let_go_while_it_tells_its_result_ends_without_a_word():
     code = (
-        "from tutelage.study import processes\n"
+        "from tutelage.study import task\n"
         "class Pipe:\n"
         "    def send(self, content):\n"
         "        if content[0] == 'done': raise KeyboardInterrupt\n"
         "    def recv(self): __import__('time').sleep(60)\n"
-        "if __name__ == '__main__': processes._serve(Pipe(), Pipe(), processes.Task('t', int, ()), '.')\n"
+        "if __name__ == '__main__': task.serve(Pipe(), Pipe(), task.Task('t', int, ()), '.')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0

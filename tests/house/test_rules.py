@@ -379,6 +379,8 @@ ELSEWHERE = {
     "study/finished.py": "end_to_end/test_study.py, with its runs",
     "study/filling.py": "end_to_end/test_on_ray.py, with a cluster",
     "study/on_ray.py": "end_to_end/test_on_ray.py, with a cluster",
+    "study/server.py": "end_to_end/test_jobs.py",
+    "study/task.py": "end_to_end/test_jobs.py",
     "study/processes.py": "end_to_end/test_jobs.py, with its processes",
     "study/trials.py": "end_to_end/test_jobs.py, with its processes",
     "study/work.py": "end_to_end/test_jobs.py, with its runs",

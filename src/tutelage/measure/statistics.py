@@ -215,9 +215,9 @@ def better_than(share: float, right: int, images: int) -> float:
     >>> round(better_than(0.5, 9, 10), 4)
     0.0107
     """
-    from scipy import stats
+    from scipy.special import bdtrc
 
-    return float(stats.binomtest(right, images, share, alternative="greater").pvalue)
+    return float(bdtrc(right - 1, images, share)) if right else 1.0
 
 
 def how_little(images: int, split: str = "validation") -> str:

@@ -2,7 +2,11 @@
 
 import dataclasses
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from tutelage import data, files, progress
 from tutelage.data import leaks
@@ -19,8 +23,10 @@ from tutelage.run.record import keep, kept
 from tutelage.run.workspace import Workspace
 from tutelage.study import handed, microcontroller
 from tutelage.study.finished import Finished
+from tutelage.study.processes import beside
 from tutelage.study.results import gathered
 from tutelage.study.study import Study
+from tutelage.study.task import Task
 from tutelage.study.watch import Watch
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.members import load_member
@@ -52,10 +58,13 @@ def close(study: Study, workspace: Workspace, watch: Watch, found: Leakage | Non
         files.sweep(run.path)
         evaluate_run(run, dataset)
     done = Finished(study.rows, study.seeds, trained, folder, dataset)
-    _see_to_test(done)
     shown = done.shown[1]
-    if "onnx" not in exported(shown) and (force or not doubt(shown, dataset)):
-        export(shown, dataset, force=force)
+    with (
+        beside(Task(f"export of {shown.path.name}", hand_over, (shown.path, workspace.data_root, force))),
+        a_core_less(),
+    ):
+        _see_to_test(done)
+        _import_what_follows()
     if study.budget is not None:
         microcontroller.export_for(shown, dataset, study.budget, force=force)
     shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
@@ -65,6 +74,33 @@ def close(study: Study, workspace: Workspace, watch: Watch, found: Leakage | Non
     handed.keep(done, results)
     with progress.working("drawing the report"):
         write_report(folder)
+
+
+@contextmanager
+def a_core_less() -> Generator[None]:
+    """Leaves one core to another process: threads that wait for each other would wait for it, too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads - 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _import_what_follows() -> None:
+    """Of what the results and the report need, that which takes long: the other process is not done yet."""
+    import scipy.stats  # noqa: F401
+
+    import tutelage.report.page  # noqa: F401
+
+
+def hand_over(path: Path, data_root: Path | None, force: bool) -> None:
+    """Exports the student of a run, where it was not and nothing speaks against it or that does not count."""
+    run = Run.open(path)
+    if "onnx" not in exported(run):
+        dataset = data.load(run.recipe.data, data_root)
+        if force or not doubt(run, dataset):
+            export(run, dataset, force=force)
 
 
 def _see_to_test(study: Finished) -> None:

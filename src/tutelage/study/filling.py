@@ -9,7 +9,7 @@ from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.study import on_ray
 from tutelage.study.jobs import Jobs
-from tutelage.study.processes import Task
+from tutelage.study.task import Task
 from tutelage.training.launch import fill
 
 Filled = tuple[int, list[str], int]

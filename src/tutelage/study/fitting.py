@@ -10,7 +10,8 @@ from tutelage.run.plan import Plan
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.study import processes
-from tutelage.study.processes import Task, Working
+from tutelage.study.processes import Working
+from tutelage.study.task import Task
 
 WORTH = 2
 """Runs are made at once where they seem to take so many times as long as their processes take to begin: of the digits

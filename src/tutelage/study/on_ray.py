@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from tutelage import interrupts
 from tutelage.errors import UserError
-from tutelage.study.processes import TICK_S, Task, outcome, value
+from tutelage.study.processes import TICK_S, value
+from tutelage.study.task import Task, outcome
 
 RETRIES = 5
 """Times that Ray begins a task anew after its worker or node has died."""

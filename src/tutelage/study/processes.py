@@ -5,19 +5,15 @@ Each sends what it logs and prints, and its result, to the one that began it. Th
 lets go of the others when they shall stop, as its death does, and a run then saves its state.
 """
 
-import copy
-import io
 import logging
-import logging.handlers
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import redirect_stderr, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
@@ -25,27 +21,16 @@ from typing import Any, NamedTuple
 from tutelage import interrupts, progress
 from tutelage.errors import UserError
 from tutelage.interrupts import Stopped
+from tutelage.study.task import Task, serve
 
 TICK_S = 0.5
 """Seconds between two looks at how far all are, where nobody says anything."""
-LINE_EVERY_S = 60.0
-"""Seconds between two lines of one task about how far it is: the first process says how far all are."""
 FORKS = sys.platform == "linux"
 """Whether processes are forked from a server; elsewhere each begins anew."""
 BEGINS_S = 2.0
 """Seconds until PyTorch and all that a run needs are imported, by the server or by each process."""
 DEATHS = 3
 """Times that a process may be killed at one task before all is given up."""
-
-
-class Task(NamedTuple):
-    """What a process of its own can do."""
-
-    name: str
-    function: Callable[..., Any]
-    """Of a module: it is imported in the other process."""
-    arguments: tuple[Any, ...]
-    """Plain values."""
 
 
 class Working(NamedTuple):
@@ -121,11 +106,36 @@ def _begun(task: Task) -> Working:
     context = _context()
     heard, says = context.Pipe(duplex=False)
     leash, held = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(says, leash, task, os.getcwd()), name=task.name)
+    process = context.Process(target=serve, args=(says, leash, task, os.getcwd()), name=task.name)
     process.start()
     says.close()
     leash.close()
     return Working(task, process, heard, held)
+
+
+@contextmanager
+def beside(task: Task) -> Generator[None]:
+    """Does a task in a process of its own while the block runs; here, after it, where no server is at hand for that.
+
+    Raises:
+        Exception: of the task, after the block.
+    """
+    running = [_begun(task)] if FORKS and _context.cache_info().currsize else []
+    result = None
+    try:
+        yield
+        with progress.working(task.name):
+            for one in running:
+                while result is None and one.process.is_alive():
+                    wait([one.heard, one.process.sentinel], TICK_S)
+                    result = _listen(one)
+                result = result or _listen(one)
+    finally:
+        _end(running)
+    if result:
+        value(task.name, *result)
+    else:
+        task.function(*task.arguments)
 
 
 def prepare() -> None:
@@ -141,7 +151,7 @@ def _context() -> Any:
     from multiprocessing import forkserver
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tutelage.training.loop"])
+    context.set_forkserver_preload(["tutelage.study.server"])
     at_hand = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if at_hand else None
     try:
@@ -203,81 +213,3 @@ def _end(running: list[Working]) -> bool:
             for one in alive:
                 os.kill(one.process.pid, signal.SIGINT)
     return saved
-
-
-def _serve(says: Connection, leash: Connection, task: Task, folder: str) -> None:
-    """What the other process does."""
-    os.chdir(folder)
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # the terminal speaks to the first process alone
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_stop_when_let_go, args=(leash,), daemon=True).start()
-    root = logging.getLogger()
-    root.handlers = [logging.handlers.QueueHandler(_Sent(says))]  # ty: ignore[invalid-argument-type]
-    logging.getLogger("tutelage").setLevel(logging.INFO)
-    with redirect_stderr(_Lines(says)), interrupts.listening():
-        result = outcome(task)
-    with suppress(OSError, KeyboardInterrupt):  # let go of meanwhile: nobody listens
-        says.send(result)
-
-
-def outcome(task: Task) -> tuple[str, Any]:
-    """Does a task; "done" and what it returns, or "failed" and why, as another process can have it."""
-    progress.LINE_EVERY_S = LINE_EVERY_S
-    try:
-        return "done", task.function(*task.arguments)
-    except KeyboardInterrupt as stopped:
-        return "failed", KeyboardInterrupt(str(stopped))
-    except Exception as error:
-        return "failed", _portable(error)
-
-
-def _stop_when_let_go(leash: Connection) -> None:
-    with suppress(EOFError, OSError):
-        leash.recv()
-    # As Ctrl-C, and not SIGTERM, which a scheduler may send to all: the same a second time is not waited for.
-    if hasattr(signal, "pthread_kill"):  # wakes the main thread also where it waits for something
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-    else:
-        signal.raise_signal(signal.SIGINT)
-
-
-def _portable(error: Exception) -> Exception:
-    """The error as another process can have it, with the traceback of this one."""
-    text = traceback.format_exc()
-    try:
-        copy.copy(error)
-    except Exception:
-        error = RuntimeError(str(error))
-    error.add_note(f"in a process of its own:\n{text}")
-    return error
-
-
-class _Sent(NamedTuple):
-    """What a QueueHandler takes for a queue: records go to the first process, if that is still there."""
-
-    says: Connection
-
-    def put_nowait(self, record: logging.LogRecord) -> None:
-        """Sends one."""
-        with suppress(OSError):
-            self.says.send(("log", record))
-
-
-class _Lines(io.TextIOBase):
-    """A text file whose lines go to the first process, if that is still there.
-
-    Args:
-        says: Where they go.
-    """
-
-    def __init__(self, says: Connection):
-        self._says, self._rest = says, ""
-
-    def write(self, text: str) -> int:
-        """Sends the lines that are whole."""
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            with suppress(OSError):
-                self._says.send(("line", line))
-        return len(text)

@@ -12,8 +12,9 @@ from tutelage.run.engine import Engine
 from tutelage.run.workspace import Workspace
 from tutelage.study import fitting, on_ray, processes
 from tutelage.study.jobs import Jobs
-from tutelage.study.processes import Task, Working
+from tutelage.study.processes import Working
 from tutelage.study.search import opened
+from tutelage.study.task import Task
 
 if TYPE_CHECKING:
     from tutelage.study.tune import Tuning

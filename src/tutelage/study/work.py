@@ -19,9 +19,11 @@ from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.study import fitting, on_ray, processes
 from tutelage.study.jobs import ONE, Jobs
-from tutelage.study.processes import Task, Working
+from tutelage.study.processes import Working
+from tutelage.study.task import Task
 from tutelage.study.watch import Watch
 from tutelage.training.loop import train
+from tutelage.training.predictions import evaluate_run
 
 log = logging.getLogger(__name__)
 
@@ -182,13 +184,14 @@ def steps_made(run: Path) -> int:
 
 
 def train_in_a_process(path: Path, data_root: Path | None, engine: dict[str, Any], patience: float) -> bool:
-    """Trains the run of a folder; False where another process does, and goes on doing so for some seconds."""
+    """Trains and evaluates the run of a folder; False where another process goes on doing so for some seconds."""
     run = Run.open(path)
     if patience:  # on a node that has died a process may be about to
         with files.locked(path / "lock", wait=patience):
             pass
     try:
-        train(run.recipe, Workspace(run.path.parent, data_root, Engine(**engine)))
+        trained = train(run.recipe, Workspace(run.path.parent, data_root, Engine(**engine)))
     except Busy:
         return False
+    evaluate_run(trained, data.load(run.recipe.data, data_root))
     return True

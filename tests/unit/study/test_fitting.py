@@ -8,7 +8,8 @@ import pytest
 from tutelage.run.builtin import built_in
 from tutelage.run.workspace import Workspace
 from tutelage.study import fitting
-from tutelage.study.processes import Task, Working
+from tutelage.study.processes import Working
+from tutelage.study.task import Task
 
 MEMINFO = """MemTotal:       24689764 kB
 MemFree:        13813160 kB
