@@ -20,6 +20,15 @@ def test_what_was_found_done_is_counted_apart():
     )
 
 
+def test_training_at_once_that_takes_longer_than_the_clock_is_added_up():
+    results = study()
+    results["cost"] |= {"own_seconds": {"students": 200.0, "teachers": 20.0}}
+    assert sentences.cost(results).startswith(
+        "2 min 5 s in all, several runs at once: 3 min 20 s of training students and 20 s of training the teacher, "
+        "added up; "
+    )
+
+
 def test_results_from_before_commands_were_noted_do_not_say_what_was_in_that_time():
     results = study()
     for name in ("commands", "own_seconds", "found_done"):
