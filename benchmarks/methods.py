@@ -3,7 +3,8 @@
 ResNet-56 (published weights) -> resnet8 on CIFAR-10 (--part of 45,000 images to train on, 5,000 of val), in the recipe
 mlperf_tiny's optimiser; the same views, order and initial weights for all methods of a seed. Every method has its
 published numbers, warm-ups the same share of the training; val accuracy after the last epoch only: the test split stays
-shut. What is done is not done again, and the same command typed several times shares the work.
+shut. What is done is not done again, here or by what the page tells of, and the same command typed several times shares
+the work.
 
     python benchmarks/methods.py all   --teacher FILE [--device cuda]
     python benchmarks/methods.py best  --teacher FILE [--device cuda]
@@ -38,12 +39,14 @@ from tutelage.methods.base import Method
 from tutelage.methods.finding import method_at_defaults
 from tutelage.models import Model
 from tutelage.run.engine import Engine
+from tutelage.run.folder import machine
 from tutelage.run.optim import Fit
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 
+TOLD = RESULTS / "methods.json"
 IDEAS = Path(__file__).with_name("ideas.py")
 PUBLISHED_EPOCHS = 240
 ALWAYS = ("baseline", "kd", "dkd")
@@ -84,6 +87,7 @@ LABELS: dict[str, Callable[[], Method]] = {name: named(name) for name in METHODS
 WAVES: dict[str, dict[str, Any]] = {
     "all": {"labels": list(LABELS), "seeds": [0], "part": 20_000, "epochs": 12, "views": 8},
     "best": {"labels": None, "seeds": [0, 1, 2, 3, 4], "part": 20_000, "epochs": 40, "views": 8},
+    "again": {"labels": None, "seeds": [1, 2, 3], "part": 20_000, "epochs": 12, "views": 8},
     "small": {
         "labels": ["kd", *(label for label in LABELS if label.startswith("idea")), "dkd", "baseline"],
         "seeds": [0, 1, 2],
@@ -92,7 +96,8 @@ WAVES: dict[str, dict[str, Any]] = {
         "views": 4,
     },
 }
-"""What is trained: all once; the best of them for longer; ideas where nothing but a slow processor is at hand."""
+"""What is trained: all once; the best of them for longer, or with seeds that did not choose them; ideas where nothing
+but a slow processor is at hand."""
 
 
 def chosen_method(label: str, epochs: int) -> Method:
@@ -119,6 +124,12 @@ def recipe(label: str, seed: int, teacher: str, epochs: int, views: int, part: i
     )
 
 
+def read(log: Path) -> list[dict[str, Any]]:
+    """The lines of a log, and those that docs/results/methods.json keeps of other machines; every run once."""
+    kept = json.loads(TOLD.read_text()).get("lines", []) if TOLD.exists() else []
+    return list({line["run"]: line for line in (*kept, *files.read_lines(log))}.values())
+
+
 def train_all(todo: list[tuple[str, Recipe]], wave: str, chosen: argparse.Namespace, log: Path) -> None:
     """Trains what the log does not have and nobody else is training, and adds a line for each as it is done."""
     engine = Engine(device=chosen.device, threads=1, graphs=chosen.device == "cuda")
@@ -126,10 +137,11 @@ def train_all(todo: list[tuple[str, Recipe]], wave: str, chosen: argparse.Namesp
     alarm = threading.Timer(60 * chosen.minutes, os.kill, (os.getpid(), signal.SIGINT))
     alarm.daemon = True
     alarm.start()
+    on = machine()
     try:
         pay([one for _, one in todo], chosen)
         for label, one in todo:
-            if one.name in {line["run"] for line in files.read_lines(log)}:
+            if one.name in {line["run"] for line in read(log)}:
                 continue
             try:
                 run = train(one, space)
@@ -141,6 +153,7 @@ def train_all(todo: list[tuple[str, Recipe]], wave: str, chosen: argparse.Namesp
             curve, cost = run.curve("val", "top1"), run.result("cost")
             line = {"wave": wave, "method": label, "seed": one.seed, "epochs": one.fit.epochs, "part": one.data.part}
             line |= {"views": one.views, "val": round(curve[-1][1], 6), "seconds": round(cost["seconds"], 1)}
+            line |= {"machine": on["gpu"] or on["processor"]}
             files.append_line(log, line | {"run": one.name})
             print(f"{wave}, {label}, seed {one.seed}: {100 * curve[-1][1]:.2f} %", flush=True)
     except KeyboardInterrupt:
@@ -208,6 +221,7 @@ def waves(lines: list[dict[str, Any]]) -> dict[str, Any]:
         seeds = sorted(set.intersection(*map(set, whole.values())))
         rows = compared({label: [values[seed] for seed in seeds] for label, values in whole.items()})
         settings = {key: of[0][key] for key in ("epochs", "part", "views")} | {"seeds": seeds}
+        settings |= {"machines": sorted({line["machine"] for line in of})}
         found[wave] = settings | {"rows": rows}
     return found
 
@@ -264,21 +278,6 @@ def costs(chosen: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def shortly(earlier: dict[str, Any]) -> dict[str, Any]:
-    """The first measurement of all as a wave: means and deviations of two seeds, unpaired, by one pooled deviation."""
-    rows = {row["method"]: row for row in earlier["rows"] if row["method"] in METHODS and row["n"] > 1}
-    deviations = [row["spread"] for row in rows.values()]
-    error = float(np.sqrt(np.mean(np.square(deviations))))  # of a difference of means of two: deviation * sqrt(2 / 2)
-    gains = {label: row["val_top1"] - rows["kd"]["val_top1"] for label, row in rows.items() if label != "kd"}
-    p = holm([float(2 * stats.t.sf(abs(gain) / error, len(rows))) for gain in gains.values()])
-    half = float(stats.t.ppf(0.975, len(rows))) * error
-    found = {label: {"n": row["n"], "mean": row["val_top1"], "spread": row["spread"]} for label, row in rows.items()}
-    for (label, gain), adjusted in zip(gains.items(), p, strict=True):
-        found[label] |= {"gain": round(gain, 2), "half": round(half, 2), "p": round(adjusted, 4)}
-    settings = {"part": earlier["part"], "epochs": earlier["epochs"], "views": 3, "seeds": earlier["seeds"]}
-    return settings | {"rows": found}
-
-
 def mean_of(row: dict[str, Any]) -> float:
     """Of a row of a wave, in percent."""
     return row["mean"] if "mean" in row else statistics.mean(row["val"])
@@ -303,12 +302,15 @@ def table(wave: dict[str, Any], cost: dict[str, float], rows: list[str] | None =
 def settings(wave: dict[str, Any]) -> str:
     """In words."""
     images = f"{wave['part'] or 45_000:,} images"
-    return f"{images}, {wave['epochs']} epochs, {wave['views']} views, seeds {', '.join(map(str, wave['seeds']))}"
+    seeds = f"{'seeds' if len(wave['seeds']) > 1 else 'seed'} {', '.join(map(str, wave['seeds']))}"
+    also = "; ".join([*wave["machines"], *([wave["also"]] if "also" in wave else [])])
+    return f"{images}, {wave['epochs']} epochs, {wave['views']} views, {seeds} ({also})"
 
 
 TITLES = {
     "best": "Trained for longer",
-    "all": "All methods",
+    "again": "The most promising once more, with other seeds than the one that chose them",
+    "all": "All methods, once",
     "small": "Ideas of our own, and methods that are new here, where nothing but a slow processor was at hand",
     "short": "The first 32 methods, trained shortly",
 }
@@ -329,16 +331,9 @@ def page(result: dict[str, Any]) -> str:
     ]
     for name in (name for name in TITLES if name in result["waves"]):
         wave = result["waves"][name]
-        parts += [f"## {TITLES[name]}", "", f"{settings(wave)}{said(name, result)}.", "", table(wave, result["cost"])]
+        parts += [f"## {TITLES[name]}", "", f"{settings(wave)}.", "", table(wave, result["cost"])]
     notes = RESULTS / "methods_notes.md"
     return "\n".join(parts) + ("\n" + notes.read_text() if notes.exists() else "")
-
-
-def said(name: str, result: dict[str, Any]) -> str:
-    """What else is to be known of a table."""
-    if name == "short":
-        return " (SGD at 0.05, batch 64, unpaired; warm-ups of 20 epochs, as published, of which 6 are the beginning)"
-    return f" ({result['device']})" if name == "best" else ""
 
 
 GUIDE = RESULTS.parent / "guides" / "which-method.md"
@@ -352,7 +347,7 @@ def guide(text: str, result: dict[str, Any]) -> str:
         wave = result["waves"][place["name"]]
         near = place["name"] == "best"  # there it is worth knowing what does not differ, too
         rows = [label for label, row in wave["rows"].items() if near or label == "kd" or row.get("p", 1) <= 0.05]
-        body = f"{settings(wave)}{said(place['name'], result)}:\n\n{table(wave, result['cost'], rows)}"
+        body = f"{settings(wave)}:\n\n{table(wave, result['cost'], rows)}"
         return f"<!-- measured {place['name']} -->\n{body}<!-- end -->\n"
 
     return PLACE.sub(filled, text)
@@ -360,13 +355,12 @@ def guide(text: str, result: dict[str, Any]) -> str:
 
 def publish(chosen: argparse.Namespace, log: Path) -> None:
     """Writes docs/results/methods.json and methods.md from the log and the costs, and the guide's tables."""
-    told = RESULTS / "methods.json"
-    before = json.loads(told.read_text()) if told.exists() else {}
+    before = json.loads(TOLD.read_text()) if TOLD.exists() else {}
     cost_file = chosen.out / "cost.json"
     cost = files.read_json(cost_file) if cost_file.exists() else before.get("cost", {})
-    found = (before["waves"] if "waves" in before else {"short": shortly(before)}) | waves(files.read_lines(log))
-    write("methods", {"device": chosen.device_name or before.get("device", ""), "waves": found, "cost": cost})
-    result = json.loads(told.read_text())
+    lines = read(log)
+    write("methods", {"waves": before.get("waves", {}) | waves(lines), "cost": cost, "lines": lines})
+    result = json.loads(TOLD.read_text())
     (RESULTS / "methods.md").write_text(page(result))
     GUIDE.write_text(guide(GUIDE.read_text(), result))
 
@@ -383,7 +377,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=0)
     parser.add_argument("--views", type=int, default=0)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--device-name", default="", help="for the page")
     parser.add_argument("--minutes", type=float, default=1e5, help="no step is made after so many")
     parser.add_argument("--rounds", type=int, default=7, help="of the costs")
     parser.add_argument("--runs", type=Path, default=Path("runs/methods"))
@@ -397,7 +390,7 @@ def main() -> None:
         publish(chosen, log)
     else:
         wave = WAVES[chosen.what]
-        labels = chosen.methods or (promising(files.read_lines(log)) if wave["labels"] is None else wave["labels"])
+        labels = chosen.methods or (promising(read(log)) if wave["labels"] is None else wave["labels"])
         epochs, part = chosen.epochs or wave["epochs"], wave["part"] if chosen.part is None else chosen.part
         runs = [(label, seed) for label in labels for seed in chosen.seeds or wave["seeds"]]
         todo = [
