@@ -3,6 +3,8 @@
 import re
 import sys
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -22,6 +24,15 @@ def shown(name: str) -> str:
     if name.isascii() and name.isprintable():
         return name
     return "".join(_escaped(c) if unicodedata.category(c) in _INVISIBLE else c for c in name)
+
+
+def added_up(names: Iterable[str]) -> str:
+    """Names of what works together, equal ones counted.
+
+    >>> added_up(["resnet20", "resnet56", "resnet20"])
+    '2 x resnet20 + resnet56'
+    """
+    return " + ".join(name if count == 1 else f"{count} x {name}" for name, count in Counter(names).items())
 
 
 def printable(text: str) -> str:

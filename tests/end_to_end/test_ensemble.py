@@ -97,7 +97,7 @@ def test_a_study_with_two_teachers_from_the_command_line(tmp_path, monkeypatch, 
     assert "check: teacher convnet (seed 0)" in err
     assert "check: teacher convnet (seed 1)" in err
     assert "check: the 2 as an ensemble, on val: top-1" in err
-    assert "teacher convnet + convnet: val" in out
+    assert "teacher 2 x convnet: val" in out
     (study,) = (tmp_path / "runs").glob("study-*")
     results = json.loads((study / "results.json").read_text())
     one = 16 * 9 + 16 + 16 * 16 * 9 + 16 + 16 * 8 + 8 + 8 * 10 + 10
@@ -108,7 +108,7 @@ def test_a_study_with_two_teachers_from_the_command_line(tmp_path, monkeypatch, 
     assert results["recipes"][1]["teachers"][1]["seed"] == 1
 
     run = next(path for path in (tmp_path / "runs").glob("digits-kd-*-s1-*"))
-    assert "convnet + convnet" in told("report", str(study)).out
+    assert "2 x convnet" in told("report", str(study)).out
     assert "agreement with the teacher" in told("evaluate", str(run)).out
     assert Run.open(run).recipe.teachers[1].model.options == {"widths": [16], "hidden": 8}
     filled = told("cache", "fill", "digits", *STUDENT, *FLAGS).out

@@ -90,19 +90,20 @@ def _cache_verify(arguments: list[str]) -> None:
     flags = _teaching_flags("cache verify", arguments)
     from tutelage import data
     from tutelage.teacher import lessons
+    from tutelage.teacher.crossfit import answered_by
     from tutelage.teacher.members import load_member
     from tutelage.teacher.paired import one_view_each
 
     dataset = data.load(flags.recipe.data, flags.data_root)
     for recipe, spec in [(one, spec) for one in one_view_each(flags.recipe, dataset.train) for spec in one.taught_by]:
-        member = load_member(recipe, spec, dataset, flags.workspace)
-        one = lessons.open_cache(recipe, member, dataset, flags.workspace)
+        member, about = load_member(recipe, spec, dataset, flags.workspace), answered_by(spec, dataset)
+        one = lessons.open_cache(recipe, member, about, flags.workspace)
         files_read = one.files.check()
         if not files_read:
             raise UserError(
                 f"no answers of this recipe's teacher in {flags.workspace.caches}", "tutelage cache fill asks it"
             )
-        worst = one.verify(member.network, dataset.train, recipe.augment)
+        worst = one.verify(member.network, about.train, recipe.augment)
         print(f"{one.folder}: {files_read} files are as written")
         print(f"rows asked again differ by {worst:.1e} of the largest logit")
 

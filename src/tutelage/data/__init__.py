@@ -54,6 +54,9 @@ class Data:
     fold: tuple[int, ...] = ()
     """Photos: FOLD K REPEAT, from 0: part FOLD of K of all images but test validates, in division REPEAT; or none."""
 
+    held_back: tuple[int, ...] = ()
+    """PART K, from 0: part PART of K of the training images is not trained on (teacher.folds trains so); or none."""
+
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
         if self.part < 0:
@@ -78,6 +81,12 @@ class Data:
             )
         if self.fold and not self.is_path:
             raise UserError(f"data.fold goes with photos, and data.name is {self.name}", "name a folder there")
+        if self.held_back and not (len(self.held_back) == 2 and 0 <= self.held_back[0] < self.held_back[1] > 1):
+            raise UserError(
+                f"data.held_back is {' '.join(map(str, self.held_back))}, expected two numbers: which part, from 0, of "
+                "how many (2 or more)",
+                "teacher.folds = 5 goes through all of them",
+            )
         if not 0 < self.val_share < 1:
             raise UserError(
                 f"data.val_share is {self.val_share:g}, expected a share above 0 and below 1", "0.1 is usual"
@@ -159,6 +168,11 @@ class Data:
     def labelled(self) -> "Data":
         """The same without the images that have no label."""
         return replace(self, unlabeled="")
+
+    @property
+    def whole(self) -> "Data":
+        """The same with all of its training images."""
+        return replace(self, held_back=())
 
     @property
     def title(self) -> str:

@@ -18,7 +18,7 @@ from tutelage import files
 from tutelage.data import Data, groups, index, leaks, place, turnstile
 from tutelage.data.index import Index
 from tutelage.data.rows import Joined, Rows
-from tutelage.data.stratify import stratified_order, whole_groups
+from tutelage.data.stratify import drawn, stratified_order
 from tutelage.errors import UserError
 from tutelage.names import shown
 from tutelage.progress import counted
@@ -272,19 +272,11 @@ def _fold(images: Tensor, labels: Tensor, groups: Tensor, data: Data) -> tuple[T
 
 def _carved(train: Tensor, labels: Tensor, groups: Tensor, share: float, purpose: str) -> tuple[Tensor, Tensor]:
     """What is left of a split, and what was set aside of it, both ascending; without cutting a group in two."""
-    classes = len(labels.unique())
-    order = stratified_order(labels[train], purpose)
-    count = round(share * len(order))
-    aside = torch.zeros(len(train), dtype=torch.bool)
-    aside[order[:count]] = True
-    of = groups[train]
-    set_aside = torch.zeros(int(groups.max()) + 1, dtype=torch.bool)
-    set_aside[of[aside]] = True
-    whole = not set_aside[of[~aside]].any()
-    if not whole:
-        aside = whole_groups(labels[train], of, share, purpose)
-    if min(count, len(order) - count) < classes or not aside.any():
-        what = f"{len(order)} images of {classes} classes" + ("" if whole else f" in {len(of.unique())} groups")
+    classes, count, of = len(labels.unique()), round(share * len(train)), groups[train]
+    aside = drawn(labels[train], of, share, purpose)
+    if min(count, len(train) - count) < classes or not aside.any():
+        in_groups = f" in {len(of.unique())} groups" if len(of.unique()) < len(of) else ""
+        what = f"{len(train)} images of {classes} classes{in_groups}"
         raise UserError(
             f"{what} are too few to set {percent(share, 0)} of them aside for {purpose}",
             "add images of every class, or give folders train, val and test",

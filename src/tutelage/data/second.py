@@ -12,6 +12,7 @@ from torch import Tensor
 from tutelage.data.augment import Augment
 from tutelage.data.images import Addresses, Images, Views
 from tutelage.data.memory import MemoryImages
+from tutelage.data.part import whole_of
 
 
 def stronger(augment: Augment, images: Images) -> Augment:
@@ -24,7 +25,7 @@ def stronger(augment: Augment, images: Images) -> Augment:
         images: A split.
     """
     side = min(images.shape[1:])
-    trivial = augment.trivial or not isinstance(images, MemoryImages)
+    trivial = augment.trivial or not isinstance(whole_of(images), MemoryImages)
     return replace(augment, seed=augment.seed + 1, cutout=max(augment.cutout, side // 2), trivial=trivial)
 
 

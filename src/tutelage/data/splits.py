@@ -4,9 +4,10 @@ Which image belongs to which split depends on the data set alone, never on a run
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -14,7 +15,8 @@ from tutelage import files
 from tutelage.data import DATASETS, Data, sources
 from tutelage.data.images import Images
 from tutelage.data.memory import MemoryImages
-from tutelage.data.stratify import stratified_order
+from tutelage.data.part import of_split
+from tutelage.data.stratify import in_folds, stratified_order
 from tutelage.edge.card import PHOTOS
 from tutelage.errors import UserError
 
@@ -42,12 +44,52 @@ class DataSet:
     """What was asked for."""
     interpolation: str = ""
     """How pictures are resized to its images; empty: they come in one size."""
+    groups: Int64[Tensor, " N"] | None = None
+    """Which labelled training images belong together, by equal numbers; None: each is by itself."""
+
+    def folds(self, count: int) -> Int64[Tensor, " N"]:
+        """The fold of every training image, from 0: classes in their proportions, groups whole; unlabelled ones last.
+
+        Args:
+            count: K, 2 or more.
+
+        Raises:
+            UserError: some fold would hold all images of a class.
+        """
+        labels = self.train.labels.cpu()
+        known = labels[labels >= 0]
+        groups = torch.arange(len(known)) if self.groups is None else self.groups
+        fold = in_folds(known, groups, count, "folds")
+        for number in range(count):
+            if len(known[fold != number].unique()) < len(known.unique()):
+                raise UserError(
+                    f"{count} folds of {len(known):,} training images: without fold {number} a class would have none",
+                    "fewer folds, or more images of every class",
+                )
+        return torch.cat([fold, torch.arange(len(labels) - len(known)) % count])
 
 
 def load(data: Data, root: Path | None = None) -> DataSet:
     """See `tutelage.data.load`."""
-    if data.is_path:
-        return _of_path(data)
+    found = _of_path(data) if data.is_path else _of_name(data, root)
+    if not data.held_back:
+        return found
+    number, count = data.held_back
+    trained = (found.folds(count) != number).nonzero()[:, 0]
+    return kept(found, trained)
+
+
+def kept(dataset: DataSet, samples: Int64[Tensor, " K"]) -> DataSet:
+    """A data set with some of its training images, ascending; they keep the addresses that they had."""
+    train = of_split(dataset.train, samples)
+    labelled = samples[samples < len(dataset.train_positions)]
+    groups = None if dataset.groups is None else dataset.groups[labelled]
+    positions = dataset.train_positions[labelled]
+    digest = files.digest({"whole": dataset.digest, "train": train.digest})
+    return replace(dataset, train=train, train_positions=positions, groups=groups, digest=digest)
+
+
+def _of_name(data: Data, root: Path | None) -> DataSet:
     images, labels, classes = sources.read(data.name, root)
     order = stratified_order(labels, "val")
     held_out = round(data.val_share * len(labels))
@@ -85,7 +127,7 @@ def load(data: Data, root: Path | None = None) -> DataSet:
 
 
 def _of_path(data: Data) -> DataSet:
-    from tutelage.data import photos
+    from tutelage.data import groups, photos
 
     indexed, cut, train, val = photos.read(data)
     positions = hashlib.sha256(cut.train.numpy()).hexdigest()
@@ -101,4 +143,5 @@ def _of_path(data: Data) -> DataSet:
         digest=files.digest({"images": train.digest, "positions": positions}),
         data=data,
         interpolation=PHOTOS,
+        groups=torch.from_numpy(groups.of_data(indexed, data))[cut.train],
     )

@@ -28,6 +28,40 @@ def stratified_order(labels: Int64[Tensor, " N"], purpose: str) -> Int64[Tensor,
     return by_key[torch.argsort((rank.double() + 0.5) / sizes[of], stable=True)]
 
 
+def drawn(labels: Int64[Tensor, " N"], groups: Int64[Tensor, " N"], share: float, purpose: str) -> Bool[Tensor, " N"]:
+    """Which images are set aside: the beginning of `stratified_order`, or `whole_groups` where that would cut one.
+
+    Args:
+        labels: Class numbers.
+        groups: Equal numbers belong together.
+        share: Of the images, above 0 and below 1.
+        purpose: Names the draw.
+    """
+    order = stratified_order(labels, purpose)
+    aside = torch.zeros(len(labels), dtype=torch.bool)
+    aside[order[: round(share * len(order))]] = True
+    in_part = torch.zeros(int(groups.max()) + 1, dtype=torch.bool)
+    in_part[groups[aside]] = True
+    return whole_groups(labels, groups, share, purpose) if in_part[groups[~aside]].any() else aside
+
+
+def in_folds(labels: Int64[Tensor, " N"], groups: Int64[Tensor, " N"], folds: int, purpose: str) -> Int64[Tensor, " N"]:
+    """The fold of every image, from 0: each is set aside of what the folds before it left.
+
+    Args:
+        labels: Class numbers.
+        groups: Equal numbers belong together.
+        folds: K, 2 or more.
+        purpose: Names the draw.
+    """
+    fold, rest = torch.full_like(labels, folds - 1), torch.arange(len(labels))
+    for left in range(folds, 1, -1):
+        aside = drawn(labels[rest], groups[rest], 1 / left, purpose)
+        fold[rest[aside]] = folds - left
+        rest = rest[~aside]
+    return fold
+
+
 def whole_groups(
     labels: Int64[Tensor, " N"], groups: Int64[Tensor, " N"], share: float, purpose: str
 ) -> Bool[Tensor, " N"]:

@@ -9,7 +9,7 @@ from tutelage.errors import Damaged
 from tutelage.export import npu
 from tutelage.measure.measures import MEASURES, Measured, taken
 from tutelage.measure.statistics import binomial_interval
-from tutelage.names import in_markdown, shown
+from tutelage.names import added_up, in_markdown, shown
 from tutelage.progress import size
 from tutelage.run.folder import Run
 from tutelage.shares import percent
@@ -252,7 +252,8 @@ def _taught_by(recipe: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _teacher(recipe: dict[str, Any]) -> str:
-    return " + ".join(in_markdown(_last(spec["model"]["name"])) for spec in _taught_by(recipe))
+    teachers = [spec for spec in _taught_by(recipe) for _ in range(spec.get("folds", 0) or 1)]
+    return added_up(in_markdown(_last(spec["model"]["name"])) for spec in teachers)
 
 
 def _methods(method: dict[str, Any]) -> list[str]:

@@ -103,3 +103,8 @@ class Plan:
     def learning_rate(self, step: int) -> float:
         """The learning rate of a step."""
         return optim.learning_rate(self.fit, step, self.steps)
+
+
+def views_used(recipe: "Recipe") -> tuple[int, ...]:
+    """The view numbers that a recipe's run will see, ascending, on however many images."""
+    return Plan.of(recipe, recipe.fit.batch_size).views_used

@@ -15,10 +15,10 @@ from tutelage.data.augment import Augment
 from tutelage.errors import UserError
 from tutelage.methods import method_name
 from tutelage.methods.base import Method
-from tutelage.methods.finding import find_method, method_words, temperatures
+from tutelage.methods.finding import find_method, method_words
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
 from tutelage.models import Model
-from tutelage.run import named_files, plain_values, toml
+from tutelage.run import named_files, plain_values, together, toml
 from tutelage.run.optim import Fit
 from tutelage.run.parsing import as_plain, parsed, without_defaults
 from tutelage.run.plain_values import shown
@@ -45,6 +45,8 @@ class TeacherSpec:
     """How, where `tune` is not none."""
     seed: int = 0
     """The seed of the teacher's own training."""
+    folds: int = 0
+    """K, 2 or more: K such networks, each trained without one K-th of the images, which it then answers; 0: one."""
     live: bool = False
     """Ask the teacher itself at every step, even where its cached answers would do."""
     storage: Literal["float16", "float32", "int8"] = "float16"
@@ -52,6 +54,14 @@ class TeacherSpec:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Of the passes whose answers are stored, whatever engine.precision is; bf16 and fp16 are for GPUs that are faster
     so, and refused where the answers are too far from fp32's."""
+
+
+@dataclass(frozen=True)
+class OfFold(TeacherSpec):
+    """One of the networks that a teacher with `folds` consists of."""
+
+    held_back: tuple[int, ...] = ()
+    """PART and K: it is trained without this part, from 0, and answers it."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,7 @@ class Recipe:
             )
         if self.method.needs and not self.taught_by:
             raise UserError(f"method {method_name(self.method)} needs a teacher", "set teacher.model.name")
-        if self.teachers:
-            self._check_ensemble()
+        together.check(self)
         if self.data.unlabeled and not (self.method.needs and self.method.mixable):
             raise UserError(
                 f"{method_words(self.method)} needs the label of every image: data.unlabeled has no meaning for it",
@@ -182,8 +191,17 @@ class Recipe:
 
     @property
     def taught_by(self) -> tuple[TeacherSpec, ...]:
-        """The teacher, the members of the ensemble, or nobody."""
-        return self.teachers if self.teacher is None else (self.teacher,)
+        """The teacher or those that it consists of, the members of the ensemble, or nobody."""
+        if self.teacher is None:
+            return self.teachers
+        folds = self.teacher.folds
+        values = vars(dataclasses.replace(self.teacher, folds=0))
+        return tuple(OfFold(**values, held_back=(part, folds)) for part in range(folds)) or (self.teacher,)
+
+    @property
+    def cross_fitted(self) -> int:
+        """K, where each image is answered by that one of K networks that was trained without it; else 0."""
+        return self.teacher.folds if self.teacher is not None else 0
 
     def with_teachers(self, *teachers: TeacherSpec) -> "Recipe":
         """The same run taught by others: none, one, or an ensemble."""
@@ -208,14 +226,16 @@ class Recipe:
         pkt: Any = find_method("pkt")
         method = pkt(label_weight=0.0)
         start = dataclasses.replace(self, start_epochs=0, method=method, fit=fit, tune="full", second_view=False)
-        return start.with_teachers(self.taught_by[0])
+        first = self.taught_by[0] if self.teacher is None else dataclasses.replace(self.teacher, folds=0)
+        return start.with_teachers(first)
 
     def training_of(self, spec: TeacherSpec) -> "Recipe | None":
         """The run that trains one of its teachers; None where its weights teach as they are."""
         if spec.tune == "none":
             return None
+        held_back = spec.held_back if isinstance(spec, OfFold) else self.data.held_back
         return Recipe(
-            data=self.data.labelled,
+            data=dataclasses.replace(self.data.labelled, held_back=held_back),
             student=spec.model,
             augment=dataclasses.replace(self.augment, mix="none"),
             fit=spec.fit,
@@ -224,30 +244,6 @@ class Recipe:
             views=self.views,
             seed=spec.seed,
         )
-
-    def _check_ensemble(self) -> None:
-        method = method_words(self.method)
-        if self.teacher is not None or len(self.teachers) == 1:
-            raise UserError(
-                "one teacher is written as teacher, several as teachers; this recipe has "
-                f"{'both' if self.teacher is not None else 'a list of one'}",
-                "write [teacher] for one, [[teachers]] once for each of several",
-            )
-        if any(spec in self.teachers[:i] for i, spec in enumerate(self.teachers)):
-            raise UserError("the same teacher twice in one ensemble", "give each another network, weights or seed")
-        alone = sorted(self.method.needs - {"logits"})
-        if alone:
-            raise UserError(
-                f"{method} reads the teacher's {' and '.join(alone)}, of which an ensemble has none",
-                "give one teacher, or choose a method that reads logits alone (tutelage list methods)",
-            )
-        at = temperatures(self.method)
-        if len(at) > 1:
-            raise UserError(
-                f"{method} reads the teachers at T = {' and '.join(f'{t:g}' for t in at)}: "
-                "an ensemble is averaged at one temperature",
-                "give its parts the same temperature, or give one teacher",
-            )
 
 
 def readable(*words: str) -> str:

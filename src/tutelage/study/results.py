@@ -14,6 +14,7 @@ from tutelage.measure.measures import Measured
 from tutelage.measure.statistics import Gain, image_interval, judged, mcnemar, paired_gain
 from tutelage.methods.base import Method
 from tutelage.models.count import macs, parameters
+from tutelage.names import added_up
 from tutelage.report.results import SCHEMA, DataFacts, Latency, Results, Row, Seed, Split, Teacher, Tuning
 from tutelage.run.conditions import apart
 from tutelage.run.folder import Run, machine
@@ -231,7 +232,7 @@ def _teacher(
 ) -> Teacher:
     shape = (1, *study.dataset.train.shape)
     return {
-        "name": " + ".join(member.model.name for member in members),
+        "name": added_up(member.model.name for member in members),
         "parameters": sum(parameters(member.network) for member in members),
         "macs": sum(macs(member.network, shape) for member in members),
         "latency_ms": latency,

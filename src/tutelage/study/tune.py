@@ -164,12 +164,12 @@ class Tuning:
     def trial_of(self, recipe: Recipe, workspace: Workspace) -> Recipe:
         """The recipe on a trial's budget and seed; the teacher is that of the whole data, also where a part is used."""
         fit = dataclasses.replace(recipe.fit, epochs=self.search.epochs or recipe.fit.epochs)
-        data, teachers = recipe.data, list(recipe.taught_by)
+        data, teachers = recipe.data, list(recipe.teachers or filter(None, [recipe.teacher]))
         if self.search.part:
             data = dataclasses.replace(data, part=self.search.part)
             for number, teacher in enumerate(teachers):
                 own = recipe.training_of(teacher)
-                if own is not None:
+                if own is not None and not teacher.folds:  # whose parts are those of the images at hand
                     model = dataclasses.replace(teacher.model, weights=str(workspace.folder(own)))
                     teachers[number] = dataclasses.replace(teacher, model=model, tune="none")
         return dataclasses.replace(recipe.with_teachers(*teachers), data=data, fit=fit, seed=self.search.seed)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tutelage.data.augment import Augment
 from tutelage.data.images import Addresses, Images, Views
+from tutelage.data.part import PartOf, whole_of
 from tutelage.models.tap import LOGITS, Tapped, evaluating, head_of
 from tutelage.models.weights import weights_digest
 from tutelage.outputs import Outputs, Sizes
@@ -48,6 +49,13 @@ class HeadOnly(nn.Module):
         """Those of the layer alone."""
         weight = cast(Tensor, self.layer.weight)
         return Sizes(classes=len(weight), embedding=weight.flatten(1).shape[1], head=head_of(self.layer))
+
+
+def seen_through(cache: TeacherCache, images: Images) -> Images:
+    """Images as a frozen backbone's embeddings, of a cache that `backbones` has found: of a part those of the whole."""
+    if isinstance(images, PartOf):
+        return PartOf(EmbeddedImages(cache, images.whole), images.positions)
+    return EmbeddedImages(cache, images)
 
 
 class EmbeddedImages(Images):
@@ -84,7 +92,7 @@ class EmbeddedImages(Images):
 
 
 def backbones(root: Path, network: Tapped, name: str, images: Images, augment: Augment) -> TeacherCache:
-    """The cache of a network's embeddings; its final layer is not part of the identity.
+    """The cache of a network's embeddings; its final layer is not part of the identity. Of a part that of the whole.
 
     Args:
         root: The folder of all caches.
@@ -93,6 +101,7 @@ def backbones(root: Path, network: Tapped, name: str, images: Images, augment: A
         images: A split.
         augment: Which views exist.
     """
+    images = whole_of(images)
     manifest: dict[str, Any] = identity(network, f"{name}, backbone", images, augment, "fp32", "float16")
     manifest["teacher"]["weights"] = weights_digest(network.network, without=network.head)
     manifest |= {"data": "embeddings"}
@@ -101,7 +110,7 @@ def backbones(root: Path, network: Tapped, name: str, images: Images, augment: A
 
 def embed(
     cache: TeacherCache, network: Tapped, images: Images, augment: Augment, views: tuple[int, ...], process: Process
-) -> tuple[EmbeddedImages, int]:
+) -> tuple[Images, int]:
     """The images through the backbone, every view once; and the passes that were paid for it now.
 
     Args:
@@ -114,10 +123,10 @@ def embed(
     """
     wanted = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     with evaluating(network):
-        paid = cache.fill(network, images, augment, views, ("embedding",), process)
+        paid = cache.fill(network, whole_of(images), augment, views, ("embedding",), process)
     for parameter, wants in wanted:
         parameter.requires_grad = wants
-    return EmbeddedImages(cache, images), paid
+    return seen_through(cache, images), paid
 
 
 def answering(cache: TeacherCache, network: Tapped, images: Images, views: Iterable[int]) -> tuple[nn.Module, Images]:
@@ -134,4 +143,4 @@ def answering(cache: TeacherCache, network: Tapped, images: Images, views: Itera
     """
     if cache.files.missing(views, ("embedding",)):
         return network, images
-    return HeadOnly(network), EmbeddedImages(cache, images)
+    return HeadOnly(network), seen_through(cache, images)

@@ -12,18 +12,20 @@ from tutelage.data.augment import Augment
 from tutelage.data.images import Images
 from tutelage.data.splits import DataSet
 from tutelage.errors import UserError
+from tutelage.methods.finding import method_words, temperatures
 from tutelage.models.count import macs
 from tutelage.models.tap import Tapped
 from tutelage.outputs import GRID, Sizes
-from tutelage.run.plan import Plan
+from tutelage.run.plan import views_used
 from tutelage.run.process import Process
-from tutelage.run.recipe import Recipe, TeacherSpec, method_words, temperatures
+from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import embedded
 from tutelage.teacher.answer import Ensemble, LiveTeacher, NoTeacher, Teacher, mean_logits
 from tutelage.teacher.cache import TeacherCache
 from tutelage.teacher.cached import CachedTeacher
 from tutelage.teacher.cachefiles import passes_each
+from tutelage.teacher.crossfit import CrossFitted, answered_by
 from tutelage.teacher.identity import identity
 from tutelage.teacher.members import Member, load_member, trained_by
 from tutelage.teacher.opening import open_for
@@ -51,7 +53,8 @@ class Lesson(NamedTuple):
 def prepare(recipe: Recipe, dataset: DataSet, workspace: Workspace, process: Process) -> Lesson:
     """The teacher of a run, its answers to every view the run will see on disk where a cache can hold them.
 
-    Of an ensemble every member has a cache of its own, shared with the runs that it teaches alone.
+    Of an ensemble every member has a cache of its own, shared with the runs that it teaches alone; so has every network
+    of a cross-fitted teacher, of the images that it answers.
 
     Args:
         recipe: The run.
@@ -62,13 +65,16 @@ def prepare(recipe: Recipe, dataset: DataSet, workspace: Workspace, process: Pro
     Raises:
         UserError: weights that are not there or do not fit, another number of classes, answers that drifted.
     """
-    lessons = [_of_member(recipe, spec, dataset, workspace, process) for spec in recipe.taught_by]
+    lessons = [_of_member(recipe, spec, answered_by(spec, dataset), workspace, process) for spec in recipe.taught_by]
     if not lessons:
         return Lesson(NoTeacher(), Sizes(classes=0))
     if len(lessons) == 1:
         return lessons[0]
+    teachers = [lesson.teacher for lesson in lessons]
     return Lesson(
-        Ensemble([lesson.teacher for lesson in lessons], temperature(recipe)),
+        CrossFitted(teachers, dataset.folds(recipe.cross_fitted))
+        if recipe.cross_fitted
+        else Ensemble(teachers, temperature(recipe)),
         Sizes(classes=len(dataset.classes)),
         sum(lesson.paid for lesson in lessons),
         tuple(cache for lesson in lessons for cache in lesson.caches),
@@ -88,8 +94,7 @@ def _of_member(recipe: Recipe, spec: TeacherSpec, dataset: DataSet, workspace: W
         )
     network = member.network.to(process.device)
     if process.first:
-        plan = Plan.of(recipe, len(dataset.train))
-        asked = plan.steps_per_epoch * recipe.fit.batch_size * passes_each(recipe.method.needs)
+        asked = len(dataset.train) // recipe.fit.batch_size * recipe.fit.batch_size * passes_each(recipe.method.needs)
         each = macs(network, (1, *dataset.train.shape))
         log.info(
             "live teacher %s: %s passes an epoch of %s multiply-adds each",
@@ -111,7 +116,7 @@ def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: 
         caches = first.caches + second.caches
         return Lesson(PairedTeacher(first.teacher, second.teacher), first.sizes, first.paid + second.paid, caches)
     network = member.network.to(process.device)
-    sizes, views = network.sizes(), Plan.of(recipe, len(dataset.train)).views_used
+    sizes, views = network.sizes(), views_used(recipe)
     cache = open_cache(recipe, member, dataset, workspace)
     needed = cache.bytes_needed(views, widths(recipe, sizes))
     if needed and process.first:
@@ -142,10 +147,11 @@ def fill_part(
     Returns:
         Teacher passes made now, and the caches.
     """
-    paid, caches, views = 0, [], Plan.of(recipe, len(dataset.train)).views_used
+    paid, caches, views, whole = 0, [], views_used(recipe), dataset
     seen = one_view_each(recipe, dataset.train)
     for recipe, spec in ((one, spec) for one in seen for spec in one.taught_by):
         if cached(recipe, spec):
+            dataset = answered_by(spec, whole)
             member = load_member(recipe, spec, dataset, workspace)
             network = member.network.to(device)
             cache = open_cache(recipe, member, dataset, workspace)
@@ -195,15 +201,15 @@ def answering(recipe: Recipe, member: Member, dataset: DataSet, workspace: Works
     A head-tuned teacher's own training has paid for what its backbone says about the views that its student will see.
     """
     trained = trained_by(recipe, member.spec) if member.spec.precision == "fp32" else None  # embeddings are fp32's
-    same_views = trained is not None and (trained.data.identity, trained.augment) == (
-        recipe.data.identity,
+    same_views = trained is not None and (trained.data.whole.identity, trained.augment) == (
+        recipe.data.whole.identity,
         recipe.augment,
     )
     alone = not recipe.method.needs & {"regions", "rotations"}  # of which a head and embeddings know nothing
     if trained is None or not (alone and same_views and embeddings_will_do(trained)):
         return member.network, dataset.train
     cache = embedded.backbones(workspace.caches, member.network, trained.student.name, dataset.train, recipe.augment)
-    return embedded.answering(cache, member.network, dataset.train, Plan.of(recipe, len(dataset.train)).views_used)
+    return embedded.answering(cache, member.network, dataset.train, views_used(recipe))
 
 
 def temperature(recipe: Recipe) -> float:

@@ -23,13 +23,14 @@ from tutelage.outputs import Sizes
 from tutelage.run import recipe
 from tutelage.run.folder import Run
 from tutelage.run.network import build_for, known_classes
-from tutelage.run.plan import Plan, check_batch
+from tutelage.run.plan import Plan, check_batch, views_used
 from tutelage.run.recipe import Recipe, method_words, readable
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
 from tutelage.teacher.answer import mean_logits
 from tutelage.teacher.asking import ask
 from tutelage.teacher.cachefiles import SHARD, passes_each
+from tutelage.teacher.crossfit import answered_by
 from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.teacher.paired import one_view_each
 from tutelage.training.concerns import concerns, decay, thin
@@ -66,7 +67,8 @@ def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
     for number, spec in enumerate(tried.taught_by):
         if tried.training_of(spec) is not None:
             field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
-            check_batch(spec.fit, len(dataset.train), field, workspace.engine.processes)
+            trained_on = len(dataset.train) - len(answered_by(spec, dataset).train) or len(dataset.train)
+            check_batch(spec.fit, trained_on, field, workspace.engine.processes)
     for run in filter(None, (tried, *tried.of_teachers, tried.of_start)):
         if run.norms == "frozen" and not run.student.weights:
             raise UserError(
@@ -127,16 +129,17 @@ def look(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> dict[str, An
     """
     plan, device = Plan.of(recipe, len(dataset.train)), workspace.engine.fabric().device
     temperature = lessons.temperature(recipe)
-    sample = rng.permutation(0, 0, len(dataset.train))[:SAMPLE]
     teachers, on_val, on_train = [], [], []
     for spec in recipe.taught_by:
         member = load_member(recipe, spec, dataset, workspace)
         member.network.to(device)
         on_val.append(lessons.on_val(recipe, member, dataset, workspace))
-        logits, per_second = _answers(member.network, dataset, recipe, sample)
-        on_train.append(logits)
+        about = answered_by(spec, dataset)
+        sample = rng.permutation(0, 0, len(about.train))[: SAMPLE // max(1, recipe.cross_fitted)]
+        logits, per_second = _answers(member.network, about, recipe, sample)
+        on_train = [torch.cat([*on_train, logits])] if recipe.cross_fitted else [*on_train, logits]
         facts = _facts(member.network, dataset) | _identity(recipe, member, dataset)
-        cost = _cost(recipe, member, dataset, workspace)
+        cost = _cost(recipe, member, about, workspace)
         cost["seconds"] = cost["passes"] / per_second
         teachers.append(
             facts
@@ -271,16 +274,16 @@ def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any
 
 def _cost(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace) -> dict[str, Any]:
     """Teacher passes that are still to be paid, and the bytes they add."""
-    plan = Plan.of(recipe, len(dataset.train))
     if not lessons.cached(recipe, member.spec):
-        asked = plan.steps * recipe.fit.batch_size * passes_each(recipe.method.needs)
+        batches = len(dataset.train) // recipe.fit.batch_size * recipe.fit.epochs
+        asked = batches * recipe.fit.batch_size * passes_each(recipe.method.needs)
         return {"cached": False, "passes": asked, "bytes": 0}
-    fields, asked, size = lessons.widths(recipe, member.network.sizes()), 0, 0
+    fields, asked, size, views = lessons.widths(recipe, member.network.sizes()), 0, 0, views_used(recipe)
     for one in one_view_each(recipe, dataset.train):
         cache = lessons.open_cache(one, member, dataset, workspace)
-        size += cache.bytes_needed(plan.views_used, fields)
+        size += cache.bytes_needed(views, fields)
         if lessons.answering(one, member, dataset, workspace)[0] is member.network:
-            blocks = {(shard.view, shard.start) for shard in cache.files.missing(plan.views_used, fields)}
+            blocks = {(shard.view, shard.start) for shard in cache.files.missing(views, fields)}
             images = sum(min(SHARD, len(dataset.train) - start) for _, start in blocks)
             asked += images * passes_each(fields)
     return {"cached": True, "passes": asked, "bytes": size}

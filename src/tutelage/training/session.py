@@ -24,7 +24,7 @@ from tutelage.run import checkpoint, optim
 from tutelage.run.conditions import conditions
 from tutelage.run.folder import Run, environment
 from tutelage.run.network import build_for
-from tutelage.run.plan import Plan
+from tutelage.run.plan import Plan, views_used
 from tutelage.run.process import Process
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
@@ -265,7 +265,7 @@ def _seen(
         images = seen_in_training(recipe, dataset).to(process.device)
         return student, images, dataset.val.to(process.device), 0
     network, name, head = student.to(process.device), recipe.student.name, embedded.HeadOnly(student)
-    views = Plan.of(recipe, len(dataset.train)).views_used
+    views = views_used(recipe)
     of_train = embedded.backbones(workspace.caches, network, name, dataset.train, recipe.augment)
     of_val = embedded.backbones(workspace.caches, network, name, dataset.val, embedded.PLAIN)
     images, passes = embedded.embed(of_train, network, dataset.train, recipe.augment, views, process)

@@ -59,6 +59,26 @@ def test_part_leaves_val_alone():
     assert whole.val.digest == part.val.digest
 
 
+def test_what_is_held_back_is_one_fold_of_train_and_all_folds_are_train():
+    whole = load(Data("digits"))
+    parts = [load(Data("digits", held_back=(number, 3))) for number in range(3)]
+    held_back = [set(whole.train_positions.tolist()) - set(part.train_positions.tolist()) for part in parts]
+    assert set.union(*held_back) == set(whole.train_positions.tolist())
+    assert sum(map(len, held_back)) == len(whole.train)
+    for part in parts:
+        assert torch.equal(part.val_positions, whole.val_positions)
+        assert len(part.train) == len(part.train_positions)
+        chosen = torch.isin(whole.train_positions, part.train_positions)
+        assert torch.equal(part.train.labels, whole.train.labels[chosen])
+    assert len({whole.digest, *(part.digest for part in parts)}) == 4
+
+
+def test_more_folds_than_a_class_has_images():
+    rare = load(Data("digits", part=12))
+    with pytest.raises(UserError, match=r"without fold \d a class would have none"):
+        rare.folds(5)
+
+
 def test_the_split_is_fixed():
     """A new release must not mix yesterday's validation images into training."""
     data = load(Data("digits"))

@@ -4,7 +4,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tutelage.data.stratify import stratified_order, whole_groups
+from tutelage.data.stratify import in_folds, stratified_order, whole_groups
 
 
 @settings(deadline=None, max_examples=100)
@@ -56,3 +56,23 @@ def test_groups_of_several_classes_keep_the_shares():
     aside = whole_groups(labels, of, 0.2, "test")
     shares = labels[aside].bincount() / labels.bincount()
     assert ((shares - 0.2).abs() < 0.02).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(labels=st.lists(st.integers(0, 3), min_size=10, max_size=150), folds=st.integers(2, 5))
+def test_every_fold_holds_the_classes_in_proportion(labels, folds):
+    labels = torch.tensor(labels)
+    fold = in_folds(labels, torch.arange(len(labels)), folds, "test")
+    sizes = fold.bincount(minlength=folds)
+    assert len(sizes) == folds
+    assert sizes.max() - sizes.min() <= 1
+    for label in labels.unique():
+        of_class = fold[labels == label].bincount(minlength=folds)
+        assert (of_class - of_class.sum() / folds).abs().max() <= 2
+
+
+def test_no_fold_cuts_a_group_in_two():
+    labels, groups = torch.arange(90) % 3, torch.arange(90) // 6
+    fold = in_folds(labels, groups, 3, "test")
+    assert all(len(fold[groups == group].unique()) == 1 for group in groups.unique())
+    assert fold.unique().tolist() == [0, 1, 2]
