@@ -134,4 +134,4 @@ def test_a_recipe_has_few_fields():
 
     plain = built_in("cifar10").to_dict()
     plain["student"]["options"] = plain["teacher"]["model"]["options"] = 0
-    assert leaves(plain) <= 86
+    assert leaves(plain) <= 87

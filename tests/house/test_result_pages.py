@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "docs" / "results"
 
 import article_pages  # noqa: E402
+import crossfit  # noqa: E402
 import headline  # noqa: E402
 import headline_search  # noqa: E402
 import imagenet_page  # noqa: E402
@@ -24,6 +25,7 @@ import small_photos_page  # noqa: E402
 
 PAGES = {
     "article_mistakes": article_pages.page,
+    "crossfit": crossfit.page,
     "headline_search": headline_search.page,
     "lite0": lite0.page,
     "methods": methods_page.page,

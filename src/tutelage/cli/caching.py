@@ -96,7 +96,7 @@ def _cache_verify(arguments: list[str]) -> None:
 
     dataset = data.load(flags.recipe.data, flags.data_root)
     for recipe, spec in [(one, spec) for one in one_view_each(flags.recipe, dataset.train) for spec in one.taught_by]:
-        member, about = load_member(recipe, spec, dataset, flags.workspace), answered_by(spec, dataset)
+        member, about = load_member(recipe, spec, dataset, flags.workspace), answered_by(recipe, spec, dataset)
         one = lessons.open_cache(recipe, member, about, flags.workspace)
         files_read = one.files.check()
         if not files_read:

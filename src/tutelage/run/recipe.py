@@ -18,50 +18,17 @@ from tutelage.methods.base import Method
 from tutelage.methods.finding import find_method, method_words
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
 from tutelage.models import Model
-from tutelage.run import named_files, plain_values, together, toml
+from tutelage.run import named_files, plain_values, teachers, toml
 from tutelage.run.optim import Fit
 from tutelage.run.parsing import as_plain, parsed, without_defaults
 from tutelage.run.plain_values import shown
+from tutelage.run.teachers import Norms
+from tutelage.run.teachers import TeacherSpec as TeacherSpec
 
 SCHEMA = 1
 """The version of the file form; a recipe with another number is refused."""
 
-Tune = Literal["none", "head", "last_stage", "full"]
 Stage = Literal["head", "last_stage", "full"]
-Norms = Literal["trained", "frozen"]
-
-
-@dataclass(frozen=True)
-class TeacherSpec:
-    """Who teaches: a network with its weights, or one that is trained first."""
-
-    model: Model = field(default_factory=lambda: Model("resnet56"))
-    """The network; `weights` may also name a run's folder."""
-    tune: Tune = "none"
-    """What of it is trained before it teaches: none (the weights as they are), the head, the last stage, or all."""
-    norms: Norms = "trained"
-    """Where `tune` is not none, what BatchNorm normalises by, as for a student."""
-    fit: Fit = field(default_factory=Fit)
-    """How, where `tune` is not none."""
-    seed: int = 0
-    """The seed of the teacher's own training."""
-    folds: int = 0
-    """K, 2 or more: K such networks, each trained without one K-th of the images, which it then answers; 0: one."""
-    live: bool = False
-    """Ask the teacher itself at every step, even where its cached answers would do."""
-    storage: Literal["float16", "float32", "int8"] = "float16"
-    """The number format in which its answers are stored; int8: 8 bits a logit, and a scale for each image."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of the passes whose answers are stored, whatever engine.precision is; bf16 and fp16 are for GPUs that are faster
-    so, and refused where the answers are too far from fp32's."""
-
-
-@dataclass(frozen=True)
-class OfFold(TeacherSpec):
-    """One of the networks that a teacher with `folds` consists of."""
-
-    held_back: tuple[int, ...] = ()
-    """PART and K: it is trained without this part, from 0, and answers it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +67,7 @@ class Recipe:
             )
         if self.method.needs and not self.taught_by:
             raise UserError(f"method {method_name(self.method)} needs a teacher", "set teacher.model.name")
-        together.check(self)
+        teachers.check(self)
         if self.data.unlabeled and not (self.method.needs and self.method.mixable):
             raise UserError(
                 f"{method_words(self.method)} needs the label of every image: data.unlabeled has no meaning for it",
@@ -194,9 +161,8 @@ class Recipe:
         """The teacher or those that it consists of, the members of the ensemble, or nobody."""
         if self.teacher is None:
             return self.teachers
-        folds = self.teacher.folds
-        values = vars(dataclasses.replace(self.teacher, folds=0))
-        return tuple(OfFold(**values, held_back=(part, folds)) for part in range(folds)) or (self.teacher,)
+        parts = [(part, self.teacher.folds) for part in range(self.teacher.folds)]
+        return tuple(dataclasses.replace(self.teacher, folds=0, held_back=part) for part in parts) or (self.teacher,)
 
     @property
     def cross_fitted(self) -> int:
@@ -233,9 +199,8 @@ class Recipe:
         """The run that trains one of its teachers; None where its weights teach as they are."""
         if spec.tune == "none":
             return None
-        held_back = spec.held_back if isinstance(spec, OfFold) else self.data.held_back
         return Recipe(
-            data=dataclasses.replace(self.data.labelled, held_back=held_back),
+            data=dataclasses.replace(self.data.labelled, held_back=spec.held_back or self.data.held_back),
             student=spec.model,
             augment=dataclasses.replace(self.augment, mix="none"),
             fit=spec.fit,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tutelage.data.splits import DataSet, kept
 from tutelage.outputs import Outputs
-from tutelage.run.recipe import OfFold, TeacherSpec
+from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.teacher.answer import Teacher
 
 
@@ -60,9 +60,9 @@ class CrossFitted(Teacher):
         ]
 
 
-def answered_by(spec: TeacherSpec, dataset: DataSet) -> DataSet:
-    """The data set with those of its training images that a teacher answers: all, or its fold."""
-    if not isinstance(spec, OfFold):
+def answered_by(recipe: Recipe, spec: TeacherSpec, dataset: DataSet) -> DataSet:
+    """The data set with those of its training images that one of its teachers answers: all, or its fold."""
+    if not recipe.cross_fitted:
         return dataset
     part, folds = spec.held_back
     return kept(dataset, (dataset.folds(folds) == part).nonzero()[:, 0])

@@ -65,7 +65,9 @@ def prepare(recipe: Recipe, dataset: DataSet, workspace: Workspace, process: Pro
     Raises:
         UserError: weights that are not there or do not fit, another number of classes, answers that drifted.
     """
-    lessons = [_of_member(recipe, spec, answered_by(spec, dataset), workspace, process) for spec in recipe.taught_by]
+    lessons = [
+        _of_member(recipe, spec, answered_by(recipe, spec, dataset), workspace, process) for spec in recipe.taught_by
+    ]
     if not lessons:
         return Lesson(NoTeacher(), Sizes(classes=0))
     if len(lessons) == 1:
@@ -151,7 +153,7 @@ def fill_part(
     seen = one_view_each(recipe, dataset.train)
     for recipe, spec in ((one, spec) for one in seen for spec in one.taught_by):
         if cached(recipe, spec):
-            dataset = answered_by(spec, whole)
+            dataset = answered_by(recipe, spec, whole)
             member = load_member(recipe, spec, dataset, workspace)
             network = member.network.to(device)
             cache = open_cache(recipe, member, dataset, workspace)

@@ -67,7 +67,7 @@ def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
     for number, spec in enumerate(tried.taught_by):
         if tried.training_of(spec) is not None:
             field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
-            trained_on = len(dataset.train) - len(answered_by(spec, dataset).train) or len(dataset.train)
+            trained_on = len(dataset.train) - len(answered_by(tried, spec, dataset).train) or len(dataset.train)
             check_batch(spec.fit, trained_on, field, workspace.engine.processes)
     for run in filter(None, (tried, *tried.of_teachers, tried.of_start)):
         if run.norms == "frozen" and not run.student.weights:
@@ -134,7 +134,7 @@ def look(recipe: Recipe, dataset: DataSet, workspace: Workspace) -> dict[str, An
         member = load_member(recipe, spec, dataset, workspace)
         member.network.to(device)
         on_val.append(lessons.on_val(recipe, member, dataset, workspace))
-        about = answered_by(spec, dataset)
+        about = answered_by(recipe, spec, dataset)
         sample = rng.permutation(0, 0, len(about.train))[: SAMPLE // max(1, recipe.cross_fitted)]
         logits, per_second = _answers(member.network, about, recipe, sample)
         on_train = [torch.cat([*on_train, logits])] if recipe.cross_fitted else [*on_train, logits]
@@ -192,7 +192,7 @@ def in_words(seen: dict[str, Any]) -> list[str]:
     student, teachers = seen["student"], seen["teachers"]
     lines = []
     for teacher in teachers:
-        which = f" (seed {teacher['seed']})" if len(teachers) > 1 else ""
+        which = f" ({teacher['which']})" if len(teachers) > 1 else ""
         lines += [
             f"check: teacher {teacher['name']}{which}, {_size(teacher)}",
             f"  sees {teacher['size']} pixels, mean {teacher['mean']}, std {teacher['std']}, in eval mode",
@@ -260,7 +260,7 @@ def _identity(recipe: Recipe, member: Member, dataset: DataSet) -> dict[str, Any
     recorded = metadata.get("val_top1") if metadata.get("data") == dataset.name else None
     return {
         "name": member.model.name,
-        "seed": member.spec.seed,
+        "which": member.spec.which,
         "flag": "--teacher.model.name"
         if recipe.teacher
         else f"--teachers.{recipe.teachers.index(member.spec)}.model.name",

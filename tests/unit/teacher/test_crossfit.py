@@ -58,7 +58,7 @@ def test_a_member_answers_the_images_that_it_was_trained_without(tmp_path):
     dataset = small.digits()
     answered = []
     for spec, own in zip(recipe.taught_by, recipe.of_teachers, strict=True):
-        asked = answered_by(spec, dataset)
+        asked = answered_by(recipe, spec, dataset)
         trained = small.data.load(own.data)
         assert own.data.held_back == spec.held_back
         assert not set(asked.train_positions.tolist()) & set(trained.train_positions.tolist())

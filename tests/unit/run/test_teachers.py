@@ -18,6 +18,8 @@ FOLDED = TeacherSpec(small.TEACHER, tune="full", folds=3)
     [
         ({"teacher": replace(FOLDED, folds=1)}, "folds = 1, expected 2 networks or more"),
         ({"teacher": replace(FOLDED, folds=-2)}, "folds = -2, expected 2 networks or more"),
+        ({"teacher": replace(FOLDED, held_back=(0, 3))}, r"folds = 3 beside teacher.held_back = \[0, 3\], expected"),
+        ({"teacher": replace(FOLDED, tune="none", folds=0, held_back=(0, 3))}, "teacher.held_back with teacher.tune"),
         ({"teacher": replace(FOLDED, tune="none")}, r"teacher\.folds with teacher\.tune = none"),
         ({"augment": Augment(crop_padding=1, mix="mixup")}, r"teacher\.folds with augment\.mix = mixup"),
         ({"method": AT()}, "reads the teacher's features, of which a teacher of several folds has none"),
