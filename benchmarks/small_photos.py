@@ -63,9 +63,14 @@ TRIED: dict[str, dict[str, Any]] = {
 }
 """What of a pretrained student is trained and how, over the same number of steps; statistics: BatchNorm's."""
 UNLABELLED, STARTED = "whole network, unlabelled photos too", "whole network, start without labels"
-MORE = {UNLABELLED: (0, True), STARTED: (5, False), f"{STARTED}, unlabelled photos too": (5, True)}
-"""Of the whole network: epochs in which it first learns the teacher's embeddings alone, and whether further photos
-without a class are answered too (for as many epochs: of cifar10-20 ten times the steps)."""
+MORE = {
+    UNLABELLED: (0, True, 0),
+    STARTED: (5, False, 0),
+    f"{STARTED}, unlabelled photos too": (5, True, 0),
+    "whole network, teacher of 5 folds": (0, False, 5),
+}
+"""Of the whole network: epochs in which it first learns the teacher's embeddings alone; whether further photos without
+a class are answered too (for as many epochs: of cifar10-20 ten times the steps); and teacher.folds."""
 ALONE = "alone"
 TAUGHT = {f"kd, T = {t}, alpha = {a}": KD(float(t), a) for t, a in ((1, 0.5), (2, 0.5), (4, 0.9))}
 SOFT, HARD = "kd, T = 2, alpha = 0.5", "kd, T = 4, alpha = 0.9"
@@ -182,8 +187,9 @@ class Bench:
             recipe = replace(recipe, norms="frozen", fit=fit)
             for field, value in TRIED.get(student, {}).items():
                 recipe = photos.replaced(recipe, field.split("."), value)
-            start, others = MORE.get(student, (0, False))
-            recipe = replace(recipe, start_epochs=start)
+            start, others, folds = MORE.get(student, (0, False, 0))
+            assert recipe.teacher is not None
+            recipe = replace(recipe, start_epochs=start, teacher=replace(recipe.teacher, folds=folds))
             if others:
                 recipe = replace(recipe, data=replace(recipe.data, unlabeled=str(self.unlabelled(name))))
         return recipe.as_baseline if method == ALONE else replace(recipe, method=TAUGHT[method])
