@@ -9,10 +9,10 @@ Departures: every view counts alike, and terms are means over views. The authors
 Defaults: all pairs on CIFAR-100: kd's weights of mdistiller/engine/cfg.py, on which the authors' code stands, times 1/2
     for samples and classes. Standardised logits, ResNet-32x4 to 8x4 (README of the authors of `standardize`):
     `--method.standardize True --method.instance_weight 9 --method.batch_weight 4.5 --method.class_weight 4.5`.
-When: batches are large enough for every class to occur, but classes are many: the classes' term grows with (B / C)^2. At
-    10 classes and batches of 128 it is 400 times what it is at 100 and 64, and at its published weight a student learnt
-    nothing (docs/results/methods.md): divide `class_weight` by that. The published gains stand on 480 epochs with two
-    views a step.
+When: batches are large enough for every class to occur, but classes are many: the term of classes grows with (B / C)^2.
+    At 10 classes and batches of 128 it is 400 times what it is at 100 and 64, and at its published weight a student
+    learnt nothing (docs/results/methods.md): divide `class_weight` by that. The published gains stand on 480 epochs
+    with two views a step.
 """
 
 from dataclasses import dataclass

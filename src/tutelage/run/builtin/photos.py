@@ -111,13 +111,16 @@ def weights_rule(recipe: Recipe, counted: Counted) -> Rule:
 
 
 def fit_rule(recipe: Recipe, counted: Counted) -> Rule:
-    """How a student is trained: gently and not for long where it is pretrained."""
+    """How a student is trained: gently and not for long where it is pretrained; all of it by AdamW, a part by SGD."""
     batch = min(32, counted.images)
     if not recipe.student.weights:
         return Rule({"fit.batch_size": batch}, "from random weights; these numbers are for thousands of photos")
     epochs = min(max(round(STEPS * batch / counted.images), EPOCHS[0]), EPOCHS[1])
+    how = {"fit.learning_rate": 0.01}
+    if recipe.tune == "full":
+        how = {"fit.optimizer": "adamw", "fit.learning_rate": 0.00025, "fit.weight_decay": 0.01}
     return Rule(
-        {"norms": "frozen", "fit.batch_size": batch, "fit.epochs": epochs, "fit.learning_rate": 0.01, "views": 8},
+        {"norms": "frozen", "fit.batch_size": batch, "fit.epochs": epochs} | how | {"views": 8},
         f"pretrained, so about {STEPS} short steps; BatchNorm's statistics stay, which so few steps cannot learn anew",
     )
 

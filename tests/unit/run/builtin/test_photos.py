@@ -88,3 +88,9 @@ def test_a_teacher_s_batch_is_no_larger_than_what_there_is():
     assert photos.teacher_rule(pretrained(), Counted(40, 2, 20)).values == {"teacher.fit.batch_size": 40}
     assert photos.teacher_rule(pretrained(), Counted(64, 2, 20)).values == {}
     assert photos.teacher_rule(pretrained().as_baseline, Counted(40, 2, 20)).values == {}
+
+
+@pytest.mark.parametrize(("tune", "optimizer", "rate"), [("full", "adamw", 0.00025), ("head", "sgd", 0.01)])
+def test_all_of_a_pretrained_student_is_trained_by_adamw_and_its_head_by_sgd(tune, optimizer, rate):
+    values = photos.fit_rule(replace(pretrained(), tune=tune), Counted(200, 10, 20)).values
+    assert (values.get("fit.optimizer", "sgd"), values["fit.learning_rate"]) == (optimizer, rate)
