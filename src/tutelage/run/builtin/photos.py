@@ -6,6 +6,7 @@ written down by the user. docs/results/small_photos.md is where the rules' numbe
 
 import dataclasses
 from collections.abc import Collection
+from functools import partial
 from typing import Any, NamedTuple
 
 from tutelage.data import Data
@@ -73,7 +74,7 @@ def fitted(recipe: Recipe, written: Collection[str] = ()) -> tuple[Recipe, list[
         f"{counted.images:,} training images of {counted.classes} classes, {counted.fewest:,} of the smallest; "
         "set by that (a flag that you write is kept):"
     ]
-    for rule in (weights_rule, fit_rule, method_rule, teacher_rule):
+    for rule in (weights_rule, partial(fit_rule, written=written), method_rule, teacher_rule):
         values, reason = rule(recipe, counted)
         changed = {field: value for field, value in values.items() if field not in written}
         for field, value in changed.items():
@@ -110,14 +111,18 @@ def weights_rule(recipe: Recipe, counted: Counted) -> Rule:
     )
 
 
-def fit_rule(recipe: Recipe, counted: Counted) -> Rule:
-    """How a student is trained: gently and not for long where it is pretrained; all of it by AdamW, a part by SGD."""
+def fit_rule(recipe: Recipe, counted: Counted, written: Collection[str] = ()) -> Rule:
+    """How a student is trained: gently and not for long where it is pretrained; all of it by AdamW, a part by SGD.
+
+    A learning rate that is written alone is SGD's: AdamW's are a hundred times smaller.
+    """
     batch = min(32, counted.images)
     if not recipe.student.weights:
         return Rule({"fit.batch_size": batch}, "from random weights; these numbers are for thousands of photos")
     epochs = min(max(round(STEPS * batch / counted.images), EPOCHS[0]), EPOCHS[1])
-    how = {"fit.learning_rate": 0.01}
-    if recipe.tune == "full":
+    by_adamw = recipe.fit.optimizer == "adamw" if "fit.optimizer" in written else "fit.learning_rate" not in written
+    how: dict[str, Any] = {"fit.learning_rate": 0.01}
+    if recipe.tune == "full" and by_adamw:
         how = {"fit.optimizer": "adamw", "fit.learning_rate": 0.00025, "fit.weight_decay": 0.01}
     return Rule(
         {"norms": "frozen", "fit.batch_size": batch, "fit.epochs": epochs} | how | {"views": 8},

@@ -90,7 +90,22 @@ def test_a_teacher_s_batch_is_no_larger_than_what_there_is():
     assert photos.teacher_rule(pretrained().as_baseline, Counted(40, 2, 20)).values == {}
 
 
-@pytest.mark.parametrize(("tune", "optimizer", "rate"), [("full", "adamw", 0.00025), ("head", "sgd", 0.01)])
-def test_all_of_a_pretrained_student_is_trained_by_adamw_and_its_head_by_sgd(tune, optimizer, rate):
-    values = photos.fit_rule(replace(pretrained(), tune=tune), Counted(200, 10, 20)).values
-    assert (values.get("fit.optimizer", "sgd"), values["fit.learning_rate"]) == (optimizer, rate)
+@pytest.mark.parametrize(
+    ("tune", "changes", "expected"),
+    [
+        ("full", {}, ("adamw", 0.00025, 0.01)),
+        ("head", {}, ("sgd", 0.01, 1e-4)),
+        ("full", {"learning_rate": 0.02}, ("sgd", 0.02, 1e-4)),  # with AdamW it would destroy the network
+        ("full", {"optimizer": "sgd"}, ("sgd", 0.01, 1e-4)),
+        ("full", {"optimizer": "adamw"}, ("adamw", 0.00025, 0.01)),
+        ("full", {"optimizer": "adamw", "learning_rate": 0.001}, ("adamw", 0.001, 0.01)),
+        ("full", {"weight_decay": 0.1}, ("adamw", 0.00025, 0.1)),
+    ],
+)
+def test_all_of_a_pretrained_student_is_trained_by_adamw_unless_something_else_is_written(
+    folder, tune, changes, expected
+):
+    recipe = replace(pretrained(folder), tune=tune)
+    recipe = replace(recipe, fit=replace(recipe.fit, **changes))
+    fit = photos.fitted(recipe, {f"fit.{name}" for name in changes})[0].fit
+    assert (fit.optimizer, fit.learning_rate, fit.weight_decay) == expected
