@@ -36,6 +36,8 @@ _NOT_LATIN = re.compile(
 """What no text of Western Europe holds and those of other code pages do, read so: words without any letter of ASCII
 (Chinese, Japanese, Korean, Cyrillic, Greek), five other letters in a row, signs that nobody types, and quotation marks
 or a capital Z with a caron within a word (code pages of DOS and the old Macintosh)."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""What is in files that are no text."""
 
 
 class Text(NamedTuple):
@@ -83,10 +85,11 @@ def _decoded(data: bytes, path: Path, any_encoding: bool) -> Text:
             text = data.decode(tried)
         except UnicodeDecodeError:
             continue
+        if "\0" in text or (tried != encoding and _CONTROLS.search(text)):
+            continue
         if tried in WESTERN and (odd := _NOT_LATIN.search(text)):
             raise _of_another_page(path, text, odd.start())
-        if "\0" not in text:
-            return Text(text, tried if tried != encoding else "")
+        return Text(text, tried if tried != encoding else "")
     expected = "UTF-8 or UTF-16" if any_encoding else "UTF-8"
     raise UserError(f"{path} is not text in {expected}", AS_UTF_8)
 
