@@ -5,6 +5,7 @@ import os
 import pytest
 
 import awkward
+from tutelage.errors import UserError
 from tutelage.text import read_text
 
 CAT, DOG = [[f"{name}/{number:02d}.png" for number in range(10)] for name in ("cat", "dog")]
@@ -162,6 +163,27 @@ def test_a_damaged_parquet_file(pictures, capfd, monkeypatch):
     pytest.importorskip("pyarrow", reason="pip install tutelage[parquet]")
     (pictures / "t.parquet").write_bytes(b"PAR1 and nothing")
     assert "is not a sound Parquet file" in awkward.said(["data", "check", "t.parquet"], pictures, capfd, monkeypatch)
+
+
+def test_one_flipped_bit_of_a_parquet_file_with_checksums_is_a_sentence_or_changes_nothing(pictures):
+    pa = pytest.importorskip("pyarrow", reason="pip install tutelage[parquet]")
+    import pyarrow.parquet as pq
+
+    from tutelage.data import places
+
+    table = pictures / "t.parquet"
+    columns = {"path": CAT + DOG, "label": ["cat"] * 10 + ["dog"] * 10, "split": ["train", "test"] * 10}
+    pq.write_table(pa.table(columns), table, write_page_checksum=True, compression="none")
+    sound, right = table.read_bytes(), places.listing(table).places
+    at_names = [sound.rindex(b"split") + 1, sound.index(b"00.png"), sound.index(b"dog")]
+    refused = 0
+    for place in [*at_names, *range(0, len(sound), 17)]:
+        table.write_bytes(sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :])
+        try:
+            assert [tuple(p) for p in places.listing(table).places] == [tuple(p) for p in right], place
+        except UserError:
+            refused += 1
+    assert refused > 20
 
 
 def test_a_name_with_a_backslash_is_taken_as_it_is_where_there_is_such_a_file(tmp_path):
