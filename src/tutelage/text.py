@@ -30,12 +30,14 @@ _NOT_LATIN = re.compile(
     rf"(?<!{_HIGH})(?<![A-Za-z]){_HIGH}{{2,}}+(?![A-Za-z])"
     rf"|{_HIGH}{{5}}"
     r"|[\x80-\x9f\xa4\xa6\xa8\xac\xaf\u0192\u02c6\u02dc]"
+    rf"|[\xc2\xc3](?!\w){_HIGH}"
     r"|(?<=[a-z])[\u201a\u201e\u2030\u017d]"
     r"|(?<=[A-Za-z])[\u201c\u201d\u2020\u2021](?=[a-z])"
 )
 """What no text of Western Europe holds and those of other code pages do, read so: words without any letter of ASCII
 (Chinese, Japanese, Korean, Cyrillic, Greek), five other letters in a row, signs that nobody types, and quotation marks
-or a capital Z with a caron within a word (code pages of DOS and the old Macintosh)."""
+or a capital Z with a caron within a word (code pages of DOS and the old Macintosh), letters of UTF-8 beside bytes that
+are not."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """What is in files that are no text."""
 

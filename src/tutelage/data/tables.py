@@ -211,7 +211,8 @@ def _rows_of_csv(table: Path, aside: Aside) -> Iterator[dict[str, Any]]:
     text, guessed = read_text(table, any_encoding=True)
     if guessed:
         aside.notes.append(f"{table.name} is not UTF-8, read as {guessed}; save it as UTF-8 if names look wrong")
-    first, _, rest = text.lstrip("\r\n").partition("\n")
+    text = text.lstrip("\r\n")
+    first, _, rest = text.partition("\n")
     said = re.fullmatch(r'"?sep=(.)"?', first.strip("\r"))  # what spreadsheets write for themselves
     text = rest if said else text
     reader = csv.DictReader(

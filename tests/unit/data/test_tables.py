@@ -76,6 +76,8 @@ AWKWARD = {
         ).encode(),
         [["caf\u00e9", *"433"]],
     ),
+    "empty lines before the headings": (("\r\n\n" + lines()).encode(), READ),
+    "UTF-8 with one damaged byte": (lines().encode() + b"\xff", ["t.csv is not UTF-8", "save it as UTF-8"]),
     "no label": (lines([*ROWS, ("cat/00.png", "")]).encode(), ["row 21: no label"]),
     "labels of pandas that are none": (
         lines([*ROWS, ("cat/00.png", "nan"), ("cat/00.png", "NaN")]).encode(),
