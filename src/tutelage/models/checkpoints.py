@@ -97,8 +97,11 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f'{path} ends in "{path.suffix}": {FOREIGN[path.suffix.lower()]}; weights come as .safetensors or .pth',
             "save the state dict of the PyTorch network: torch.save(model.state_dict(), 'weights.pth')",
         )
-    with path.open("rb") as file:
-        start = file.read(32)
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}", "look at its permissions") from None
     for beginning, kind, way in NOT_THE_FILE:
         if start.startswith(beginning) and start[8:9] != b"{":
             raise UserError(f"{path} is {kind}", way)
@@ -126,8 +129,14 @@ def metadata(path: str | Path) -> dict[str, str]:
 
 
 def _said(metadata: dict[str, str]) -> dict[str, str]:
-    """The metadata of a .safetensors file, as it was written: ours is one entry."""
-    return json.loads(metadata[METADATA]) if METADATA in metadata else metadata
+    """The metadata of a .safetensors file, as it was written: ours is one entry; nothing where that is damaged."""
+    if METADATA not in metadata:
+        return metadata
+    try:
+        own = json.loads(metadata[METADATA])
+    except ValueError:
+        return {}
+    return own if isinstance(own, dict) else {}
 
 
 def _read_pickle(path: Path) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric.utilities.data import AttributeDict
+from safetensors.torch import save_file
 from torch import nn
 
 from tutelage.errors import UserError
@@ -224,6 +225,13 @@ def test_the_damaged_part_is_named_and_what_to_do(tmp_path):
     with pytest.raises(UserError, match=r"w\.pth is damaged: its part w/data/\d is not what its checksum") as error:
         load_weights(network(), tmp_path / "w.pth")
     assert error.value.hint.startswith("fetch it again")
+
+
+@pytest.mark.parametrize("said", ["{", "[1]", "3"])
+def test_metadata_of_ours_that_is_no_json_is_none(tmp_path, said):
+    state = network().state_dict()
+    save_file(state, tmp_path / "w.safetensors", {"tutelage": said})
+    assert load_weights(network(), tmp_path / "w.safetensors") == {}
 
 
 def test_a_file_without_checksums_is_read(tmp_path):
