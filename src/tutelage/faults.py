@@ -21,7 +21,10 @@ _TOO_LARGE = (
     "a file would be larger than the system allows: cannot write{}",
     f"raise its limit (ulimit -f), or choose a --runs on another file system: {_KEPT}",
 )
-_FORBIDDEN = ("there is no permission to read or write{}", f"change it, or choose another --runs: {_KEPT}")
+_FORBIDDEN = (
+    "there is no permission to read or write{}",
+    f"change its permissions; where it is in the folder of runs, you may choose another --runs: {_KEPT}",
+)
 _NO_LOCKS = (
     "the file system of{} cannot lock files: two processes could write one run at once",
     f"choose a --runs on a local disk: {_KEPT}",

@@ -6,11 +6,13 @@ import importlib
 import importlib.util
 import logging
 import os
+import shlex
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from typing import NoReturn
 
 from tutelage import __version__, interrupts
@@ -105,11 +107,22 @@ def _dispatch(arguments: list[str]) -> None:
     elif arguments[0] not in COMMANDS:
         raise unknown("command", arguments[0], COMMANDS, "tutelage --help")
     else:
+        _refuse_empty(arguments)
         _log_to_stderr()
         try:
             command(arguments[0])(arguments[1:])
         except ImportError as missing:
             raise _lacking(arguments[0], missing) from missing
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuses an empty word that is no flag's value: a variable of the shell that is not set would mean this folder."""
+    for before, word in pairwise(arguments):
+        if not word and not before.startswith("-"):
+            raise UserError(
+                f"a word of the command is empty: {shlex.join(arguments)}",
+                "is a variable of your shell not set? write . where this folder is meant",
+            )
 
 
 def _lacking(name: str, missing: ImportError) -> Exception:

@@ -228,7 +228,7 @@ def _warnings(overview: dict[str, Any]) -> list[str]:
         lines.append(f"warning: {len(broken):,} cannot be used; mend or remove them, or --data.on-bad skip")
         lines += _few([f"{file}: {reason}" for file, reason in broken.items()])
     if same["of_different_classes"]:
-        lines.append(f"warning: {len(same['of_different_classes']):,} images are in several classes at once")
+        lines.append(f"warning: in several classes at once: {counted(len(same['of_different_classes']), 'image')}")
         lines += _few([" = ".join(group) for group in same["of_different_classes"]])
     if same["across_splits"]:
         lines.append(

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -123,8 +124,7 @@ def predict(arguments: list[str]) -> None:
         from tutelage.edge.runtimes import open_file
     except ModuleNotFoundError as error:
         raise UserError(f"predict needs {error.name}, not installed here", "pip install numpy pillow") from None
-    path = chosen.student / "student.onnx" if chosen.student.is_dir() else chosen.student
-    student = open_file(path)
+    student = open_file(_exported(chosen))
     card = student.card()
     results: list[dict[str, Any]] = []
     for picture in [file for given in chosen.pictures for file in pictures_of(given)]:
@@ -147,6 +147,38 @@ def predict(arguments: list[str]) -> None:
         print(printable(said), file=sys.stderr)
     if any("error" in one for one in results):
         sys.exit(2)
+
+
+def _exported(chosen: argparse.Namespace) -> Path:
+    """The exported file that `predict` was given first.
+
+    Raises:
+        UserError: what was given first is none; says the command in the right order where another word is one.
+    """
+    from tutelage.edge.runtimes import KINDS
+
+    def is_student(path: Path) -> bool:
+        if path.is_dir():
+            return any((path / name).is_file() for name in ("student.onnx", "recipe.json"))
+        return path.suffix in KINDS
+
+    if is_student(chosen.student):
+        return chosen.student / "student.onnx" if chosen.student.is_dir() else chosen.student
+    first = str(chosen.student)
+    if meant := next(filter(is_student, chosen.pictures), None):
+        pictures = [first, *(str(path) for path in chosen.pictures if path != meant)]
+        flags = [*(["--top", str(chosen.top)] if chosen.top != 1 else []), *(["--json"] if chosen.json else [])]
+        words = [*pictures[:3], *(["..."] if len(pictures) > 3 else [])]
+        raise UserError(
+            f"{first} stands where the student belongs, and the student, {meant}, among the pictures",
+            f"the student comes first: tutelage predict {shlex.join([str(meant), *words, *flags])}",
+        )
+    what = "is a folder without an exported student" if chosen.student.is_dir() else "is no exported student"
+    raise UserError(
+        f"{first} {what}" if chosen.student.exists() else f"there is no {first}",
+        f"tutelage predict STUDENT PICTURES: STUDENT is a file that tutelage export RUN wrote ({', '.join(KINDS)}), "
+        "or RUN itself",
+    )
 
 
 def bench(arguments: list[str]) -> None:

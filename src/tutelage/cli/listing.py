@@ -1,6 +1,7 @@
 """Runs the commands that only print: list, explain, recipe. `list` imports no torch."""
 
 import argparse
+import sys
 import textwrap
 from contextlib import suppress
 from importlib import metadata
@@ -9,6 +10,7 @@ import tutelage
 from tutelage import files
 from tutelage.cli import terminal_columns
 from tutelage.errors import UserError, unknown
+from tutelage.names import shown
 
 MOST = 20
 """Networks of other libraries that are built and shown: each takes a moment."""
@@ -36,6 +38,8 @@ def list_(arguments: list[str]) -> None:
     rows = kinds[chosen.kind]()
     found = [row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower()]
     others, more = _others(chosen.filter) if chosen.kind == "models" and chosen.filter else ([], 0)
+    if not found and not others:
+        print(f"no line contains {shown(chosen.filter)}: --filter takes a part of a line, as it is", file=sys.stderr)
     _print([rows[0], *found, *others])
     if more:
         print(f"and {more} more of timm and torchvision: a longer --filter shows them")

@@ -15,6 +15,9 @@ import numpy as np
 from tutelage import files
 from tutelage.data.addresses import HUB
 from tutelage.errors import UserError
+from tutelage.names import shown
+
+AGAIN = "save the data set anew with save_to_disk"
 
 
 class Row(NamedTuple):
@@ -48,7 +51,10 @@ def rows(folder: Path, left_out: Counter[str], *, labelled: bool) -> Iterator[Ro
         UserError: it has not one column of images and one of classes; its files are damaged; pyarrow is missing.
     """
     listed = folder / "dataset_dict.json"
-    splits = files.read_json(listed)["splits"] if listed.is_file() else [""]
+    try:
+        splits = [str(split) for split in files.read_json(listed)["splits"]] if listed.is_file() else [""]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _not_whole(folder, error) from None
     for split in splits:
         yield from _of_split(folder / Path(split).name, split, left_out, labelled)
 
@@ -91,29 +97,47 @@ def fetched(name: str, cache: Path) -> Path:
 
 def _of_split(folder: Path, split: str, left_out: Counter[str], labelled: bool) -> Iterator[Row]:
     try:
-        features = files.read_json(folder / "dataset_info.json")["features"]
+        features = dict(files.read_json(folder / "dataset_info.json")["features"])
         shards = [Path(shard["filename"]).name for shard in files.read_json(folder / "state.json")["_data_files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"there is no {Path(error.filename).name}" if isinstance(error, FileNotFoundError) else error
-        raise UserError(f"{folder} is not whole: {reason}", "save the data set anew with save_to_disk") from None
+        raise _not_whole(folder, error) from None
     images = _column(folder, features, "Image")
     classes = _column(folder, features, "ClassLabel") if labelled else ""
-    names = features[classes]["names"] if labelled else []
+    names = features[classes].get("names") if labelled else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{folder} does not say what the classes of {classes} are called", AGAIN)
     for shard in shards:
         for offset, length, label in _bytes_of(folder / shard, images, classes):
             if not length:
                 left_out["rows without an image"] += 1
             elif labelled and (label is None or label < 0):
                 left_out["rows without a class"] += 1
+            elif labelled and label >= len(names):
+                raise UserError(
+                    f"{folder / shard} is damaged: a row is of class number {label}, and there are {len(names)}", AGAIN
+                )
             else:
                 yield Row(folder / shard, offset, length, split, names[label] if labelled else "")
 
 
+def _not_whole(folder: Path, error: Exception) -> UserError:
+    """The error for a saved folder whose JSON is missing, damaged, or without what is asked of it."""
+    if isinstance(error, FileNotFoundError):
+        reason = f"there is no {Path(error.filename).name}"
+    else:
+        reason = f"its JSON lacks {error}" if isinstance(error, KeyError) else f"{error}"
+    return UserError(f"{folder} is not whole: {reason}", AGAIN)
+
+
 def _column(folder: Path, features: dict[str, Any], kind: str) -> str:
-    found = [name for name, feature in features.items() if feature.get("_type") == kind]
+    types = {
+        name: feature.get("_type", "nested") if isinstance(feature, dict) else "nested"
+        for name, feature in features.items()
+    }
+    found = [name for name, of in types.items() if of == kind]
     if len(found) == 1:
         return found[0]
-    columns = ", ".join(f"{name} ({feature.get('_type', 'nested')})" for name, feature in features.items())
+    columns = ", ".join(f"{name} ({of})" for name, of in types.items())
     raise UserError(
         f"{folder} has {len(found) or 'no'} columns of the type {kind}: {columns}",
         f"save it with one: {'remove_columns' if found else 'cast_column'}(...), then save_to_disk",
@@ -131,14 +155,19 @@ def _bytes_of(shard: Path, images: str, classes: str) -> Iterator[tuple[int, int
         base = source.read_buffer().address
         source.seek(0)
         for batch in arrow.ipc.open_stream(source):
+            for name in filter(None, (images, classes)):
+                batch.column(name).validate(full=True)
             column = batch.column(images).field("bytes")
             _, ends, data = column.buffers()
             wide = np.int64 if arrow.types.is_large_binary(column.type) else np.int32
             edges = np.frombuffer(ends, wide)[column.offset : column.offset + len(column) + 1].astype(np.int64)
             begins = edges[:-1] + ((data.address - base) if data else 0)
             if len(begins) and not 0 <= begins[0] <= begins[0] + edges[-1] - edges[0] <= source.size():
-                raise UserError(f"{shard} is compressed", "save the data set anew with save_to_disk")
+                raise UserError(f"{shard} is compressed", AGAIN)
+            if classes and not arrow.types.is_integer(batch.column(classes).type):
+                raise TypeError(f"its column {classes} holds no numbers")
             labels = batch.column(classes).to_pylist() if classes else [None] * len(column)
             yield from zip(begins.tolist(), np.diff(edges).tolist(), labels, strict=True)
-    except (OSError, arrow.ArrowException) as error:
-        raise UserError(f"{shard} is not a sound Arrow file: {error}", "save the data set anew") from None
+    except (OSError, arrow.ArrowException, KeyError, ValueError, TypeError, AttributeError) as error:
+        reason = shown(" ".join(str(error).split())[:200])
+        raise UserError(f"{shard} is not a sound Arrow file: {reason}", AGAIN) from None

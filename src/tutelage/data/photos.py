@@ -59,10 +59,13 @@ def sound(data: Data) -> Index:
             "look at these files",
         )
     if len(indexed.classes) < 2:
-        raise UserError(
-            "\nnote: ".join((f"{data.name} has 1 class: {shown(indexed.classes[0])}", *indexed.notes)),
-            "give a folder for each class",
-        )
+        notes, way = [*indexed.notes], "give a folder for each class"
+        if len(indexed.broken):
+            first = indexed.broken[0]
+            what = f"{shown(first.place.file)}: {first.facts.broken}"
+            notes.append(f"{counted(len(indexed.broken), 'image')} cannot be used; the first is {what}")
+            way = f"look at these files; or {way}"
+        raise UserError("\nnote: ".join((f"{data.name} has 1 class: {shown(indexed.classes[0])}", *notes)), way)
     return indexed
 
 

@@ -1,5 +1,6 @@
 """Tables of path, label and perhaps split, as spreadsheets and pandas write them."""
 
+import base64
 import csv
 import importlib
 import io
@@ -210,7 +211,8 @@ def _rows_of_csv(table: Path, aside: Aside) -> Iterator[dict[str, Any]]:
     text, guessed = read_text(table, any_encoding=True)
     if guessed:
         aside.notes.append(f"{table.name} is not UTF-8, read as {guessed}; save it as UTF-8 if names look wrong")
-    first, _, rest = text.lstrip("\r\n").partition("\n")
+    text = text.lstrip("\r\n")
+    first, _, rest = text.partition("\n")
     said = re.fullmatch(r'"?sep=(.)"?', first.strip("\r"))  # what spreadsheets write for themselves
     text = rest if said else text
     reader = csv.DictReader(
@@ -250,7 +252,15 @@ def _rows_of_parquet(table: Path) -> Iterable[dict[str, Any]]:
     if not table.is_file():
         raise UserError(f"{table} is no plain file", "name a Parquet file")
     try:
-        return parquet.read_table(table).to_pylist()
+        about = parquet.read_metadata(table)
+        kept = (about.metadata or {}).get(b"ARROW:schema")  # the columns once more, as most programs write them
+        if (
+            kept
+            and arrow.ipc.read_schema(arrow.py_buffer(base64.b64decode(kept))).names
+            != about.schema.to_arrow_schema().names
+        ):
+            raise ValueError("it names its columns in two ways")
+        return parquet.read_table(table, page_checksum_verification=True).to_pylist()
     except (arrow.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = shown(" ".join(str(error).split())[:200])
         raise UserError(f"{table} is not a sound Parquet file: {reason}", "write it anew, or write a CSV") from None

@@ -6,6 +6,7 @@ import logging
 import re
 import warnings
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from tutelage.errors import UserError
 from tutelage.models.delivered import check_student
+from tutelage.names import shown
 
 log = logging.getLogger("tutelage")
 
@@ -95,8 +97,11 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f'{path} ends in "{path.suffix}": {FOREIGN[path.suffix.lower()]}; weights come as .safetensors or .pth',
             "save the state dict of the PyTorch network: torch.save(model.state_dict(), 'weights.pth')",
         )
-    with path.open("rb") as file:
-        start = file.read(32)
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}", "look at its permissions") from None
     for beginning, kind, way in NOT_THE_FILE:
         if start.startswith(beginning) and start[8:9] != b"{":
             raise UserError(f"{path} is {kind}", way)
@@ -124,12 +129,18 @@ def metadata(path: str | Path) -> dict[str, str]:
 
 
 def _said(metadata: dict[str, str]) -> dict[str, str]:
-    """The metadata of a .safetensors file, as it was written: ours is one entry."""
-    return json.loads(metadata[METADATA]) if METADATA in metadata else metadata
+    """The metadata of a .safetensors file, as it was written: ours is one entry; nothing where that is damaged."""
+    if METADATA not in metadata:
+        return metadata
+    try:
+        own = json.loads(metadata[METADATA])
+    except ValueError:
+        return {}
+    return own if isinstance(own, dict) else {}
 
 
 def _read_pickle(path: Path) -> Any:
-    _refuse_programs(path)
+    _check_archive(path)
     dtypes = {type(np.dtype(code)) for code in np.typecodes["All"]}
     allowed: list[Any] = [argparse.Namespace, np.float64(0).__reduce__()[0], np.dtype, *dtypes]
     while True:
@@ -192,20 +203,44 @@ def _refused(path: Path, wanted: str) -> UserError:
     )
 
 
-def _refuse_programs(path: Path) -> None:
-    """Archives of torch that hold a program."""
+def _check_archive(path: Path) -> None:
+    """Refuses archives of torch that hold a program, or an entry that is not what its checksum says.
+
+    torch.load compares no checksums. After `torch.serialization.set_crc32_options(False)` torch writes 0 for all.
+
+    Raises:
+        UserError: it is one of them; nothing for the older form of torch.save, which has no checksums.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+        archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return
-    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
-        raise UserError(
-            f"{path} is a TorchScript archive, a program and not a state dict",
-            "torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth') writes its weights, where you trust it",
-        )
-    if any(name.endswith(("/archive_format", "serialized_exported_program.json")) for name in names):
-        raise UserError(f"{path} is a program of torch.export, not a state dict", SAVE)
+    with archive:
+        names = archive.namelist()
+        if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
+            raise UserError(
+                f"{path} is a TorchScript archive, a program and not a state dict",
+                "torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth') writes its weights, where you trust it",
+            )
+        if any(name.endswith(("/archive_format", "serialized_exported_program.json")) for name in names):
+            raise UserError(f"{path} is a program of torch.export, not a state dict", SAVE)
+        for entry in archive.infolist():
+            if entry.CRC and not _is_whole(archive, entry):
+                raise UserError(
+                    f"{path} is damaged: its part {shown(entry.filename)} is not what its checksum says",
+                    "fetch it again, or copy it anew from where it was saved",
+                )
+
+
+def _is_whole(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Whether an entry can be read and has the checksum that the archive gives it."""
+    try:
+        with archive.open(entry) as part:
+            while part.read(1 << 20):
+                pass
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError):
+        return False
+    return True
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:

@@ -10,6 +10,8 @@ from typing import Any
 from tutelage.errors import UserError
 from tutelage.text import read_text
 
+FLOAT32 = 3.4028234663852886e38
+"""The largest number of 32 bits."""
 LARGEST = (1 << 63) - 1
 """The largest whole number."""
 LONGEST = 80
@@ -39,12 +41,13 @@ def _read(path: Path) -> Any:
         if kind == "JSON":
             return json.loads(text, object_pairs_hook=_once)
         plain = tomllib.loads(text)
+        wrong = next(_with_controls(plain), "")
     except ValueError as error:
         hint = BACKSLASHES if kind == "TOML" and "\\" in text else "mend the line it names"
         raise UserError(f"{path} is not valid {kind}: {error}", hint) from None
     except RecursionError:
         raise UserError(f"{path} is nested too deeply", "a recipe is a table of tables") from None
-    if wrong := next(_with_controls(plain), ""):
+    if wrong:
         raise UserError(f"{path}: {shown(wrong)} holds tabs or ends of lines", BACKSLASHES)
     return plain
 
@@ -66,6 +69,8 @@ def check(plain: Any, where: str = "") -> None:
         raise UserError(f"{where} = {shown(plain)} does not fit into 64 bits", "write a smaller number")
     elif isinstance(plain, float) and not math.isfinite(plain):
         raise UserError(f"{where} = {plain} is no number", "write a finite one")
+    elif isinstance(plain, float) and abs(plain) > FLOAT32:
+        raise UserError(f"{where} = {plain} does not fit into 32 bits, in which is computed", "write a smaller number")
     elif not isinstance(plain, str | int | float | None):
         raise UserError(f"{where} = {shown(plain)} is neither text nor a number", "write it in quotes")
 

@@ -12,6 +12,7 @@ from tutelage.run.workspace import Workspace
 from tutelage.study import processes
 from tutelage.study.processes import Working
 from tutelage.study.task import Task
+from tutelage.teacher.cachefiles import passes_each
 
 WORTH = 2
 """Runs are made at once where they seem to take so many times as long as their processes take to begin: of the digits
@@ -42,13 +43,14 @@ def threads_each(runs: int) -> int:
 def are_short(recipes: Sequence[Recipe], workspace: Workspace) -> bool:
     """Whether runs are made sooner one after the other than in processes that have to begin first."""
     beginnings = processes.BEGINS_S * (1 if processes.FORKS else len(recipes))
-    return len(recipes) * seconds(recipes[0], workspace) < WORTH * beginnings
+    return seconds(recipes, workspace) < WORTH * beginnings
 
 
-def seconds(recipe: Recipe, workspace: Workspace) -> float:
-    """About how long a run takes on this process's threads, by one pass of its student."""
+def seconds(recipes: Sequence[Recipe], workspace: Workspace) -> float:
+    """About how long runs of one student take, one after the other on this process's threads, by one pass of it."""
     import torch
 
+    recipe = recipes[0]
     dataset = data.load(recipe.data, workspace.data_root)
     student = build_for(recipe.student, dataset, recipe.seed, learns=True).eval()
     pixels = dataset.train.plain(torch.arange(min(LOOKED_AT, len(dataset.train))))
@@ -58,8 +60,14 @@ def seconds(recipe: Recipe, workspace: Workspace) -> float:
             begun = time.perf_counter()
             student(pixels)
             passes.append(time.perf_counter() - begun)
-    images = Plan.of(recipe, len(dataset.train)).steps * recipe.fit.batch_size
+    images = sum(passes_of_student(each, len(dataset.train)) for each in recipes)
     return BACKWARD * images * min(passes) / len(pixels)
+
+
+def passes_of_student(recipe: Recipe, samples: int) -> int:
+    """Images that the student of a run is asked about while it is trained, each view and each rotation counted."""
+    views = 2 if recipe.second_view else 1
+    return Plan.of(recipe, samples).steps * recipe.fit.batch_size * views * passes_each(recipe.method.student_needs)
 
 
 def room(jobs: int, runs: int, threads: int, works: Callable[[Task], bool]) -> Callable[[Sequence[Working]], int]:

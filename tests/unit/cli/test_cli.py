@@ -45,6 +45,19 @@ def test_every_command_has_its_function(name):
     assert callable(cli.command(name))
 
 
+@pytest.mark.parametrize("words", [["train", ""], ["data", "check", ""], ["compare", "a", "", "b"]])
+def test_an_empty_word_is_not_taken_for_this_folder(words, capsys):
+    code, _, err = ended(capsys, *words)
+    assert code == 2
+    assert "a word of the command is empty" in err
+    assert "write . where this folder is meant" in err
+
+
+def test_an_empty_value_of_a_flag_is_its_own(capsys):
+    cli.main(["list", "methods", "--filter", ""])
+    assert "kd" in capsys.readouterr().out
+
+
 def test_an_unknown_command_is_told_with_the_nearest(capsys):
     code, out, err = ended(capsys, "distil")
     assert (code, out) == (2, "")

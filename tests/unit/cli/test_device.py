@@ -13,6 +13,7 @@ from PIL import Image
 
 import pictures
 from tutelage.cli import device, main
+from tutelage.errors import UserError
 
 ABSENT = ("torch", "torchvision", "rich", "tyro", "sklearn", "scipy", "onnx", "jaxtyping", "safetensors")
 
@@ -37,6 +38,31 @@ def test_predicts_without_torch(folder):
     done = without(ABSENT, "predict", "student.onnx", "red.png", "blue.png", "--top", "2", cwd=folder)
     assert done.stderr == ""
     assert done.stdout == "red.png: red 100.0 %, green 0.0 %\nblue.png: blue 100.0 %, red 0.0 %\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "message", "right"),
+    [
+        ("red.png student.onnx", "red.png stands where the student belongs, and the", "student.onnx red.png"),
+        ("red.png run --top 2", "red.png stands where the student belongs, and the", "run red.png --top 2"),
+        ("photos blue.png student.onnx --json", "photos stands where", "student.onnx photos blue.png --json"),
+        ("photos run", "photos stands where the student belongs", "run photos"),
+        ("photos red.png", "photos is a folder without an exported student", "predict STUDENT PICTURES"),
+        ("red.png blue.png", "red.png is no exported student", "a file that tutelage export RUN wrote (.onnx"),
+        ("gone red.png", "there is no gone", "or RUN itself"),
+    ],
+)  # fmt: skip
+def test_words_in_the_wrong_order(folder, typed, message, right):
+    (folder / "photos").mkdir()
+    (folder / "run").mkdir()
+    shutil.copy(folder / "red.png", folder / "photos")
+    shutil.copy(folder / "student.onnx", folder / "run")
+    with pytest.raises(UserError) as error:
+        device.predict(typed.split())
+    assert error.value.message.startswith(message)
+    assert right in error.value.hint
+    if "stands where" in message:
+        device.predict(error.value.hint.partition("tutelage predict ")[2].split())
 
 
 def test_as_json(folder, capsys):
@@ -77,7 +103,7 @@ def test_the_card_may_lie_beside(folder, capsys):
         (["half.onnx", "red.png"], "half.onnx's metadata lacks input.shape", "tutelage export RUN writes it whole"),
         (["text.onnx", "red.png"], "text.onnx is not an ONNX file that can be run", "tutelage export RUN"),
         (["gone.onnx", "red.png"], "there is no file gone.onnx", "tutelage export RUN"),
-        (["red.png", "red.png"], "red.png is of no kind that can be run", ".onnx"),
+        (["red.png", "red.png"], "red.png is no exported student", ".onnx"),
         (["student.onnx", "red.png", "--top", "0"], "--top 0", "1 or more"),
         ([".", "blue.png", "--top", "-1"], "--top -1", "1 or more"),
     ],

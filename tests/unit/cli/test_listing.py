@@ -62,3 +62,11 @@ def test_a_folder_s_recipe_says_why_its_numbers_are_what_they_are(tmp_path, caps
     assert told.startswith("# 43 training images of 3 classes")
     plain = tomllib.loads(told)
     assert (plain["student"]["weights"], plain["norms"]) == ("pretrained", "frozen")
+
+
+@pytest.mark.parametrize("kind", ["methods", "datasets", "recipes"])
+def test_a_filter_that_finds_nothing_says_so(kind, capsys):
+    listing.list_([kind, "--filter", "a*b"])
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err == "no line contains a*b: --filter takes a part of a line, as it is\n"

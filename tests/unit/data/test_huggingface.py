@@ -115,6 +115,62 @@ def test_mistakes_are_named(folder, tmp_path, what, message, hint):
     assert hint in caught.value.hint
 
 
+def flipped(file: Path, sound: bytes, place: int, bit: int) -> None:
+    """The file with one bit turned; under a new inode, since the old one may be mapped."""
+    data = bytearray(sound)
+    data[place] ^= 1 << bit
+    file.unlink()
+    file.write_bytes(data)
+
+
+def test_one_flipped_bit_between_the_pictures_is_a_sentence(folder, tmp_path):
+    """A class may become another of the set's, which an Arrow file cannot show; nothing else may go through."""
+    of_folder(folder).save_to_disk(str(tmp_path / "saved"))
+    shard = tmp_path / "saved" / "data-00000-of-00001.arrow"
+    sound = shard.read_bytes()
+    pictures = places.listing(tmp_path / "saved").places
+    inside = {place for p in pictures for place in range(p.offset, p.offset + p.length)}
+    between = [place for place in range(len(sound)) if place not in inside]
+    refused = 0
+    for number, place in enumerate(between[:: len(between) // 150]):
+        flipped(shard, sound, place, number % 8)
+        try:
+            listing = places.listing(tmp_path / "saved")
+        except UserError:
+            refused += 1
+            continue
+        assert {p.label for p in listing.places} <= set(NAMES)
+        assert all(0 < p.offset < p.offset + p.length <= len(sound) for p in listing.places)
+    assert refused > 30
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("dataset_info.json", {"features": {"picture": {"_type": "Image"}, "kind": {"_type": "ClassLabel"}}}, "called"),
+        ("dataset_info.json", {"features": 7}, "is not whole"),
+        ("dataset_info.json", {}, "its JSON lacks 'features'"),
+        ("state.json", [], "is not whole"),
+        ("dataset_dict.json", {"split": []}, "its JSON lacks 'splits'"),
+        ("dataset_dict.json", {"splits": 3}, "is not whole"),
+    ],
+)
+def test_json_that_lacks_what_is_asked_of_it(folder, tmp_path, file, content, message):
+    of_folder(folder).save_to_disk(str(tmp_path / "saved"))
+    (tmp_path / "saved" / file).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=message):
+        places.listing(tmp_path / "saved")
+
+
+def test_a_column_of_lists_is_no_obstacle(folder, tmp_path):
+    """Older files write a list of values as a list of one feature."""
+    of_folder(folder).save_to_disk(str(tmp_path / "saved"))
+    about = json.loads((tmp_path / "saved" / "dataset_info.json").read_text())
+    about["features"]["number"] = [{"dtype": "int64", "_type": "Value"}]
+    (tmp_path / "saved" / "dataset_info.json").write_text(json.dumps(about))
+    assert len(places.listing(tmp_path / "saved").places) == 60
+
+
 def test_a_file_outside_of_the_folder_is_never_named(folder, tmp_path):
     of_folder(folder).save_to_disk(str(tmp_path / "saved"))
     of_folder(folder).save_to_disk(str(tmp_path / "other"))

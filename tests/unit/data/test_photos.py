@@ -172,6 +172,18 @@ def test_one_class_is_named(tmp_path):
         data.load(Data(str(made)))
 
 
+def test_classes_of_which_no_image_can_be_used_are_not_said_to_lack_a_folder(tmp_path):
+    made = small.photos(tmp_path, images=4)
+    for name in ("red", "green"):
+        for file in (made / name).iterdir():
+            file.write_bytes(b"")
+    with pytest.raises(
+        UserError, match="has 1 class: blue\nnote: 8 images cannot be used; the first is green/"
+    ) as error:
+        data.load(Data(str(made), on_bad="skip"))
+    assert error.value.hint.startswith("look at these files")
+
+
 @pytest.mark.parametrize(
     ("name", "path"),
     [("digits", False), ("./digits", True), ("a/b", True), ("x.csv", True), ("no", False)],

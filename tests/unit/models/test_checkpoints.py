@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric.utilities.data import AttributeDict
+from safetensors.torch import save_file
 from torch import nn
 
 from tutelage.errors import UserError
+from tutelage.models.checkpoints import read_weights
 from tutelage.models.weights import load_weights, weights_digest
 
 
@@ -190,4 +192,53 @@ def test_old_numpy_scalars_are_no_obstacle(tmp_path):
         _use_new_zipfile_serialization=False,
     )
     (tmp_path / "w.pth").write_bytes((tmp_path / "w.pth").read_bytes().replace(b"c" + new, b"c" + old))
+    load_weights(network(), tmp_path / "w.pth")
+
+
+def flipped(path, place):
+    """A file with one bit of one byte turned."""
+    data = bytearray(path.read_bytes())
+    data[place] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.bin"])
+def test_one_flipped_bit_anywhere_is_named_or_changes_nothing(tmp_path, name):
+    state = network().state_dict()
+    torch.save({"state_dict": state, "optimizer": {"m": torch.ones(9)}}, tmp_path / name)
+    sound = (tmp_path / name).read_bytes()
+    weight = sound.index(state["features.0.weight"].numpy().tobytes())
+    for place in (weight, weight + 7, *range(0, len(sound), 211)):
+        (tmp_path / name).write_bytes(sound)
+        flipped(tmp_path / name, place)
+        try:
+            read, _ = read_weights(tmp_path / name)
+        except UserError:
+            continue
+        assert place not in (weight, weight + 7)
+        assert all(torch.equal(read[key], state[key]) for key in state)
+
+
+def test_the_damaged_part_is_named_and_what_to_do(tmp_path):
+    torch.save(network().state_dict(), tmp_path / "w.pth")
+    flipped(tmp_path / "w.pth", (tmp_path / "w.pth").read_bytes().index(network().fc.weight.detach().numpy().tobytes()))
+    with pytest.raises(UserError, match=r"w\.pth is damaged: its part w/data/\d is not what its checksum") as error:
+        load_weights(network(), tmp_path / "w.pth")
+    assert error.value.hint.startswith("fetch it again")
+
+
+@pytest.mark.parametrize("said", ["{", "[1]", "3"])
+def test_metadata_of_ours_that_is_no_json_is_none(tmp_path, said):
+    state = network().state_dict()
+    save_file(state, tmp_path / "w.safetensors", {"tutelage": said})
+    assert load_weights(network(), tmp_path / "w.safetensors") == {}
+
+
+def test_a_file_without_checksums_is_read(tmp_path):
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(network().state_dict(), tmp_path / "w.pth")
+    finally:
+        torch.serialization.set_crc32_options(before)
     load_weights(network(), tmp_path / "w.pth")

@@ -31,6 +31,11 @@ AWKWARD = {
         *("r.toml", b"[fit]\nlearning_rate = 1" + b"0" * 400),
         "fit.learning_rate = 1000000000",
     ),
+    "a number that 32 bits do not hold": (
+        *("r.toml", b"[method]\nname = 'kd'\ntemperature = 1e308\n"),
+        "method.temperature = 1e+308 does not fit into 32 bits",
+    ),
+    "names with thousands of dots": ("r.toml", b"a" + b".a" * 3000 + b" = 1\n", "r.toml is nested too deeply"),
     "nested without end": ("r.json", b"[" * 100_000, "r.json is nested too deeply"),
     "nested in TOML": ("r.toml", b"a = " + b"[" * 100_000, "r.toml is nested too deeply"),
     "a number for a name": ("r.toml", b"[method]\nname = 3\n", "method.name = 3 is not text"),

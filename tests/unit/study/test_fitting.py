@@ -1,10 +1,13 @@
 """How many runs fit at once: known when the first has shown what it takes, from files as the kernel writes them."""
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from tutelage.methods import SSKD
 from tutelage.run.builtin import built_in
 from tutelage.run.workspace import Workspace
 from tutelage.study import fitting
@@ -97,6 +100,23 @@ def test_the_most_memory_of_a_process_is_read(monkeypatch):
 )
 def test_processes_are_begun_where_they_are_worth_their_beginning(monkeypatch, forks, each, short):
     """Where they are forked one beginning is paid for all, elsewhere each pays its own."""
-    monkeypatch.setattr(fitting, "seconds", lambda recipe, workspace: each)
+    monkeypatch.setattr(fitting, "seconds", lambda recipes, workspace: each * len(recipes))
     monkeypatch.setattr(fitting.processes, "FORKS", forks)
     assert fitting.are_short([built_in("digits")] * 20, Workspace()) is short
+
+
+def test_rotations_and_second_views_are_passes_of_the_student():
+    """Of 1,000 images by batches of 100 in 3 epochs: an image, its three rotations, and the same of another view."""
+    recipe = built_in("digits")
+    recipe = replace(recipe, fit=replace(recipe.fit, epochs=3, batch_size=100))
+    plain, turned = (fitting.passes_of_student(replace(recipe, method=m), 1000) for m in (recipe.method, SSKD()))
+    assert (plain, turned) == (3_000, 12_000)
+    assert fitting.passes_of_student(replace(recipe, method=SSKD(), second_view=True), 1000) == 24_000
+
+
+def test_the_estimate_of_several_runs_counts_what_each_asks_of_the_student(monkeypatch):
+    recipe = built_in("digits")
+    clock = itertools.count()
+    monkeypatch.setattr(fitting.time, "perf_counter", lambda: next(clock))
+    alone = fitting.seconds([recipe], Workspace())
+    assert fitting.seconds([recipe, replace(recipe, method=SSKD())], Workspace()) == pytest.approx(5 * alone)
