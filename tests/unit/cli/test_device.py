@@ -77,6 +77,11 @@ def test_the_card_may_lie_beside(folder, capsys):
         (["half.onnx", "red.png"], "half.onnx's metadata lacks input.shape", "tutelage export RUN writes it whole"),
         (["text.onnx", "red.png"], "text.onnx is not an ONNX file that can be run", "tutelage export RUN"),
         (["gone.onnx", "red.png"], "there is no file gone.onnx", "tutelage export RUN"),
+        (
+            ["red.png", "bare.onnx"],
+            "red.png is no exported student",
+            "the file comes first: tutelage predict bare.onnx",
+        ),
         (["red.png", "red.png"], "red.png is of no kind that can be run", ".onnx"),
         (["student.onnx", "red.png", "--top", "0"], "--top 0", "1 or more"),
         ([".", "blue.png", "--top", "-1"], "--top -1", "1 or more"),

@@ -5,6 +5,7 @@ import pytest
 import small
 from tutelage import files
 from tutelage.cli import listing
+from tutelage.errors import UserError
 
 
 def rows(capsys, text):
@@ -62,3 +63,11 @@ def test_a_folder_s_recipe_says_why_its_numbers_are_what_they_are(tmp_path, caps
     assert told.startswith("# 43 training images of 3 classes")
     plain = tomllib.loads(told)
     assert (plain["student"]["weights"], plain["norms"]) == ("pretrained", "frozen")
+
+
+def test_a_sum_of_two_methods_is_explained_by_both(capsys):
+    listing.explain_(["kd+at"])
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.startswith("## ")] == ["## kd", "## at"]
+    with pytest.raises(UserError, match='unknown method "kdd"'):
+        listing.explain_(["kdd+at"])

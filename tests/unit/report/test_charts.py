@@ -60,4 +60,5 @@ def test_what_there_is_of_a_cost_is_a_line_with_its_number():
 def test_no_epoch_stands_twice_below_a_curve(epochs):
     drawn = str(loss([CurvePoint(float(epoch), 1 / epoch, 0.5 / epoch, 2 / epoch) for epoch in epochs], KD))
     below = re.findall(r"<text[^>]*>([^<]+)</text>", drawn.partition(">epoch<")[0])
-    assert below and below == sorted(set(below), key=int)
+    assert below
+    assert below == sorted(set(below), key=int)
