@@ -38,7 +38,7 @@ def load(name: str) -> Any:
     except Exception as error:
         raise UserError(f"{file} fails when imported: {type(error).__name__}: {error}", "mend the file") from error
     if not hasattr(module, attribute):
-        raise unknown(f"name in {file}", attribute, [known for known in vars(module) if not known.startswith("_")])
+        raise unknown(f"name in {file}", attribute, [known for known, value in vars(module).items() if callable(value)])
     return getattr(module, attribute)
 
 

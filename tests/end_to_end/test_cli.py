@@ -120,6 +120,16 @@ def test_one_run_and_what_can_be_asked_of_it(studied):
     assert "student.onnx" in exported
 
 
+def test_a_study_ends_with_the_command_that_asks_its_student(studied):
+    (study,) = (studied / "runs").glob("study-*")
+    (told,) = told_together(("report", f"runs/{study.name}"), cwd=studied)
+    export = json.loads((study / "results.json").read_text())["export"]
+    if export["onnx"]:
+        assert told.endswith(f"to use it: tutelage predict runs/{export['run']}/student.onnx PICTURE\n")
+    else:
+        assert "to use it" not in told
+
+
 def test_the_teachers_answers_from_the_command_line(studied):
     listed, verified, asked, pruned, removed, empty, filled = told_together(
         ("cache", "list"),
@@ -134,7 +144,7 @@ def test_the_teachers_answers_from_the_command_line(studied):
     assert "2 views of 1,294 images" in listed
     assert "2 files are as written" in verified
     assert "rows asked again differ by" in asked
-    assert pruned == "", "runs have read it"
+    assert pruned.startswith("nothing to remove in runs/teacher-cache: runs have read")
     assert "removed" in removed
     assert empty == "no teacher's answers in runs/teacher-cache\n"
     assert "2,588 teacher passes now" in filled

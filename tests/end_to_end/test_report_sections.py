@@ -124,3 +124,11 @@ def test_the_latency_is_drawn_where_the_teachers_is_known():
     for one in (*results["rows"], results["teacher"]):
         one["latency_ms"] = {"p50": 2.5, "p90": 3.0}
     assert 'aria-label="teacher: 92.0 % at 2.5 ms"' in page(results)
+
+
+def test_what_stands_against_a_student_is_named_once():
+    results = study()
+    results["export"]["doubt"] = "it is right on 3 of 14 validation images"
+    found = page(results)
+    assert f"<dt>warning</dt><dd>{results['export']['run']}: it is right" in found
+    assert "Warning: " not in found

@@ -36,9 +36,10 @@ def test_the_named_object_comes_back(file):
         ("def make_net(:", "make_net", "fails when imported: SyntaxError", "mend the file"),
         ("import no_such_package_here", "make_net", "fails when imported: ModuleNotFoundError", "mend the file"),
         ("1 / 0", "make_net", "fails when imported: ZeroDivisionError", "mend the file"),
+        ("import abc\n\ndef make(): ...", "Net", 'unknown name in .*net.py "Net"', "known: make"),
         ("def make_net(): ...", "makenet", 'unknown name in .*net.py "makenet"', '"make_net"'),
     ],
-    ids=["absent", "syntax", "import", "error", "name"],
+    ids=["absent", "syntax", "import", "error", "far name", "name"],
 )
 def test_what_is_wrong_is_told(content, name, message, hint, tmp_path):
     if content is not None:

@@ -100,12 +100,14 @@ def _leave(text: str, code: int) -> NoReturn:
 
 
 def _dispatch(arguments: list[str]) -> None:
+    if arguments[:1] == ["help"] and len(arguments) == 2:
+        arguments = [arguments[1], "--help"]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())
     elif arguments[0] in ("-V", "--version"):
         print(f"tutelage {__version__}")
     elif arguments[0] not in COMMANDS:
-        raise unknown("command", arguments[0], COMMANDS, "tutelage --help")
+        raise _no_command(arguments[0])
     else:
         _refuse_empty(arguments)
         _log_to_stderr()
@@ -123,6 +125,17 @@ def _refuse_empty(arguments: list[str]) -> None:
                 f"a word of the command is empty: {shlex.join(arguments)}",
                 "is a variable of your shell not set? write . where this folder is meant",
             )
+
+
+def _no_command(word: str) -> UserError:
+    """What is said of a first word that is none; whoever names images or a recipe there has left the command out."""
+    recipes: dict[str, str] = {}
+    with suppress(ImportError):  # tutelage-edge has none
+        from tutelage.run.builtin import RECIPES as recipes
+    error = unknown("command", word, COMMANDS, "tutelage --help")
+    if word in recipes or os.path.exists(word):
+        return UserError(error.message, f"the command comes first: {shlex.join(['tutelage', 'distill', word])}")
+    return error
 
 
 def _lacking(name: str, missing: ImportError) -> Exception:
@@ -153,7 +166,25 @@ def _log_to_stderr() -> None:
     logging.basicConfig(handlers=[handler])
     logging.getLogger("tutelage").setLevel(logging.INFO)
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
+    logging.getLogger("huggingface_hub.utils._http").addFilter(_PatientWithTheHub())
     logging.raiseExceptions = False  # a log that cannot be written stops nothing: weights that cannot be do
+
+
+class _PatientWithTheHub(logging.Filter):
+    """Says once that the hub does not answer: its client asks six times for each file, and says two lines of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is printed; the first of the repeated ones, in other words."""
+        text = record.getMessage()
+        if " thrown while requesting " not in text and not text.startswith("Retrying in "):
+            return True
+        record.msg, record.args = "the Hugging Face hub does not answer; it is asked again for up to a minute", ()
+        is_first, self.has_said = not self.has_said, True
+        return is_first
 
 
 class BesideBars(logging.StreamHandler):

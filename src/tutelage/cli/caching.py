@@ -31,7 +31,7 @@ def cache(arguments: list[str]) -> None:
 
 def _cache_list(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser("tutelage cache list", description="Every teacher's answers under --runs.")
-    parser.add_argument("--runs", type=Path, default=RUNS)
+    parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="default: runs")
     root = Workspace(parser.parse_args(arguments).runs).caches
     from tutelage import progress
     from tutelage.teacher.cachefiles import caches
@@ -50,8 +50,9 @@ def _cache_list(arguments: list[str]) -> None:
         of = one.manifest.get("data", "images of a loop of your own")
         named = shown(f"{one.folder.name}  {one.manifest['teacher']['name']} on {of}")
         print(
-            f"{named}: {len(views)} views of {one.samples:,} images, {progress.size(one.size_bytes)}, "
-            f"read by {len(uses)} runs, teacher passes paid {one.paid:,}, saved {saved:,}"
+            f"{named}: {progress.counted(len(views), 'view')} of {progress.counted(one.samples, 'image')}, "
+            f"{progress.size(one.size_bytes)}, read by {progress.counted(len(uses), 'run')}, "
+            f"teacher passes paid {one.paid:,}, saved {saved:,}"
         )
 
 
@@ -78,7 +79,7 @@ def _cache_verify(arguments: list[str]) -> None:
             "tutelage cache verify",
             description="Compares every file with its checksum; with RECIPE asks the teacher again.",
         )
-        parser.add_argument("--runs", type=Path, default=RUNS)
+        parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="default: runs")
         root = Workspace(parser.parse_args(arguments).runs).caches
         from tutelage.teacher.cachefiles import caches
 
@@ -114,7 +115,7 @@ def _cache_prune(arguments: list[str]) -> None:
     )
     parser.add_argument("names", nargs="*", help="folders as cache list shows them")
     parser.add_argument("--all", action="store_true", help="every one of them")
-    parser.add_argument("--runs", type=Path, default=RUNS)
+    parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="default: runs")
     chosen = parser.parse_args(arguments)
     root = Workspace(chosen.runs).caches
     present = sorted(path for path in root.glob("v*") if path.is_dir())
@@ -123,12 +124,19 @@ def _cache_prune(arguments: list[str]) -> None:
             raise UserError(f"there is no {name} in {root}", "tutelage cache list shows their names")
     from tutelage import progress
 
+    removed = 0
     for folder in present:
         named = folder.name in chosen.names
         if chosen.all or named or (not chosen.names and not _read_by_a_run(folder, chosen.runs)):
             freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             files.remove_folder(folder)
+            removed += 1
             print(f"removed {folder} ({progress.size(freed)})")
+    if not removed:
+        kept = (
+            "runs have read all answers there; name one to remove it, or --all" if present else "no answers are there"
+        )
+        print(shown(f"nothing to remove in {root}: {kept}"))
 
 
 def _read_by_a_run(folder: Path, runs: Path) -> bool:

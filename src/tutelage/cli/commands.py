@@ -5,6 +5,7 @@ What was typed is read and checked before a function imports what takes seconds:
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
 from tutelage.cli import fitting, sharing, tracking
@@ -102,8 +103,8 @@ def evaluate(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         "tutelage evaluate", description="A finished run's accuracy, calibration and agreement with its teacher."
     )
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("run", type=Path, metavar="RUN", help="its folder, runs/NAME")
+    parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets are; else $TUTELAGE_DATA")
     parser.add_argument("--open-test", metavar="REASON", help="also open the test split; recorded with this reason")
     parser.add_argument("--json", action="store_true", help="as JSON")
     chosen = parser.parse_args(arguments)
@@ -148,7 +149,7 @@ def evaluate(arguments: list[str]) -> None:
 def report(arguments: list[str]) -> None:
     """The table of a study, and its report.html anew."""
     parser = argparse.ArgumentParser("tutelage report", description="The table of a study, and its report.html anew.")
-    parser.add_argument("study", type=Path)
+    parser.add_argument("study", type=Path, metavar="STUDY", help="its folder, runs/study-NAME")
     add_taking(parser)
     chosen = parser.parse_args(arguments)
     check_taking(chosen)
@@ -171,14 +172,18 @@ def report(arguments: list[str]) -> None:
 
 
 def show(folder: Path) -> None:
-    """The table of a study whose report is written."""
+    """The table of a study whose report is written, where that lies, and how the exported student is asked."""
     from rich.console import Console
 
     from tutelage.report import FILE, results
     from tutelage.report.table import print_table
 
-    print_table(results.read(folder), Console())
+    found = results.read(folder)
+    print_table(found, Console())
     print(shown(f"report: {folder / FILE}"))
+    if (onnx := found["export"]["onnx"]) is not None:
+        file = folder.parent / found["export"]["run"] / onnx["file"]
+        print(shown(f"to use it: tutelage predict {shlex.quote(str(file))} PICTURE"))
 
 
 def compare(arguments: list[str]) -> None:
@@ -187,7 +192,7 @@ def compare(arguments: list[str]) -> None:
         "tutelage compare", description="Finished runs and studies on val, paired by seed, and in what they differ."
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY")
-    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets are; else $TUTELAGE_DATA")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     add_taking(parser)
     chosen = parser.parse_args(arguments)

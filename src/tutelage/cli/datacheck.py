@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable
@@ -21,6 +22,13 @@ from tutelage.progress import counted, size
 SHOWN = 10
 """Broken files and duplicates that are named on the screen; --json names all."""
 
+USAGE = """\
+usage: tutelage data check PATH [FLAGS]
+       tutelage data wake-words ANNOTATIONS PHOTOS [FLAGS]
+
+check reads every image once. wake-words writes a table of photos with and without a person from COCO's annotations.
+Each has a --help of its own."""
+
 
 def data_(arguments: list[str]) -> None:
     """`tutelage data check NAME`, and `data wake-words`, which has a module of its own."""
@@ -29,15 +37,16 @@ def data_(arguments: list[str]) -> None:
 
         wake_words(arguments[1:])
         return
-    if not arguments or arguments[0] != "check":
-        if arguments and arguments[0] in ("-h", "--help"):
-            print(
-                "usage: tutelage data check PATH\n\nReads every image once; tutelage data check --help shows its flags."
-            )
-            return
-        raise UserError(
-            "usage: tutelage data check PATH", "a folder of images, a CSV file, tar files or a built-in name"
-        )
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(USAGE)
+        return
+    if arguments[:1] != ["check"]:
+        hint = "a folder of images, a CSV file, tar files or a built-in name"
+        if len(arguments) == 1 and os.path.exists(arguments[0]):
+            hint = shlex.join(["tutelage", "data", "check", arguments[0]])
+        elif arguments:
+            raise unknown("data command", arguments[0], ("check", "wake-words"))
+        raise UserError("usage: tutelage data check PATH", hint)
     parser = argparse.ArgumentParser("tutelage data check", description="Reads every image once; keeps what it found.")
     parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, or built-in name")
     splits = "which folders are splits, where their names do not say it; none: all folders are classes"

@@ -70,7 +70,7 @@ def _export_parser() -> argparse.ArgumentParser:
         epilog="formats:\n" + "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in FORMATS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", type=Path, nargs="?")
+    parser.add_argument("run", type=Path, nargs="?", metavar="RUN", help="its folder, runs/NAME")
     parser.add_argument("--format", default="onnx", metavar="F,F", help="of those below; default: onnx")
     parser.add_argument("--finish", type=int, default=0, metavar="EPOCHS", help="distil int8 on, computing in 8 bits")
     parser.add_argument("--force", action="store_true", help=f"keep int8 that loses over {100 * MAX_DROP:g} points")
@@ -81,7 +81,7 @@ def _export_parser() -> argparse.ArgumentParser:
     mcu.add_argument("--ram", metavar="SIZE", help="refuse a student whose tensor arena is larger: 96k")
     mcu.add_argument("--npu", metavar="NAME", help="compile it for Arm's NPU too, by ethos-u-vela: ethos-u55-128")
     parser.add_argument("--make-converters", action="store_true", help="make the environment that litert and mcu need")
-    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets are; else $TUTELAGE_DATA")
     return parser
 
 
@@ -112,8 +112,10 @@ def predict(arguments: list[str]) -> None:
         "tutelage predict",
         description="What an exported student says of pictures. Needs onnxruntime, numpy and pillow; no torch.",
     )
-    parser.add_argument("student", type=Path, help="an exported file, or a run's folder")
-    parser.add_argument("pictures", type=Path, nargs="+", help="files, or folders whose pictures are meant")
+    parser.add_argument("student", type=Path, metavar="FILE", help="an exported file, or a run's folder")
+    parser.add_argument(
+        "pictures", type=Path, nargs="+", metavar="PICTURE", help="files, or folders whose pictures are meant"
+    )
     parser.add_argument("--top", type=int, default=1, help="how many classes to name; default: 1")
     parser.add_argument("--json", action="store_true", help="as JSON")
     chosen = parser.parse_args(arguments)
@@ -192,7 +194,7 @@ def bench(arguments: list[str]) -> None:
     parser.add_argument("--batch", type=int, default=32, help="images at once for the throughput; default: 32")
     parser.add_argument("--rounds", type=int, default=20, help="more: a steadier number; default: 20")
     parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets are; else $TUTELAGE_DATA")
     chosen = parser.parse_args(arguments)
     if min(chosen.batch, chosen.rounds) < 1:
         raise UserError("--batch and --rounds are counts", "give 1 or more")

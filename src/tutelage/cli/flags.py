@@ -130,7 +130,7 @@ def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
         arguments = ["digits", *arguments]
     named = list(arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))])
     if not 1 <= len(named) <= 2:
-        raise UserError(f"usage: tutelage {verb} RECIPE [METHOD] [FLAGS]", "tutelage list recipes shows built-in ones")
+        raise helping.misused(verb, arguments, named)
     chosen = builtin.read(named[0])
     if len(named) == 2:
         chosen = with_method(chosen, named[1])

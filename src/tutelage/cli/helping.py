@@ -5,6 +5,7 @@ import textwrap
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from tutelage.errors import UserError
 from tutelage.names import shown
 
 WIDTH = 100
@@ -56,14 +57,29 @@ FLAGS = {
 }
 """By command; the others have those of `train`."""
 ONE_RUN = (TEACHER, STUDENT, Flag("--seed N", "initial weights, order, dropout", "recipe.seed"), *SHARED)
+METHOD = "a name of tutelage list methods, or two of them: kd+at"
+METHODS = "names of tutelage list methods, with commas between them: kd,dkd"
 WHAT = {
     "distill": "Teacher, students with and without it on paired seeds, test, export and report.",
     "train": "One run. The same command goes on where it was stopped.",
-    "tune": "A method's numbers are searched on val; the best are then tried on fresh seeds. METHODS: kd,dkd",
+    "tune": "A method's numbers are searched on val; the best are then tried on fresh seeds.",
     "check": "Looks at the teacher before any lesson: is it right, and worth it?",
     "cache fill": "Asks the teacher for all the answers that a recipe needs.",
     "cache verify": "Asks the teacher again for a few stored answers.",
 }
+
+
+def misused(verb: str, arguments: list[str], named: list[str]) -> UserError:
+    """The error where what comes before the flags is no recipe, or more than a recipe and a method."""
+    hint = "name the recipe first, then flags; " if arguments else ""
+    if len(named) > 2:
+        hint = "one method a command; --methods NAME NAME of tutelage distill compares several; "
+    usage = f"usage: tutelage {verb} RECIPE [{_second(verb)}] [FLAGS]"
+    return UserError(usage, f"{hint}tutelage list recipes shows built-in ones")
+
+
+def _second(verb: str) -> str:
+    return "METHODS" if verb == "tune" else "METHOD"
 
 
 def short(verb: str, named: list[str], defaults: Any) -> str:
@@ -75,7 +91,7 @@ def short(verb: str, named: list[str], defaults: Any) -> str:
         defaults: Its flags as they are with those; None where no recipe was named: values are not shown.
     """
     flags, width = FLAGS.get(verb, ONE_RUN), min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
-    second = "METHODS" if verb == "tune" else "METHOD"
+    second = _second(verb)
     lines = [
         f"usage: tutelage {verb} {shown(' '.join(named))} [FLAGS]"
         if named
@@ -86,7 +102,7 @@ def short(verb: str, named: list[str], defaults: Any) -> str:
         *_hanging(
             "RECIPE  a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images", width
         ),
-        *_hanging(f"{second:<7} a name of tutelage list methods, or two of them: kd+at", width),
+        *_hanging(f"{second:<7} {METHODS if verb == 'tune' else METHOD}", width),
         "",
     ]
     column = 26

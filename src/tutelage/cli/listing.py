@@ -46,21 +46,22 @@ def list_(arguments: list[str]) -> None:
 
 
 def explain_(arguments: list[str]) -> None:
-    """`tutelage explain METHOD`: formula, fields, when to use it."""
+    """`tutelage explain METHOD`: formula, fields, when to use it; of kd+at both, each for itself."""
+    name = _one(arguments, "explain METHOD", "tutelage list methods shows their names")
     from tutelage.methods.declared import declarations
     from tutelage.methods.explain import explain
 
     with declarations():
-        print(explain(_one(arguments, "explain METHOD", "tutelage list methods shows their names")))
+        print("\n".join([explain(part) for part in name.split("+")]))
 
 
 def recipe_(arguments: list[str]) -> None:
     """`tutelage recipe NAME`: as TOML on stdout."""
+    name = _one(arguments, "recipe NAME", "tutelage list recipes shows their names")
     from tutelage.methods.declared import declarations
     from tutelage.run import builtin, recipe
     from tutelage.run.builtin import photos
 
-    name = _one(arguments, "recipe NAME", "tutelage list recipes shows their names")
     with declarations():
         chosen = builtin.read(name)
         if builtin.is_short_for_photos(name):
@@ -152,6 +153,9 @@ def _recipes() -> Rows:
 
 
 def _one(arguments: list[str], form: str, hint: str) -> str:
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(f"usage: tutelage {form}\n\n{hint}")
+        raise SystemExit(0)
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise UserError(f"usage: tutelage {form}", hint)
     return arguments[0]

@@ -69,10 +69,10 @@ def open_file(path: Path) -> Opened:
     Raises:
         UserError: no such file, a suffix that nothing here runs, a runtime that is not installed, a file it refuses.
     """
-    if path.suffix not in KINDS:
-        raise UserError(f"{path} is of no kind that can be run", f"known: {', '.join(KINDS)}")
     if not path.is_file():
         raise UserError(f"there is no file {path}", "tutelage export RUN writes one")
+    if path.suffix not in KINDS:
+        raise UserError(f"{path} is of no kind that can be run", f"known: {', '.join(KINDS)}")
     card.check_exported(path)
     kind = kind_of(path)
     try:

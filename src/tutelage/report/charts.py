@@ -236,7 +236,10 @@ def chart(values: list[dict[str, Any]], style: Series | None = None, part: str =
 
 
 def _band(values: list[dict[str, Any]], style: Series, y: alt.Y, opacity: float = 0.16) -> list[Any]:
-    x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(grid=False, tickCount=6, tickMinStep=1, format="d"))
+    first, last = (pick(value["epoch"] for value in values) for pick in (min, max))
+    # Vega sets half epochs between few ones, and "d" would print them as whole.
+    whole: dict[str, Any] = {"values": list(range(math.ceil(first), math.floor(last) + 1))} if last - first <= 6 else {}
+    x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(grid=False, tickCount=6, format="d", **whole))
     band = chart(values, style, "band").mark_area(color=style.color, opacity=opacity, aria=False)
     line = chart(values, style, "line").mark_line(color=style.color, strokeWidth=2.2, strokeDash=style.dash, aria=False)
     # Wider than what is seen, so that a finger finds them.

@@ -38,6 +38,7 @@ def test_cache_prune_removes_what_no_run_has_read(runs, capsys):
     (runs / "a-run").mkdir()
     typed("cache", "prune", "--runs", runs)
     assert folder.is_dir()
+    assert capsys.readouterr().out.startswith(f"nothing to remove in {folder.parent}: runs have read all")
     (runs / "a-run").rmdir()
     typed("cache", "prune", "--runs", runs)
     assert not folder.exists()

@@ -2,7 +2,9 @@
 
 import io
 import logging
+import shlex
 import sys
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
@@ -62,6 +64,42 @@ def test_an_unknown_command_is_told_with_the_nearest(capsys):
     code, out, err = ended(capsys, "distil")
     assert (code, out) == (2, "")
     assert err.startswith('error: unknown command "distil"\n\nhint: did you mean "distill"')
+
+
+@pytest.mark.parametrize("word", ["digits", "my photos"])
+def test_a_recipe_or_a_folder_in_the_place_of_the_command_is_told_what_comes_first(word, capsys, tmp_path, monkeypatch):
+    (tmp_path / "my photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    code, _, err = ended(capsys, word, "distill")
+    assert (code, err.splitlines()[-1]) == (2, f"hint: the command comes first: tutelage distill {shlex.quote(word)}")
+
+
+@pytest.mark.parametrize("name", ["distill", "export", "explain", "data"])
+def test_help_of_a_command_is_that_commands_help(name, capsys):
+    for words in (["help", name], [name, "--help"]):
+        with suppress(SystemExit):
+            cli.main(words)
+    out = capsys.readouterr().out
+    assert out[: len(out) // 2] == out[len(out) // 2 :]
+    assert out.startswith(f"usage: tutelage {name} ")
+
+
+def test_a_hub_that_does_not_answer_is_told_once(monkeypatch):
+    """Its client asks six times for each of two files, and logs every try and every wait."""
+    from huggingface_hub.utils._http import logger
+
+    told = io.StringIO()
+    monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(told)])
+    cli._log_to_stderr()
+    for seconds in (1, 2):
+        logger.warning("'[Errno -2] Name or service not known' thrown while requesting HEAD https://hub/file")
+        logger.warning(f"Retrying in {seconds}s [Retry {seconds}/5].")
+    logger.warning("something else")
+    assert told.getvalue().splitlines() == [
+        "the Hugging Face hub does not answer; it is asked again for up to a minute",
+        "something else",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,12 @@ def test_a_built_in_set_is_counted_without_its_test_images(capsys):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [([], "usage: tutelage data check PATH"), (["chek"], "usage"), (["check", "digit"], 'unknown data set "digit"')],
+    [
+        ([], "usage: tutelage data check PATH"),
+        (["chek"], 'did you mean "check"?'),
+        (["."], "hint: tutelage data check ."),
+        (["check", "digit"], 'unknown data set "digit"'),
+    ],
 )
 def test_mistakes(words, message, capsys):
     with pytest.raises(SystemExit) as stopped:

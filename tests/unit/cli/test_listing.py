@@ -5,6 +5,7 @@ import pytest
 import small
 from tutelage import files
 from tutelage.cli import listing
+from tutelage.errors import UserError
 
 
 def rows(capsys, text):
@@ -70,3 +71,11 @@ def test_a_filter_that_finds_nothing_says_so(kind, capsys):
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1
     assert err == "no line contains a*b: --filter takes a part of a line, as it is\n"
+
+
+def test_a_sum_of_two_methods_is_explained_by_both(capsys):
+    listing.explain_(["kd+at"])
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.startswith("## ")] == ["## kd", "## at"]
+    with pytest.raises(UserError, match='unknown method "kdd"'):
+        listing.explain_(["kdd+at"])

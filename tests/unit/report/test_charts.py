@@ -1,8 +1,11 @@
 """What the charts of the report draw, where it can be counted."""
 
+import re
+
 import pytest
 
-from tutelage.report.charts import Point, pareto, ticks, unbeaten
+from tutelage.report.charts import Point, loss, pareto, ticks, unbeaten
+from tutelage.report.summary import CurvePoint
 from tutelage.report.theme import TEACHER, series
 
 BASELINE, KD = series(["baseline", "kd"])
@@ -51,3 +54,11 @@ def test_what_there_is_of_a_cost_is_a_line_with_its_number():
     drawn = pareto(points, "bytes of flash", lambda cost: f"{cost:,.0f} bytes", "test", 262_144)
     assert "there are 262,144 bytes" in drawn
     assert "there are" not in pareto(points, "bytes of flash", lambda cost: f"{cost:,.0f} bytes", "test")
+
+
+@pytest.mark.parametrize("epochs", [[1], [1, 2], [1, 2, 3], [2, 4, 7], [10, 40, 60]])
+def test_no_epoch_stands_twice_below_a_curve(epochs):
+    drawn = str(loss([CurvePoint(float(epoch), 1 / epoch, 0.5 / epoch, 2 / epoch) for epoch in epochs], KD))
+    below = re.findall(r"<text[^>]*>([^<]+)</text>", drawn.partition(">epoch<")[0])
+    assert below
+    assert below == sorted(set(below), key=int)

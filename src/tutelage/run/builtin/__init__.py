@@ -30,7 +30,8 @@ def built_in(name: str) -> "Recipe":
         UserError: there is none of that name; the hint names the nearest.
     """
     if name not in RECIPES:
-        error = unknown("recipe", name, RECIPES, "tutelage list recipes")
+        folders = [path.name for path in Path().iterdir() if path.is_dir() and not path.name.startswith(".")]
+        error = unknown("recipe", name, [*RECIPES, *folders], "tutelage list recipes")
         raise UserError(f"{error.message}, and no file or folder of that name is here", error.hint)
     return getattr(importlib.import_module("tutelage.run.builtin.recipes"), name)()
 

@@ -36,3 +36,11 @@ def test_a_name_that_is_nothing_is_told_with_the_nearest():
     with pytest.raises(UserError, match='unknown recipe "cifar1"') as error:
         read("cifar1")
     assert '"cifar10"' in error.value.hint
+
+
+def test_a_folder_of_nearly_that_name_is_meant(tmp_path, monkeypatch):
+    (tmp_path / "shapes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match='unknown recipe "shape"') as error:
+        read("shape")
+    assert 'did you mean "shapes"?' in error.value.hint
