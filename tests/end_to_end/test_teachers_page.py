@@ -13,8 +13,8 @@ SHORT = ["--fit.epochs", "1", "--data.part", "256", "--teacher.fit.epochs", "1"]
 def test_the_commands_of_the_page(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^\$ tutelage (.*)$", PAGE.read_text(), re.MULTILINE)
-    assert len(commands) == 3
-    made = ""
+    assert len(commands) == 4
+    made, runs = "", []
     for line in commands:
         words = line.split()
         if "HASH" in line:
@@ -22,7 +22,10 @@ def test_the_commands_of_the_page(tmp_path, monkeypatch, capfd):
             words[-1] = made
         main([*words, *SHORT])
         made = capfd.readouterr().out.splitlines()[0]
-    ensemble = Run(Path(made))
+        runs.append(Run(Path(made)))
+    ensemble, folded = runs[2:]
+    assert folded.recipe.cross_fitted == 5
+    assert folded.done
     assert [spec.model.name for spec in ensemble.recipe.teachers] == ["resnet20", "resnet14"]
     (assistant,) = Path("runs").glob("digits-kd-resnet14-*")
     taught = [Run(path) for path in Path("runs").glob("digits-kd-resnet8-*")]

@@ -33,7 +33,7 @@ plain_words = st.text("abcxyz019_-.:/ ", max_size=12)
 shares = st.floats(0, 0.999)
 positive = st.floats(1e-6, 1e3)
 numbers = st.integers(0, 2**62)
-scalars = st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e300, 1e300) | words
+scalars = st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e38, 1e38) | words
 options = st.dictionaries(words, scalars | st.lists(scalars, max_size=3) | st.dictionaries(words, scalars, max_size=2))
 models = st.fixed_dictionaries(
     {
@@ -314,7 +314,8 @@ def test_the_hash_moves_with_every_field(path, tmp_path):
     if path.endswith("weights"):
         other = str(tmp_path / "w.safetensors")
         (tmp_path / "w.safetensors").write_bytes(b"weights")
-    full = changed(FULL, ("augment", "mix"), "none") if path == "second_view" else FULL
+    full = changed(FULL, ("augment", "mix"), "none") if path in ("second_view", "teacher.folds") else FULL
+    other = 3 if path == "teacher.folds" else (0, 2) if path.endswith("held_back") else other
     moved = changed(full, tuple(path.split(".")), other)
     assert moved not in (full, FULL)
     assert moved.name.rsplit("-", 1)[1] != full.name.rsplit("-", 1)[1]
@@ -326,7 +327,12 @@ ENSEMBLE = Recipe(
 )
 
 
-@pytest.mark.parametrize("path", [".".join(path) for path, *_ in leaves(ENSEMBLE.teachers[1])])
+OF_ONE_TEACHER = ("folds", "held_back")
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in (".".join(path) for path, *_ in leaves(ENSEMBLE.teachers[1])) if p not in OF_ONE_TEACHER]
+)
 def test_the_hash_moves_with_every_field_of_every_member(path, tmp_path):
     first, second = ENSEMBLE.teachers
     kind, value = next((kind, value) for p, kind, value in leaves(second) if ".".join(p) == path)
@@ -435,9 +441,9 @@ def test_the_name_is_readable_and_a_file_name():
 
 
 def test_a_person_can_read_a_recipe():
-    """At most 81 numbers and words."""
+    """At most 84 numbers and words."""
     recipe = Recipe(teacher=TeacherSpec(), method=KD())
-    assert len(list(leaves(recipe))) <= 81
+    assert len(list(leaves(recipe))) <= 84
 
 
 # --- recipes of other recipes
