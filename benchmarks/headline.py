@@ -195,7 +195,7 @@ def summary(result: dict[str, Any], name: str) -> str:
     hours = sum(sum(row.get("seconds", [])) for row in result["rows"]) / 3600
     paid, saved = (sum(row.get(f"teacher_passes_{what}", 0) for row in result["rows"]) for what in ("paid", "saved"))
     runs = sum(row["n"] for row in result["rows"] if "seconds" in row)
-    time = f"{hours * 60 / runs:.0f} minutes a run" if gpu else f"{hours:.1f} hours of training on one thread a run"
+    time = f"{hours * 60 / runs:.0f} minutes a run" if gpu else f"{hours:.1f} hours of training in all, on one thread"
     lines.append(f"- {time}; teacher passes paid {paid:,}, saved {saved:,}")
     return "\n".join(lines) + "\n"
 
