@@ -226,7 +226,7 @@ def test_a_run_learns_from_rotations_and_every_one_is_a_teacher_pass(tmp_path, c
     assert (cost["teacher_passes_paid"], cost["teacher_passes_saved"]) == (paid, saved)
     typed("cache", "list", "--runs", tmp_path / "runs")
     if not live:
-        assert f"read by 1 runs, teacher passes paid {paid:,}, saved {saved:,}" in capsys.readouterr().out
+        assert f"read by 1 run, teacher passes paid {paid:,}, saved {saved:,}" in capsys.readouterr().out
 
 
 def test_a_run_measures_statistics_once_averaging_has_begun(tmp_path, monkeypatch):
