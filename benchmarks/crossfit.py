@@ -110,7 +110,7 @@ def page(result: dict[str, Any]) -> str:
             cells += [f"{teacher[split]:.1f}" for split in ("answered", "val")] if teacher else ["", ""]
             parts.append(f"| {' | '.join(cells)} |")
         parts.append("")
-    return "\n".join(parts) + (notes.read_text() if notes.exists() else "")
+    return "\n".join(parts) + ("\n" + notes.read_text() if notes.exists() else "")
 
 
 def main() -> None:
