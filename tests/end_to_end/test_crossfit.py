@@ -85,6 +85,20 @@ def test_heads_of_folds_share_the_backbone_and_pay_for_it_once(tmp_path):
     assert train(recipe, space).result("cost")["teacher_passes_paid"] == 0
 
 
+def test_images_without_a_label_are_answered_too(tmp_path):
+    folder, more = small.photos(tmp_path / "photos", images=40), small.photos(tmp_path / "more", images=5, size=(13, 9))
+    spec = TeacherSpec(small.TEACHER, tune="full", fit=replace(FIT, batch_size=32), folds=FOLDS)
+    changes = {"data": Data(str(folder), size=8, unlabeled=str(more)), "teacher": spec, "fit": FIT}
+    recipe, space = replace(small.taught(tmp_path), **changes), small.workspace(tmp_path / "runs")
+    dataset = data.load(recipe.data)
+    assert (dataset.train.labels < 0).sum() == 15
+    known, fold = dataset.train_positions, dataset.folds(FOLDS)
+    for own in recipe.of_teachers:
+        seen = torch.isin(known, data.load(own.data).train_positions)
+        assert torch.equal(fold[: len(known)] != own.data.held_back[0], seen), "the labelled folds are the same"
+    assert train(recipe, space).result("cost")["teacher_passes_paid"] == recipe.views * len(dataset.train)
+
+
 def test_a_batch_that_is_larger_than_what_is_left_is_refused_before_training(tmp_path):
     spec = TeacherSpec(small.TEACHER, tune="full", fit=replace(FIT, batch_size=900), folds=FOLDS)
     recipe = replace(small.taught(tmp_path), teacher=spec)

@@ -103,6 +103,12 @@ def _check_folds(recipe: "Recipe") -> None:
         )
     if not spec.folds:
         return
+    if recipe.data.held_back:
+        raise UserError(
+            f"teacher.folds with data.held_back = {list(recipe.data.held_back)}: its folds would be those of all "
+            "images, and not of what is left",
+            "leave out one of the two; data.part uses fewer images",
+        )
     if recipe.augment.mix != "none":
         raise UserError(
             f"teacher.folds with augment.mix = {recipe.augment.mix}: of two images that are mixed no teacher would "

@@ -61,7 +61,7 @@ def close(study: Study, workspace: Workspace, watch: Watch, found: Leakage | Non
     shown = done.shown[1]
     with (
         beside(Task(f"export of {shown.path.name}", hand_over, (shown.path, workspace.data_root, force))),
-        a_core_less(),
+        _a_core_less(),
     ):
         _see_to_test(done)
         _import_what_follows()
@@ -77,7 +77,7 @@ def close(study: Study, workspace: Workspace, watch: Watch, found: Leakage | Non
 
 
 @contextmanager
-def a_core_less() -> Generator[None]:
+def _a_core_less() -> Generator[None]:
     """Leaves one core to another process: threads that wait for each other would wait for it, too."""
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads - 1))
@@ -95,7 +95,7 @@ def _import_what_follows() -> None:
 
 
 def hand_over(path: Path, data_root: Path | None, force: bool) -> None:
-    """Exports the student of a run, where it was not and nothing speaks against it or that does not count."""
+    """Exports the student of a run where it was not; one that something speaks against only where `force` says so."""
     run = Run.open(path)
     if "onnx" not in exported(run):
         dataset = data.load(run.recipe.data, data_root)

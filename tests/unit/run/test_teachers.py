@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 import small
+from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError
 from tutelage.methods.at import AT
@@ -21,6 +22,7 @@ FOLDED = TeacherSpec(small.TEACHER, tune="full", folds=3)
         ({"teacher": replace(FOLDED, held_back=(0, 3))}, r"folds = 3 beside teacher.held_back = \[0, 3\], expected"),
         ({"teacher": replace(FOLDED, tune="none", folds=0, held_back=(0, 3))}, "teacher.held_back with teacher.tune"),
         ({"teacher": replace(FOLDED, tune="none")}, r"teacher\.folds with teacher\.tune = none"),
+        ({"data": Data("digits", held_back=(0, 2))}, r"teacher\.folds with data\.held_back = \[0, 2\]"),
         ({"augment": Augment(crop_padding=1, mix="mixup")}, r"teacher\.folds with augment\.mix = mixup"),
         ({"method": AT()}, "reads the teacher's features, of which a teacher of several folds has none"),
         ({"teacher": None, "teachers": (FOLDED, replace(FOLDED, seed=1))}, "also those that it was trained on"),
