@@ -37,5 +37,5 @@ def wait_to_be_stopped(marker: Path) -> None:
         marker.write_text("begun")
         while not stop():
             signal.sigtimedwait([], 0.01)
-    marker.write_text("saved")
+        marker.write_text("saved")
     sys.exit(0)
