@@ -337,16 +337,53 @@ def speed(chosen: argparse.Namespace, log: Path) -> None:
 
 def rows(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The finished trials by stage, teacher and name, the best first: val top-1 of each seed, in percent."""
-    found: dict[tuple[str, bool, str], list[dict[str, Any]]] = {}
+    keys = ("stage", "taught", "name", "epochs", "views")
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for line in lines:
         if "val" in line:
-            found.setdefault((line["stage"], line["taught"], line["name"]), []).append(line)
+            found.setdefault(tuple(line[key] for key in keys), []).append(line)
     told = [
-        {"stage": stage, "taught": taught, "name": name, "epochs": of[0]["epochs"], "views": of[0]["views"]}
+        dict(zip(keys, of_row, strict=True))
         | {"val": [round(100 * line["val"], 2) for line in sorted(of, key=lambda line: line["seed"])]}
-        for (stage, taught, name), of in found.items()
+        for of_row, of in found.items()
     ]
     return sorted(told, key=lambda row: (row["stage"], not row["taught"], -statistics.mean(row["val"])))
+
+
+def lengths(result: dict[str, Any]) -> dict[int, float]:
+    """Mean val top-1 of the taught students of `full` on all images, by their epochs, whatever machine trained them."""
+    found: dict[int, list[float]] = {}
+    for made in result["made"]:
+        for row in made["rows"]:
+            if made["images"] == IMAGES and row["stage"] == "full" and row["taught"]:
+                found.setdefault(row["epochs"], []).extend(row["val"])
+    return {epochs: statistics.mean(found[epochs]) for epochs in sorted(found)}
+
+
+def extrapolated(measured: dict[int, float]) -> str:
+    """A sentence on longer training: errors that fall as a power of the epochs towards a rest that stays.
+
+    Three numbers are fitted, so at least four lengths are needed; "" where there are fewer.
+    """
+    if len(measured) < 4:
+        return ""
+    import numpy as np
+    from scipy.optimize import curve_fit
+
+    def accuracy(epochs: Any, rest: float, size: float, power: float) -> Any:
+        return 100 - rest - size * epochs**-power
+
+    numbers, _ = curve_fit(
+        accuracy, np.array([*measured], float), np.array([*measured.values()]), p0=(8.0, 20.0, 1.0), maxfev=100_000
+    )
+    rest, size, power = numbers
+    longest = max(measured)
+    now, then = (accuracy(float(epochs), *numbers) for epochs in (longest, 2 * longest))
+    return (
+        f"The error that {rest:.1f} + {size:.1f} / epochs^{power:.2f} describes (least squares, {len(measured)} "
+        f"lengths) puts {2 * longest} epochs at {then:.1f} % on val, {then - now:+.1f} points over {longest}, and "
+        f"endless training at {100 - rest:.1f} %.\n"
+    )
 
 
 def table(found: list[dict[str, Any]]) -> str:
@@ -378,6 +415,11 @@ def page(result: dict[str, Any]) -> str:
         settings = f"{made['precision']}{', TF32 in convolutions' if made['tf32'] else ''}"
         parts.append(f"## {made['images']:,} images to learn from\n\n{runs} runs, {made['device']}, {settings}.\n")
         parts.append(table(made["rows"]))
+    if sentence := extrapolated(measured := lengths(result)):
+        parts.append("## What length brings\n\nThe taught student of `full`, a training of its own for each length.\n")
+        parts.append("| epochs | val, mean |\n|---|---|")
+        parts[-1] += "".join(f"\n| {epochs} | {val:.2f} |" for epochs, val in measured.items()) + "\n"
+        parts.append(sentence)
     return "\n".join(parts) + ("\n" + notes.read_text() if notes.exists() else "")
 
 
