@@ -126,8 +126,8 @@ def cache_folder() -> Path:
 
 def room(path: Path) -> tuple[int, Path]:
     """Bytes that are free where a path will be, and the folder that is there already."""
-    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
-    return shutil.disk_usage(there).free, there
+    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free, existing
 
 
 def write_json(path: Path, value: Any) -> None:

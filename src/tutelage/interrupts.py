@@ -74,15 +74,15 @@ def stopping() -> Generator[Callable[[], int]]:
     Raises:
         Stopped: in place of a KeyboardInterrupt of the block; it knows the signal.
     """
-    asked = 0
+    signalled = 0
 
     def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            if asked == number:
+        nonlocal signalled
+        if signalled:
+            if signalled == number:
                 raise Stopped(number)
             return
-        asked = number
+        signalled = number
         from tutelage import progress  # `predict` needs no rich
 
         with suppress(OSError):  # whoever closed the terminal does not read
@@ -90,11 +90,11 @@ def stopping() -> Generator[Callable[[], int]]:
 
     before = _handle(ask, SIGNALS)
     try:
-        yield lambda: asked
+        yield lambda: signalled
     except Stopped:
         raise
     except KeyboardInterrupt as stopped:
-        raise Stopped(asked or signal.SIGINT, str(stopped)) from None
+        raise Stopped(signalled or signal.SIGINT, str(stopped)) from None
     finally:
         _restore(before)
 

@@ -110,8 +110,8 @@ def _refuse_lost_colours(image: Image.Image) -> None:
 
 def reason(error: Exception) -> str:
     """What an error of a decoder says, else its name; in one line."""
-    said = str(error) if error.args else ""
-    return (" ".join(said.split()) or type(error).__name__)[:120]
+    message = str(error) if error.args else ""
+    return (" ".join(message.split()) or type(error).__name__)[:120]
 
 
 _KINDS = {

@@ -127,9 +127,9 @@ def tensor_pieces(
     digest = hashlib.sha256()
     try:
         with safe_open(path, framework=framework) as file:
-            said = (file.metadata() or {}).get(SEAL)
+            text = (file.metadata() or {}).get(SEAL)
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in sorted(file.keys())}
-        seal = None if said is None else json.loads(said)
+        seal = None if text is None else json.loads(text)
         for name, shape in shapes.items():
             for number, piece in enumerate(_cut(path, name, shape, rows, framework)):
                 if seal is not None and number == 0:

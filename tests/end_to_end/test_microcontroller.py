@@ -42,7 +42,7 @@ def test_a_cortex_m_answers_bit_for_bit_as_the_interpreter_here(element, softmax
     for image in pixels:
         picture = np.rint(image.transpose(1, 2, 0) * 255).astype(np.uint8)
         there = cortex_m.answer(program, picture.tobytes())
-        expected = here.program.run(flatbuffer.as_bytes(image[None], here.program.asked.dtype))[0].tolist()
+        expected = here.program.run(flatbuffer.as_bytes(image[None], here.program.input.dtype))[0].tolist()
         assert there.values == expected
         assert there.label == dataset.classes[int(np.argmax(expected))]
         assert here.arena().head < there.arena < here.arena().total

@@ -39,20 +39,20 @@ def _cache_list(arguments: list[str]) -> None:
     found = caches(root)
     if not found:
         print(shown(f"no teacher's answers in {root}"))
-    for one in found:
-        views = one.views()
+    for cache in found:
+        views = cache.views()
         try:
-            uses = one.uses()
+            uses = cache.uses()
         except Damaged as damaged:
             log.warning("%s; %s", damaged.message, damaged.hint)
             uses = []
         saved = sum(use["images"] for use in uses)
-        of = one.manifest.get("data", "images of a loop of your own")
-        named = shown(f"{one.folder.name}  {one.manifest['teacher']['name']} on {of}")
+        asked_about = cache.manifest.get("data", "images of a loop of your own")
+        named = shown(f"{cache.folder.name}  {cache.manifest['teacher']['name']} on {asked_about}")
         print(
-            f"{named}: {progress.counted(len(views), 'view')} of {progress.counted(one.samples, 'image')}, "
-            f"{progress.size(one.size_bytes)}, read by {progress.counted(len(uses), 'run')}, "
-            f"teacher passes paid {one.paid:,}, saved {saved:,}"
+            f"{named}: {progress.counted(len(views), 'view')} of {progress.counted(cache.samples, 'image')}, "
+            f"{progress.size(cache.size_bytes)}, read by {progress.counted(len(uses), 'run')}, "
+            f"teacher passes paid {cache.paid:,}, saved {saved:,}"
         )
 
 
@@ -83,8 +83,8 @@ def _cache_verify(arguments: list[str]) -> None:
         root = Workspace(parser.parse_args(arguments).runs).caches
         from tutelage.teacher.cachefiles import caches
 
-        for one in caches(root):
-            print(f"{one.folder}: {one.check()} files are as written")
+        for seen in caches(root):
+            print(f"{seen.folder}: {seen.check()} files are as written")
         if not caches(root):
             print(f"no teacher's answers in {root}")
         return
@@ -96,16 +96,18 @@ def _cache_verify(arguments: list[str]) -> None:
     from tutelage.teacher.paired import one_view_each
 
     dataset = data.load(flags.recipe.data, flags.data_root)
-    for recipe, spec in [(one, spec) for one in one_view_each(flags.recipe, dataset.train) for spec in one.taught_by]:
+    for recipe, spec in [
+        (seen, spec) for seen in one_view_each(flags.recipe, dataset.train) for spec in seen.taught_by
+    ]:
         member, about = load_member(recipe, spec, dataset, flags.workspace), answered_by(recipe, spec, dataset)
-        one = lessons.open_cache(recipe, member, about, flags.workspace)
-        files_read = one.files.check()
+        seen = lessons.open_cache(recipe, member, about, flags.workspace)
+        files_read = seen.files.check()
         if not files_read:
             raise UserError(
                 f"no answers of this recipe's teacher in {flags.workspace.caches}", "tutelage cache fill asks it"
             )
-        worst = one.verify(member.network, about.train, recipe.augment)
-        print(f"{one.folder}: {files_read} files are as written")
+        worst = seen.verify(member.network, about.train, recipe.augment)
+        print(f"{seen.folder}: {files_read} files are as written")
         print(f"rows asked again differ by {worst:.1e} of the largest logit")
 
 
@@ -133,10 +135,10 @@ def _cache_prune(arguments: list[str]) -> None:
             removed += 1
             print(f"removed {folder} ({progress.size(freed)})")
     if not removed:
-        kept = (
+        choice = (
             "runs have read all answers there; name one to remove it, or --all" if present else "no answers are there"
         )
-        print(shown(f"nothing to remove in {root}: {kept}"))
+        print(shown(f"nothing to remove in {root}: {choice}"))
 
 
 def _read_by_a_run(folder: Path, runs: Path) -> bool:

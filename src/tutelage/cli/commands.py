@@ -217,5 +217,5 @@ def compare(arguments: list[str]) -> None:
 
 def folders(workspace: Workspace, wanted: list[Recipe]) -> list[Path]:
     """The folders of these recipes' runs, their teachers' first."""
-    teachers = [own for one in wanted for own in one.of_teachers]
-    return list(dict.fromkeys(workspace.folder(one) for one in [*teachers, *wanted]))
+    teachers = [own for recipe in wanted for own in recipe.of_teachers]
+    return list(dict.fromkeys(workspace.folder(recipe) for recipe in [*teachers, *wanted]))

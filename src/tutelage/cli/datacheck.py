@@ -63,8 +63,8 @@ def data_(arguments: list[str]) -> None:
     parser.add_argument("--data-root", help="the folder of the built-in data sets")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     chosen = parser.parse_args(arguments[1:])
-    asked = {name: getattr(chosen, name) for name in ("val_share", "splits", "group", "on_leak")}
-    data = Data(chosen.name, look="whole", on_bad="skip", **asked)
+    options = {name: getattr(chosen, name) for name in ("val_share", "splits", "group", "on_leak")}
+    data = Data(chosen.name, look="whole", on_bad="skip", **options)
     data.check_name()
     overview = look(data) if data.is_path else built_in(data, chosen.data_root)
     if chosen.json:
@@ -82,74 +82,79 @@ def look(data: Data) -> dict[str, Any]:
     from tutelage.data import leaks, photos, test_split
 
     index.of(data, compare_all=True)
-    found = photos.sound(data)
-    notes = photos.remarks(found)
+    indexed = photos.sound(data)
+    notes = photos.remarks(indexed)
     try:
-        parts = photos.pieces(found, data)._asdict() | {"test": test_split.positions(found, data)}
+        parts = photos.pieces(indexed, data)._asdict() | {"test": test_split.positions(indexed, data)}
     except UserError as error:
         raise UserError("\nnote: ".join((error.message, *notes)), error.hint) from None
     split = {i: name for name, positions in parts.items() for i in positions.tolist()}
-    used = found.sound.take(np.array(sorted(split)))
+    used = indexed.sound.take(np.array(sorted(split)))
     counts = Counter(zip((split[i] for i in sorted(split)), used.labels(), strict=True))
-    said = {found.rows.words.splits[number] for number in np.unique(used.column("split"))}
+    given = {indexed.rows.words.splits[number] for number in np.unique(used.column("split"))}
     sides = np.sort(np.minimum(used.column("width"), used.column("height"))).tolist()
     bytes_of = np.where(used.column("length") != 0, used.column("length"), used.column("bytes"))
     traits = used.traits()
 
-    leakage = leaks.found(found, *(parts[name].tolist() for name in ("train", "val", "test")))
+    leakage = leaks.found(indexed, *(parts[name].tolist() for name in ("train", "val", "test")))
     return {
         "name": data.name,
         "images": len(used),
-        "classes": {name: {part: counts[part, name] for part in ("train", "val", "test")} for name in found.classes},
-        "carved": [part for part in ("val", "test") if part not in said],
+        "classes": {name: {part: counts[part, name] for part in ("train", "val", "test")} for name in indexed.classes},
+        "carved": [part for part in ("val", "test") if part not in given],
         "shorter_side": {"smallest": sides[0], "median": sides[len(sides) // 2], "largest": sides[-1]},
-        "suggested_size": found.size,
-        "formats": _counted((of.format, count) for of, count in traits),
-        "modes": _counted((of.mode, count) for of, count in traits),
-        "turned": sum(count for of, count in traits if of.turned),
-        "animated": sum(count for of, count in traits if of.frames > 1),
+        "suggested_size": indexed.size,
+        "formats": _counted((kind.format, count) for kind, count in traits),
+        "modes": _counted((kind.mode, count) for kind, count in traits),
+        "turned": sum(count for kind, count in traits if kind.turned),
+        "animated": sum(count for kind, count in traits if kind.frames > 1),
         "bytes": int(bytes_of.sum()),
-        "broken": {place_in_words(entry.place): entry.facts.broken for entry in found.broken},
-        "left_out": dict(found.left_out.most_common()),
-        "dropped": len(found.sound) - len(split),
-        "notes": [*notes, *photos.of_groups(found, data), *_absent(counts, found.classes), *_suggestion(found, data)],
-        **_copies(found, split),
+        "broken": {place_in_words(entry.place): entry.facts.broken for entry in indexed.broken},
+        "left_out": dict(indexed.left_out.most_common()),
+        "dropped": len(indexed.sound) - len(split),
+        "notes": [
+            *notes,
+            *photos.of_groups(indexed, data),
+            *_absent(counts, indexed.classes),
+            *_suggestion(indexed, data),
+        ],
+        **_copies(indexed, split),
         "leakage": {"sentence": leaks.sentence(leakage), **leakage},
-        "digest": found.digest,
+        "digest": indexed.digest,
     }
 
 
-def _copies(found: index.Index, split: dict[int, str]) -> dict[str, Any]:
+def _copies(indexed: index.Index, split: dict[int, str]) -> dict[str, Any]:
     """Images that are there more than once, and those that nearly are, by split and file."""
     from tutelage.data import near
 
     def named(positions: Iterable[int]) -> list[str]:
-        return [f"{split[i]} {place_in_words(found.sound[i].place)}" for i in positions]
+        return [f"{split[i]} {place_in_words(indexed.sound[i].place)}" for i in positions]
 
     def across(positions: Iterable[int]) -> bool:
         return len({split[i] for i in positions}) > 1
 
-    same = [[i for i in group if i in split] for group in index.duplicates(found.sound)]
+    same = [[i for i in group if i in split] for group in index.duplicates(indexed.sound)]
     same = [group for group in same if len(group) > 1]
-    shown = found.sound.same
-    alike = [pair for pair in near.pairs(found) if split.keys() >= set(pair) and shown[pair[0]] != shown[pair[1]]]
+    shown = indexed.sound.same
+    alike = [pair for pair in near.pairs(indexed) if split.keys() >= set(pair) and shown[pair[0]] != shown[pair[1]]]
     return {
         "duplicates": {
             "groups": [named(group) for group in same],
             "across_splits": [named(group) for group in same if across(group)],
             "of_different_classes": [
-                named(group) for group in same if len({found.sound[i].place.label for i in group}) > 1
+                named(group) for group in same if len({indexed.sound[i].place.label for i in group}) > 1
             ],
         },
         "near_duplicates": {"pairs": len(alike), "across_splits": [named(pair) for pair in alike if across(pair)]},
     }
 
 
-def _suggestion(found: index.Index, data: Data) -> list[str]:
+def _suggestion(indexed: index.Index, data: Data) -> list[str]:
     """What to type where photos seem to be of bursts and a split is carved."""
     from tutelage.data import groups
 
-    if data.group or found.splits >= {"val", "test"} or not groups.by_counter(found.sound):
+    if data.group or indexed.splits >= {"val", "test"} or not groups.by_counter(indexed.sound):
         return []
     command = shlex.join(["tutelage", "data", "check", data.name, "--data.group", groups.COUNTER])
     return [

@@ -53,7 +53,7 @@ def export(arguments: list[str]) -> None:
     results = export(run, dataset, names, force=chosen.force, finish=chosen.finish, micro=micro)
     evaluate_run(run, dataset)
     card = write_model_card(run)
-    print("\n".join(table(EXPORTED, [{"name": name} | one for name, one in results.items()])))
+    print("\n".join(table(EXPORTED, [{"name": name} | result for name, result in results.items()])))
     print(shown(f"in {run.path}, with card.json and {card.name}"))
     for line in _what_was_found(results):
         print(line)
@@ -91,19 +91,20 @@ def _what_was_found(results: dict[str, Any]) -> Iterator[str]:
     from tutelage.export.formats import FORMATS
 
     if any(FORMATS[name].int8 for name in results):
-        one = next(iter(results.values()))
-        yield f"measured on {one['processor']}; 8-bit products by {', '.join(one['int8_instructions']) or 'unknown'}"
-    for name, one in results.items():
-        if "flash_bytes" in one:
-            yield MICRO.format(**one)
-        if "npu" in one:
-            yield npu.in_words(one["npu"])
-        if "finish" in one:
-            finish = one["finish"]
+        result = next(iter(results.values()))
+        products = ", ".join(result["int8_instructions"]) or "unknown"
+        yield f"measured on {result['processor']}; 8-bit products by {products}"
+    for name, result in results.items():
+        if "flash_bytes" in result:
+            yield MICRO.format(**result)
+        if "npu" in result:
+            yield npu.in_words(result["npu"])
+        if "finish" in result:
+            finish = result["finish"]
             before, after = (percent(finish[when], 2) for when in ("before", "after"))
             yield f"{finish['epochs']} more epochs in 8 bits: {before} before, {after} after"
-        elif FORMATS[name].int8 and one["drop"] > OFFER:
-            yield f"{name} loses {100 * one['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits"
+        elif FORMATS[name].int8 and result["drop"] > OFFER:
+            yield f"{name} loses {100 * result['drop']:.2f} points: --finish 3 trains it on, computing in 8 bits"
 
 
 def predict(arguments: list[str]) -> None:
@@ -141,13 +142,13 @@ def predict(arguments: list[str]) -> None:
         top = [{"class": card.classes[i], "probability": round(float(shares[i]), 4)} for i in best]
         results.append({"file": str(picture), "top": top})
         if not chosen.json:
-            named = ", ".join(f"{shown(str(one['class']))} {percent(one['probability'])}" for one in top)
+            named = ", ".join(f"{shown(str(answer['class']))} {percent(answer['probability'])}" for answer in top)
             print(f"{shown(str(picture))}: {named}")
     if chosen.json:
         print(json.dumps(results, indent=2))
-    for said in filter(None, map(left_out, chosen.pictures)):
-        print(printable(said), file=sys.stderr)
-    if any("error" in one for one in results):
+    for sentence in filter(None, map(left_out, chosen.pictures)):
+        print(printable(sentence), file=sys.stderr)
+    if any("error" in result for result in results):
         sys.exit(2)
 
 
@@ -237,38 +238,40 @@ MICRO = (
 Columns = dict[str, Any]
 """By heading: from a result to what stands in the cell."""
 
-LATENCY: Columns = {"ms an image p50, p90": lambda one: "{p50:.3f}, {p90:.3f}".format(**one["latency_ms"])}
-SIZE: Columns = {"size": lambda one: f"{one['bytes'] / 1e3:,.0f} kB"}
+LATENCY: Columns = {"ms an image p50, p90": lambda result: "{p50:.3f}, {p90:.3f}".format(**result["latency_ms"])}
+SIZE: Columns = {"size": lambda result: f"{result['bytes'] / 1e3:,.0f} kB"}
 MEMORY: Columns = {
-    "memory of the file": lambda one: _megabytes(one["file_bytes"]),
-    "of its process": lambda one: _megabytes(one["peak_bytes"]),
+    "memory of the file": lambda result: _megabytes(result["file_bytes"]),
+    "of its process": lambda result: _megabytes(result["peak_bytes"]),
 }
 EXPORTED: Columns = {
-    "format": lambda one: one["name"],
-    "file": lambda one: one["file"],
+    "format": lambda result: result["name"],
+    "file": lambda result: result["file"],
     **SIZE,
-    "val top-1": lambda one: percent(one["val_top1"], 2),
-    "from files": lambda one: f"{percent(one['from_files']['top1'], 2)} of {one['from_files']['images']:,}",
-    "lost to PyTorch": lambda one: f"{100 * one['drop']:.2f} points",
-    "same predictions": lambda one: percent(one["same_predictions"], 2),
+    "val top-1": lambda result: percent(result["val_top1"], 2),
+    "from files": lambda result: f"{percent(result['from_files']['top1'], 2)} of {result['from_files']['images']:,}",
+    "lost to PyTorch": lambda result: f"{100 * result['drop']:.2f} points",
+    "same predictions": lambda result: percent(result["same_predictions"], 2),
     **LATENCY,
     **MEMORY,
 }
 BENCHED: Columns = {
-    "file": lambda one: one["name"] + (" *" if one["pareto"] else ""),
+    "file": lambda result: result["name"] + (" *" if result["pareto"] else ""),
     **SIZE,
-    "val top-1": lambda one: "" if one["val_top1"] is None else percent(one["val_top1"], 2),
+    "val top-1": lambda result: "" if result["val_top1"] is None else percent(result["val_top1"], 2),
     **LATENCY,
-    "images/s": lambda one: f"{one['images_per_second']:,.0f} (batch {one['batch']})",
+    "images/s": lambda result: f"{result['images_per_second']:,.0f} (batch {result['batch']})",
     **MEMORY,
 }
 MICROCONTROLLER: Columns = {
-    "flash, RAM": lambda one: "" if one["flash_bytes"] is None else f"{one['flash_bytes']:,}, {one['ram_bytes']:,}",
+    "flash, RAM": lambda result: (
+        "" if result["flash_bytes"] is None else f"{result['flash_bytes']:,}, {result['ram_bytes']:,}"
+    ),
 }
 """Of files for one."""
 NPU: Columns = {
-    "NPU, by Vela": lambda one: (
-        "" if one["npu"] is None else "{npu}: {cycles:,} cycles, {sram_bytes:,} of SRAM".format(**one["npu"])
+    "NPU, by Vela": lambda result: (
+        "" if result["npu"] is None else "{npu}: {cycles:,} cycles, {sram_bytes:,} of SRAM".format(**result["npu"])
     ),
 }
 """Of files that were compiled for one."""

@@ -57,8 +57,8 @@ def rows(flags: DistillFlags, *, of_photos: bool) -> tuple[Recipe, ...]:
 
     recipes = tuple(with_method(flags.recipe, name) for name in flags.methods) or (flags.recipe,)
     if flags.methods and of_photos:
-        recipes = tuple(dataclasses.replace(one, method=photos.suited(one.method, one)) for one in recipes)
-    return tuple(row for one in recipes for row in _with_plainer(one))
+        recipes = tuple(dataclasses.replace(recipe, method=photos.suited(recipe.method, recipe)) for recipe in recipes)
+    return tuple(row for recipe in recipes for row in _with_plainer(recipe))
 
 
 def _with_plainer(taught: Recipe) -> list[Recipe]:

@@ -39,12 +39,12 @@ def env(arguments: list[str]) -> None:
         "tutelage env", description="What a report of a problem should say. The home folder is printed as ~."
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
-    found = environment()
+    facts = environment()
     if parser.parse_args(arguments).json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(facts, indent=2))
         return
-    width = max(map(len, found))
-    for name, value in found.items():
+    width = max(map(len, facts))
+    for name, value in facts.items():
         print(shown(f"{name:<{width}}  {', '.join(value) or 'none' if isinstance(value, list) else value}"))
 
 
@@ -93,7 +93,7 @@ def _devices() -> list[str]:
         return ["not known without torch"]
     import torch
 
-    found = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
-        found.append("mps")
-    return ["cpu", *found]
+        gpus.append("mps")
+    return ["cpu", *gpus]

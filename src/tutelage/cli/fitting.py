@@ -64,8 +64,8 @@ def room_of(flags: "DistillFlags") -> Budget | None:
 def in_words(choice: Choice, room: Budget, size: int) -> list[str]:
     """The choice, and the rungs on either side of it."""
     rung, smaller, larger = choice
-    at = f"at {rung.size} pixels" if rung.size == size else f"at {rung.size} pixels; of {size} it takes at most that"
-    lines = [f"{FLAG} {room}: {rung.name}, {_needs(rung)} {at}"]
+    sizes = f"at {rung.size} pixels" if rung.size == size else f"at {rung.size} pixels; of {size} it takes at most that"
+    lines = [f"{FLAG} {room}: {rung.name}, {_needs(rung)} {sizes}"]
     if smaller:
         lines.append(f"  next smaller: {smaller.name}, {_needs(smaller)}")
     if larger:
@@ -83,10 +83,10 @@ def say_what_it_takes(recipe: "Recipe", workspace: "Workspace") -> None:
     channels, height, _ = dataset.train.shape
     spec = DataSpec(len(dataset.classes), channels, height, dataset.mean, dataset.std)
     try:
-        said = untrained.in_words(untrained.taken(recipe.student, spec))
+        needs = untrained.in_words(untrained.taken(recipe.student, spec))
     except UserError as lacking:
-        said = lacking.message
-    progress.say(f"check: student {recipe.student.name}: {said}")
+        needs = lacking.message
+    progress.say(f"check: student {recipe.student.name}: {needs}")
 
 
 def listed(text: str, size: int, classes: int) -> list[tuple[str, ...]]:
@@ -106,7 +106,8 @@ def listed(text: str, size: int, classes: int) -> list[tuple[str, ...]]:
         fitting = [rung for rung in ladder.rungs(size, classes) if rung.fits(room)]
     else:
         ladder.choose(room, ladder.SIZES[0], classes)
-        by_name = {rung.name: rung for at in ladder.SIZES for rung in ladder.rungs(at, classes) if rung.fits(room)}
+        all_sizes = (rung for pixels in ladder.SIZES for rung in ladder.rungs(pixels, classes))
+        by_name = {rung.name: rung for rung in all_sizes if rung.fits(room)}
         fitting = sorted(by_name.values(), key=lambda rung: rung.macs)
     rows = [("model", "options", "pixels", "flash", "RAM", "multiply-adds")]
     return rows + [

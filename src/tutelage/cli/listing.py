@@ -36,11 +36,11 @@ def list_(arguments: list[str]) -> None:
         _print(_fitting(chosen))
         return
     rows = kinds[chosen.kind]()
-    found = [row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower()]
+    matching = [row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower()]
     others, more = _others(chosen.filter) if chosen.kind == "models" and chosen.filter else ([], 0)
-    if not found and not others:
+    if not matching and not others:
         print(f"no line contains {shown(chosen.filter)}: --filter takes a part of a line, as it is", file=sys.stderr)
-    _print([rows[0], *found, *others])
+    _print([rows[0], *matching, *others])
     if more:
         print(f"and {more} more of timm and torchvision: a longer --filter shows them")
 
@@ -114,13 +114,13 @@ def _others(text: str) -> tuple[Rows, int]:
     The answer is kept for the versions that gave it: to import these libraries takes seconds.
     """
     versions = [tutelage.__version__, *(metadata.version(library) for library in ("timm", "torchvision", "torch"))]
-    kept = files.cache_folder() / f"networks-{files.digest([text.lower(), MOST, *versions])[:16]}.json"
+    file = files.cache_folder() / f"networks-{files.digest([text.lower(), MOST, *versions])[:16]}.json"
     with suppress(OSError, ValueError, TypeError):  # absent, or not as it was written
-        rows, more = files.read_json(kept)
+        rows, more = files.read_json(file)
         return [tuple(map(str, row)) for row in rows], int(more)
     rows, more = _of_libraries(text)
     with suppress(OSError):  # a folder that cannot be written is no obstacle to a list
-        files.write_json(kept, [rows, more])
+        files.write_json(file, [rows, more])
     return rows, more
 
 

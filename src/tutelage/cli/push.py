@@ -67,10 +67,10 @@ def answers(folder: Path) -> list[Path]:
     from tutelage.teacher.cachefiles import CacheFiles
 
     cache = CacheFiles.open(folder)
-    of = str(cache.manifest.get("data", ""))
-    if of.removesuffix(" (val)") not in DATASETS:
+    name = str(cache.manifest.get("data", ""))
+    if name.removesuffix(" (val)") not in DATASETS:
         raise UserError(
-            f"these are answers to {of or 'images of a loop of your own'}, which nobody else has",
+            f"these are answers to {name or 'images of a loop of your own'}, which nobody else has",
             "push answers to a data set of tutelage list datasets; others go along with their images",
         )
     if not cache.check():

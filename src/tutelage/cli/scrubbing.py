@@ -34,9 +34,9 @@ def local_folders(run: Path) -> list[str]:
     data, weights, caches, runs and temporary files, and those that the run's own command line names.
     """
     named = [os.environ.get(name, "") for name in ("TUTELAGE_DATA", "TUTELAGE_WEIGHTS", "TUTELAGE_CACHE")]
-    said = sealed.read_json(run / "environment.json") if (run / "environment.json").is_file() else {}
+    environment = sealed.read_json(run / "environment.json") if (run / "environment.json").is_file() else {}
     try:
-        words = shlex.split(said.get("command", ""))
+        words = shlex.split(environment.get("command", ""))
     except ValueError:
         words = []
     named += [value for word in words for value in word.split("=") if value.startswith("/")]
@@ -47,7 +47,7 @@ def local_folders(run: Path) -> list[str]:
         run,
         run.parent,
         Path(tempfile.gettempdir()),
-        *(Path(one) for one in named if one),
+        *(Path(path) for path in named if path),
     ]
     ways = {way for path in paths for way in (path.expanduser().absolute(), path.expanduser().resolve())}
     return sorted((str(path) for path in ways if len(path.parts) > 1), key=lambda path: (-len(path), path))
@@ -74,9 +74,9 @@ def scrubbed(paths: list[Path], folders: list[str]) -> dict[str, bytes]:
         after = _scrub(path, before, pattern, hashes)
         if path.suffix in HASHED and after != before:
             hashes[sha256(before).hexdigest()] = sha256(after).hexdigest()
-        if (held := _held(after, folders)) is not None:
+        if (folder := _held(after, folders)) is not None:
             raise UserError(
-                f"{path} holds the name of a folder of this machine, {held}: nothing is uploaded",
+                f"{path} holds the name of a folder of this machine, {folder}: nothing is uploaded",
                 f"tutelage export {path.parent} writes it anew, without",
             )
         contents[path.name] = after
@@ -118,9 +118,9 @@ def _onnx(content: bytes, pattern: re.Pattern[str], hashes: dict[str, str]) -> b
     for part in (*parts, *model.graph.output, *model.graph.value_info, *model.functions):
         if part.doc_string != (clean := _plain(part.doc_string, pattern, hashes)):
             part.doc_string, changed = clean, True
-        for one in part.metadata_props:
-            if one.value != (clean := _nested(one.value, pattern, hashes)):
-                one.value, changed = clean, True
+        for prop in part.metadata_props:
+            if prop.value != (clean := _nested(prop.value, pattern, hashes)):
+                prop.value, changed = clean, True
     return model.SerializeToString() if changed else content
 
 

@@ -48,8 +48,8 @@ def _wandb(run: Path) -> Sending:
 
     settings = wandb.Settings(console="off", silent=True, disable_git=True, save_code=False)
     settings_of_run = {"project": PROJECT, "id": run.name, "name": run.name, "config": _config(run), "dir": str(run)}
-    one = wandb.init(**settings_of_run, resume="allow", reinit="create_new", settings=settings)
-    return Sending(lambda step, values: one.log(values, step=step), one.finish)
+    tracked = wandb.init(**settings_of_run, resume="allow", reinit="create_new", settings=settings)
+    return Sending(lambda step, values: tracked.log(values, step=step), tracked.finish)
 
 
 def _mlflow(run: Path) -> Sending:
@@ -74,13 +74,13 @@ def _trackio(run: Path) -> Sending:
 
     # What it prints holds a link with a token in it.
     with contextlib.redirect_stdout(io.StringIO()):
-        one = trackio.init(project=PROJECT, name=run.name, config=_config(run), resume="allow", embed=False)
+        tracked = trackio.init(project=PROJECT, name=run.name, config=_config(run), resume="allow", embed=False)
 
     def close() -> None:
         with contextlib.redirect_stdout(io.StringIO()):
-            one.finish()
+            tracked.finish()
 
-    return Sending(lambda step, values: one.log(values, step=step), close)
+    return Sending(lambda step, values: tracked.log(values, step=step), close)
 
 
 TRACKERS = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow, "trackio": _trackio}

@@ -45,8 +45,8 @@ class Watched:
         lines = self._lines()
         ends = [line["step"] for line in lines if line["split"] == "val"]
         steps_in_epoch = ends[0] if ends else 1
-        kept = [line for line in lines if (line["split"], line["name"]) == (split, name)]
-        return [line["step"] / steps_in_epoch for line in kept], [line["value"] for line in kept]
+        chosen = [line for line in lines if (line["split"], line["name"]) == (split, name)]
+        return [line["step"] / steps_in_epoch for line in chosen], [line["value"] for line in chosen]
 
     def silent_s(self) -> float | None:
         """Seconds since it wrote its last line."""
@@ -57,8 +57,8 @@ class Watched:
         file = self.folder / "metrics.jsonl" if self.folder else None
         if file is None or not file.exists():
             return []
-        at = file.stat()
-        return _read(file, at.st_size, at.st_mtime_ns)
+        facts = file.stat()
+        return _read(file, facts.st_size, facts.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
@@ -134,10 +134,10 @@ def drawn(runs: list[Watched], console: Console, *, curves: bool = True) -> Grou
         for title, split, name, height in named:
             every = [(run.method, Curve(*run.curve(split, name), styles[run.method])) for run in runs]
             for some in together:
-                of = f", {shown(some[0])}" if len(together) > 1 else ""
+                title_of = f", {shown(some[0])}" if len(together) > 1 else ""
                 lines = [curve for method, curve in every if method in some]
                 among = [curve for _, curve in every]
-                parts += [Text(f"\n{title}{of}", "bold"), *plot(lines, min(console.width, 110), height, among)]
+                parts += [Text(f"\n{title}{title_of}", "bold"), *plot(lines, min(console.width, 110), height, among)]
     return Group(*parts)
 
 
@@ -153,11 +153,11 @@ def _row(run: Watched, style: str) -> list[Text]:
         state = Text("beginning", "dim")
     else:
         state = Text(f"last news {duration(silent)} ago", "dim")
-    at = f"{steps[-1]:.1f} of {run.epochs}" if epochs else f"step {steps[-1]:.0f}" if steps else "-"
+    progress = f"{steps[-1]:.1f} of {run.epochs}" if epochs else f"step {steps[-1]:.0f}" if steps else "-"
     return [
         Text(shown(run.method), style),
         Text(str(run.seed)),
-        Text(at),
+        Text(progress),
         Text(f"{losses[-1]:.4g}" if losses else "-"),
         Text(percent(top1[-1], 2) if top1 else "-"),
         Text(percent(max(top1), 2) if top1 else "-"),

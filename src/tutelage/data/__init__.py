@@ -255,8 +255,8 @@ def _grouping(data: Data, indexed: "Index") -> str:
     from tutelage import files
     from tutelage.data import photos
 
-    of = photos.grouping(indexed, data)
-    return files.digest(of.tolist()) if len(of) else ""
+    groups = photos.grouping(indexed, data)
+    return files.digest(groups.tolist()) if len(groups) else ""
 
 
 def unlabeled_images(data: Data) -> int:

@@ -24,13 +24,13 @@ class FactsColumns:
         self.columns["width"][row], self.columns["height"][row] = facts.width, facts.height
         self.columns["traits"][row] = self._traits.setdefault(traits, len(self._traits))
 
-    def copy(self, rows: np.ndarray, known: Rows, at: np.ndarray) -> None:
+    def copy(self, rows: np.ndarray, known: Rows, positions: np.ndarray) -> None:
         """What is known of other rows already."""
         number = np.array(
             [self._traits.setdefault(traits, len(self._traits)) for traits in known.words.traits], np.int32
         )
         for name in FACTS:
-            values = known.column(name)[at]
+            values = known.column(name)[positions]
             self.columns[name][rows] = number[values] if name == "traits" else values
 
     def beside(self, words: Words, names: np.ndarray, places: Columns) -> Rows:

@@ -37,7 +37,7 @@ def of_folder(root: Path, splits: Splits, aside: Aside) -> Iterator[Place | File
         UserError: it cannot be told which folders are classes.
     """
     folders = _folders(root, aside)
-    found_in = _as_said(root, folders, splits, aside) if splits.said else _as_named(root, folders, splits, aside)
+    found_in = _as_given(root, folders, splits, aside) if splits.given else _as_named(root, folders, splits, aside)
     if not found_in:
         yield from _of_split(root, root, "", aside)
         return
@@ -101,15 +101,15 @@ def _of_one(root: Path, here: Path, found: Files, aside: Aside) -> list[Path]:
     return inner
 
 
-def _as_said(root: Path, folders: list[Path], splits: Splits, aside: Aside) -> dict[Path, str]:
+def _as_given(root: Path, folders: list[Path], splits: Splits, aside: Aside) -> dict[Path, str]:
     """The folders that --data.splits names."""
     found_in = {}
-    for name, split in splits.said:
+    for name, split in splits.given:
         if not (root / name).is_dir():
-            there = few(folder.name for folder in folders) or "none"
-            raise UserError(f"data.splits names {name}, and there is no such folder in {root}", f"folders: {there}")
+            names = few(folder.name for folder in folders) or "none"
+            raise UserError(f"data.splits names {name}, and there is no such folder in {root}", f"folders: {names}")
         found_in[root / name] = split
-    used = {root / Path(name).parts[0] for name, _ in splits.said}
+    used = {root / Path(name).parts[0] for name, _ in splits.given}
     for folder in folders:
         if folder not in used:
             _leave_out(folder, aside, "it is not named in data.splits")

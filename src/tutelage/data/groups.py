@@ -46,7 +46,7 @@ def of(indexed: Index, group: str, name: str = "") -> np.ndarray:
     if not group:
         return same
     named = zip(same.tolist(), _named(indexed, group, name), strict=True)
-    return np.array(_joined([[("shown", str(one)), *more] for one, more in named]), np.int64)
+    return np.array(_joined([[("shown", str(image)), *more] for image, more in named]), np.int64)
 
 
 def of_data(indexed: Index, data: Data) -> np.ndarray:

@@ -73,17 +73,17 @@ def fetched(name: str, cache: Path) -> Path:
     folder = cache / "hub" / f"{path.replace('/', '--')}{f'--{configuration}' * bool(configuration)}"
     if is_saved(folder):
         return folder
-    asked = ", ".join(repr(word) for word in (path, configuration) if word)
-    code = f"from datasets import load_dataset; load_dataset({asked}).save_to_disk('photos')"
+    arguments = ", ".join(repr(word) for word in (path, configuration) if word)
+    code = f"from datasets import load_dataset; load_dataset({arguments}).save_to_disk('photos')"
     try:
         datasets: Any = importlib.import_module("datasets")
     except ImportError:
         raise UserError(f"fetching {name} needs the package datasets", 'pip install "tutelage[datasets]"') from None
     try:
-        found = datasets.load_dataset(path, configuration or None)
+        loaded = datasets.load_dataset(path, configuration or None)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with files.appearing_folder(folder) as beside:
-            found.save_to_disk(str(beside))
+            loaded.save_to_disk(str(beside))
     except Exception as error:  # the hub's client raises anything
         if is_saved(folder):  # another process was quicker
             return folder
@@ -134,10 +134,10 @@ def _column(folder: Path, features: dict[str, Any], kind: str) -> str:
         name: feature.get("_type", "nested") if isinstance(feature, dict) else "nested"
         for name, feature in features.items()
     }
-    found = [name for name, of in types.items() if of == kind]
+    found = [name for name, type_ in types.items() if type_ == kind]
     if len(found) == 1:
         return found[0]
-    columns = ", ".join(f"{name} ({of})" for name, of in types.items())
+    columns = ", ".join(f"{name} ({type_})" for name, type_ in types.items())
     raise UserError(
         f"{folder} has {len(found) or 'no'} columns of the type {kind}: {columns}",
         f"save it with one: {'remove_columns' if found else 'cast_column'}(...), then save_to_disk",

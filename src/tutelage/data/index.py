@@ -130,14 +130,14 @@ def read(
     files.sweep(files.cache_folder(), ".index-*")
     file = _file(path, labelled, splits, "headers" * headers)
     rows = _load(file)
-    at = listing.rows.found_in(rows)
-    if len(rows) == len(at) and np.array_equal(at, np.arange(len(at))):
+    positions = listing.rows.found_in(rows)
+    if len(rows) == len(positions) and np.array_equal(positions, np.arange(len(positions))):
         listing = listing._replace(rows=rows)  # the same places: those of a million files are not kept twice
-    known = np.flatnonzero(at >= 0)
-    changed = _changed(listing.root, rows.take(at[known]), compare_all)
-    at[known[changed]] = -1
-    if len(rows) != len(at) or not np.array_equal(at, np.arange(len(at))):
-        _save(file, _completed(name, listing, rows, at, headers=headers))
+    known = np.flatnonzero(positions >= 0)
+    changed = _changed(listing.root, rows.take(positions[known]), compare_all)
+    positions[known[changed]] = -1
+    if len(rows) != len(positions) or not np.array_equal(positions, np.arange(len(positions))):
+        _save(file, _completed(name, listing, rows, positions, headers=headers))
         rows = _load(file)
     notes = [*listing.notes, *[_BY_HEADERS.format(count=len(rows))] * (headers and look == "auto")]
     index = Index(listing.root, rows, listing.left_out, notes, headers=headers)
@@ -181,11 +181,11 @@ def _file(path: Path, labelled: bool, splits: str = "", look: str = "") -> Path:
     return files.cache_folder() / f"index-{digest[:16]}.rows"
 
 
-def _completed(name: str, listing: Listing, known: Rows, at: np.ndarray, *, headers: bool) -> Rows:
+def _completed(name: str, listing: Listing, known: Rows, positions: np.ndarray, *, headers: bool) -> Rows:
     """The rows of a listing with their facts: those at these positions of what is known, and others read now."""
-    facts = FactsColumns(len(at))
-    facts.copy(np.flatnonzero(at >= 0), known, at[at >= 0])
-    new = np.flatnonzero(at < 0)
+    facts = FactsColumns(len(positions))
+    facts.copy(np.flatnonzero(positions >= 0), known, positions[positions >= 0])
+    new = np.flatnonzero(positions < 0)
     look, part = (reading.glance, 256) if headers else (reading.inspect, 8)
 
     def looked_at(rows: np.ndarray) -> list[Facts]:

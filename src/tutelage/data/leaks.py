@@ -68,9 +68,9 @@ def linked(indexed: Index) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
     for group in duplicates(indexed.sound):
         exact.update((i, set(group) - {i}) for i in group)
     alike: dict[int, set[int]] = {}
-    for one, other in near.pairs(indexed):
-        alike.setdefault(one, set()).add(other)
-        alike.setdefault(other, set()).add(one)
+    for first, second in near.pairs(indexed):
+        alike.setdefault(first, set()).add(second)
+        alike.setdefault(second, set()).add(first)
     return exact, alike
 
 
@@ -79,16 +79,16 @@ def sentence(leakage: Mapping | None) -> str:
     if leakage is None:
         return "leakage: not looked for; a built-in data set is taken with the splits that were published"
     splits = [(WORDS[name], leakage[name]) for name in ("test", "val") if leakage[name]["images"]]
-    leaked = {word: of["copies"] + of["near"] for word, of in splits}
+    leaked = {word: counts["copies"] + counts["near"] for word, counts in splits}
     classes = leakage["not_compared"]
     rest = f"; near copies were not looked for in {few(classes)}: more than {near.LARGEST:,} images" if classes else ""
     if not any(leaked.values()):
-        sizes = " and ".join(f"{of['images']:,} {word}" for word, of in splits)
+        sizes = " and ".join(f"{counts['images']:,} {word}" for word, counts in splits)
         return f"leakage: none of {sizes} images has a copy or a near copy in training{rest}"
-    share = {word: leaked[word] / of["images"] for word, of in splits}
+    share = {word: leaked[word] / counts["images"] for word, counts in splits}
     shares = " and ".join(
-        f"{leaked[word]:,} of {of['images']:,} {word} images ({percent(share[word])}; {of['copies']:,} exact)"
-        for word, of in splits
+        f"{leaked[word]:,} of {counts['images']:,} {word} images ({percent(share[word])}; {counts['copies']:,} exact)"
+        for word, counts in splits
     )
     word = max(share, key=lambda word: share[word])
     return (

@@ -51,7 +51,7 @@ def pairs(indexed: Index) -> list[tuple[int, int]]:
     """
     file = files.cache_folder() / f"near-{indexed.digest[:16]}-{VERSION}.json"
     try:
-        return [(int(one), int(other)) for one, other in files.read_json(file)["pairs"]]
+        return [(int(first), int(second)) for first, second in files.read_json(file)["pairs"]]
     except (OSError, json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError):
         pass  # Not looked for yet, or damaged: it can be made anew.
     found = sorted(_looked_for(indexed))
@@ -74,9 +74,9 @@ def alike(small: np.ndarray) -> list[tuple[int, int]]:
     detail = _detail(small)
     still = [_unit(_moved(small, STILL, MIDDLE)), _unit(_moved(detail, STILL, MIDDLE), FLAT / 4)]
     found: list[tuple[int, int]] = []
-    for move, (one, other) in _candidates(small).items():
-        for part in range(0, len(one), 1024):
-            i, j = one[part : part + 1024], other[part : part + 1024]
+    for move, (first, second) in _candidates(small).items():
+        for part in range(0, len(first), 1024):
+            i, j = first[part : part + 1024], second[part : part + 1024]
             likely = _scores(small, detail, still, (i, j), [move])[1] >= LIKELY
             i, j = i[likely], j[likely]
             grey, fine = _scores(small, detail, still, (i, j), _around(move))
@@ -94,7 +94,7 @@ def _looked_for(indexed: Index) -> Iterator[tuple[int, int]]:
     ):
         for members in classes:
             small = np.stack([*pool.map(lambda i: _small(indexed, i), members)])
-            yield from ((members[one], members[other]) for one, other in alike(small))
+            yield from ((members[first], members[second]) for first, second in alike(small))
             advance(len(members))
 
 
@@ -138,7 +138,7 @@ def _candidates(small: np.ndarray) -> dict[Move, tuple[np.ndarray, np.ndarray]]:
         for number in np.unique(of_pair):
             found.setdefault(moves[number], []).append(first + pairs[of_pair == number])
     whole = {move: np.concatenate(parts) for move, parts in found.items()}
-    return {move: (of[:, 0], of[:, 1]) for move, of in whole.items()}
+    return {move: (both[:, 0], both[:, 1]) for move, both in whole.items()}
 
 
 def _around(move: Move) -> list[Move]:

@@ -75,30 +75,30 @@ def remarks(indexed: Index) -> list[str]:
     for traits, count in indexed.sound.traits():
         if 0 < traits.bits < 16:
             scaled[traits.bits] += count
-    said = list(indexed.notes)
+    sentences = list(indexed.notes)
     if indexed.left_out:
         endings = place.few(f"{ending} {count:,}" for ending, count in indexed.left_out.most_common())
-        said.append(f"left out: {endings}")
+        sentences.append(f"left out: {endings}")
     if scaled:
         depths = place.few(f"{bits} bits {count:,}" for bits, count in sorted(scaled.items()))
-        said.append(
+        sentences.append(
             f"16-bit pictures whose values need fewer bits, scaled by these: {depths}; save them with 8 bits to choose"
         )
-    return said
+    return sentences
 
 
 def of_groups(indexed: Index, data: Data) -> list[str]:
     """What is kept together, and where that has no effect: a sentence or none."""
     if not data.group:
         return []
-    of, single = groups.of_data(indexed, data), groups.alone(indexed, data)
-    count = len(np.unique(of))
-    said = f"data.group: {len(of):,} images in {count:,} groups, none of which a carved split cuts"
+    group_of, single = groups.of_data(indexed, data), groups.alone(indexed, data)
+    count = len(np.unique(group_of))
+    sentence = f"data.group: {len(group_of):,} images in {count:,} groups, none of which a carved split cuts"
     if single:
-        said += f"; {counted(single, 'image')} in no group, each by itself"
+        sentence += f"; {counted(single, 'image')} in no group, each by itself"
     if indexed.splits >= {"val", "test"}:
-        said += "; val and test are given, so nothing is carved"
-    return [said]
+        sentence += "; val and test are given, so nothing is carved"
+    return [sentence]
 
 
 def labels_of(rows: Rows, classes: tuple[str, ...]) -> Int64[Tensor, " N"]:
@@ -132,13 +132,13 @@ def grouping(indexed: Index, data: Data) -> np.ndarray:
 
     What --data.group says counts always; copies count where a carved split would come between them.
     """
-    of = groups.of_data(indexed, data)
+    group_of = groups.of_data(indexed, data)
     if data.group:
-        return of
-    if len(np.unique(of)) == len(of):
-        return of[:0]
+        return group_of
+    if len(np.unique(group_of)) == len(group_of):
+        return group_of[:0]
     plain, grouped = _cut_by(indexed, data, grouped=False), _cut_by(indexed, data, grouped=True)
-    return of[:0] if torch.equal(plain[1], grouped[1]) and torch.equal(plain[0].val, grouped[0].val) else of
+    return group_of[:0] if torch.equal(plain[1], grouped[1]) and torch.equal(plain[0].val, grouped[0].val) else group_of
 
 
 @lru_cache(maxsize=4)
@@ -157,8 +157,8 @@ def _cut_by(indexed: Index, data: Data, *, grouped: bool) -> tuple[Pieces, Tenso
     """The same, by groups that are kept whole, or image by image; before any is dropped."""
     labels = labels_of(indexed.sound, indexed.classes)
     numbers = torch.from_numpy(groups.of_data(indexed, data)) if grouped else torch.arange(len(labels))
-    said, words = indexed.sound.column("split"), indexed.rows.words.splits
-    named = {name: torch.from_numpy(np.flatnonzero(said == number)) for number, name in enumerate(words)}
+    split_of, words = indexed.sound.column("split"), indexed.rows.words.splits
+    named = {name: torch.from_numpy(np.flatnonzero(split_of == number)) for number, name in enumerate(words)}
     empty = torch.zeros(0, dtype=torch.int64)
     train = torch.cat([named.get("train", empty), named.get("", empty)]).sort().values
     test, val = named.get("test", empty), named.get("val", empty)
@@ -275,10 +275,10 @@ def _fold(images: Tensor, labels: Tensor, groups: Tensor, data: Data) -> tuple[T
 
 def _carved(train: Tensor, labels: Tensor, groups: Tensor, share: float, purpose: str) -> tuple[Tensor, Tensor]:
     """What is left of a split, and what was set aside of it, both ascending; without cutting a group in two."""
-    classes, count, of = len(labels.unique()), round(share * len(train)), groups[train]
-    aside = drawn(labels[train], of, share, purpose)
+    classes, count, group_of = len(labels.unique()), round(share * len(train)), groups[train]
+    aside = drawn(labels[train], group_of, share, purpose)
     if min(count, len(train) - count) < classes or not aside.any():
-        in_groups = f" in {len(of.unique())} groups" if len(of.unique()) < len(of) else ""
+        in_groups = f" in {len(group_of.unique())} groups" if len(group_of.unique()) < len(group_of) else ""
         what = f"{len(train)} images of {classes} classes{in_groups}"
         raise UserError(
             f"{what} are too few to set {percent(share, 0)} of them aside for {purpose}",

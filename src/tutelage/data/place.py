@@ -75,21 +75,21 @@ class Aside:
 
     def sentences(self) -> list[str]:
         """One for each kind: how many, and what changes it."""
-        said = list(self.notes)
+        sentences = list(self.notes)
         if self.empty:
-            said.append(
+            sentences.append(
                 f"{counted(len(self.empty), 'folder')} without a picture: {few(self.empty)}; no class is made of "
                 "that: fill or remove what should be one"
             )
         if self.same_key:
-            said.append(
+            sentences.append(
                 f"{counted(len(self.same_key), 'picture')} left out, up to the first dot named like another picture: "
                 f"{few(self.same_key)}; a tar shard has one picture a KEY"
             )
         if self.alone:
-            said.append(f"{counted(len(self.alone), 'label')} without a picture beside it: {few(self.alone)}")
+            sentences.append(f"{counted(len(self.alone), 'label')} without a picture beside it: {few(self.alone)}")
         if self.beside:
-            said.append(
+            sentences.append(
                 f"{counted(len(self.beside), 'picture')} beside the folders of classes: {few(self.beside)}; left out: "
                 "move them into a class's folder, or name a CSV file of path,label"
             )
@@ -108,8 +108,8 @@ class Aside:
         ):
             if found:
                 names = few(f"{name} {count:,}" for name, count in found.most_common())
-                said.append(f"left out: {counted(found.total(), 'file')} that {what} ({names}); {way}")
-        return said
+                sentences.append(f"left out: {counted(found.total(), 'file')} that {what} ({names}); {way}")
+        return sentences
 
 
 def few(names: Iterable[str]) -> str:

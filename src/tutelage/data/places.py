@@ -47,20 +47,20 @@ def listing(path: Path, *, labelled: bool = True, splits: str = "") -> Listing:
     """
     if not path.exists():
         raise UserError(f"there is no {path}", addresses.EXPECTED)
-    aside, said, found = Aside(), splitnames.parsed(splits), Gathered()
+    aside, split_names, found = Aside(), splitnames.parsed(splits), Gathered()
     if path.is_dir() and huggingface.is_saved(path):
         root = path
-        found.add(_of_saved(path, aside.endings, labelled, said))
+        found.add(_of_saved(path, aside.endings, labelled, split_names))
     elif path.is_dir():
         root = path
-        of_labels = folders.of_folder(path, said, aside)
+        of_labels = folders.of_folder(path, split_names, aside)
         found.add(of_labels if labelled else folders.images(path, path, "", "", aside))
     elif path.suffix.lower() == ".tar":
         root = path.parent
         found.add(tars.of_tar(path.parent, path, tars.split_of_shard(path), aside))
     elif path.suffix.lower() in tables.TABLES:
         root = path.parent
-        found.add(tables.of_table(path, said, aside))
+        found.add(tables.of_table(path, split_names, aside))
     else:
         raise UserError(
             f"{path} is neither a folder nor one of {', '.join((*tables.TABLES, '.tar'))}",

@@ -68,15 +68,15 @@ def _fetch(address: str, to: Path, *, one: bool) -> None:
         file.unlink()  # of an attempt before the files there changed, or half of one
     missing = [file for file in wanted if not _is_there(file, sizes[file])]
     _ask_for_room(address, to, sum(sizes[file] or 0 for file in missing))
-    pool, there = ThreadPoolExecutor(AT_ONCE), len(wanted) - len(missing)
+    pool, present = ThreadPoolExecutor(AT_ONCE), len(wanted) - len(missing)
     try:
-        with progress.advancing(f"fetching {address}", len(wanted), "files", there) as advance:
+        with progress.advancing(f"fetching {address}", len(wanted), "files", present) as advance:
             for _ in pool.map(lambda file: _copy(system, wanted[file][0], file, sizes[file]), missing):
                 advance(1)
     except Exception as error:  # of a connection, a server, or the disk
         pool.shutdown(cancel_futures=True)
-        there = sum(_is_there(file, size) for file, size in sizes.items())
-        hint = f"the same command goes on: {there:,} of {len(wanted):,} files are in {to.parent}"
+        present = sum(_is_there(file, size) for file, size in sizes.items())
+        hint = f"the same command goes on: {present:,} of {len(wanted):,} files are in {to.parent}"
         raise _failed(address, error, hint) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -168,24 +168,24 @@ class Rows(Sequence[Entry]):
         names = np.array(sha[some])
         decoded = np.take(seen, some)
         names[decoded, :16], names[decoded, 16:] = shown[some][decoded], 0
-        _, first, of = np.unique(names.view("V32").ravel(), return_index=True, return_inverse=True)
+        _, first, name_of = np.unique(names.view("V32").ravel(), return_index=True, return_inverse=True)
         begins = np.arange(len(self))
-        begins[some] = some[first][of.ravel()]
+        begins[some] = some[first][name_of.ravel()]
         number = np.cumsum(begins == np.arange(len(self))) - 1
         return number[begins]
 
     def found_in(self, known: "Rows") -> np.ndarray:
         """Where the same places are among other sorted rows: their positions there, -1 for those that are not."""
-        at = np.full(len(self), -1, np.int64)
+        positions = np.full(len(self), -1, np.int64)
         of_known = known.runs()
         for key, run in self.runs().items():
             other = of_known.get(key, slice(0, 0))
             if self._places_in(run) == known._places_in(other):
-                at[run] = np.arange(other.start, other.stop)
+                positions[run] = np.arange(other.start, other.stop)
             elif other.stop:
                 where = {known[i].place: i for i in range(other.start, other.stop)}
-                at[run] = [where.get(self[i].place, -1) for i in range(run.start, run.stop)]
-        return at
+                positions[run] = [where.get(self[i].place, -1) for i in range(run.start, run.stop)]
+        return positions
 
     def _places_in(self, run: slice) -> tuple[bytes, ...]:
         """What places of one split and class are told apart by."""

@@ -52,7 +52,7 @@ class TwoViews(Images):
     def stream(self, addresses: Iterable[Addresses], augment: Augment, workers: int = -1) -> Iterator[Views]:
         """Both views of one batch after another."""
         of_each = zip((augment, self.second), tee(addresses))
-        first, second = (self.images.stream(those, one, workers) for one, those in of_each)
+        first, second = (self.images.stream(those, views, workers) for views, those in of_each)
         return (_joined(*both) for both in zip(first, second, strict=True))
 
     def to(self, device: torch.device | str) -> "TwoViews":

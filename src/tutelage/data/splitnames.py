@@ -65,7 +65,7 @@ def like_split(name: str) -> bool:
 class Splits(NamedTuple):
     """How the splits of a path are told."""
 
-    said: tuple[tuple[str, str], ...] = ()
+    given: tuple[tuple[str, str], ...] = ()
     """(name in the data, split), as --data.splits says; empty: by their usual names."""
     none: bool = False
     """There are none: every folder is a class."""
@@ -74,8 +74,8 @@ class Splits(NamedTuple):
         """The split that a folder's or a table's word stands for; empty: none."""
         if self.none:
             return ""
-        if self.said:
-            return dict(self.said).get(name, "")
+        if self.given:
+            return dict(self.given).get(name, "")
         return split_of(name)
 
 
@@ -90,17 +90,17 @@ def parsed(text: str) -> Splits:
     """
     if text == NO_SPLITS:
         return Splits(none=True)
-    said: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for pair in text.split(",") if text else []:
         split, _, name = (part.strip() for part in pair.partition("="))
         name = name.replace("\\", "/").strip("/")
         wrong = split not in ("train", "val", "test") or not name or ".." in name.split("/") or "\0" in name
-        if wrong or name in dict(said):
+        if wrong or name in dict(pairs):
             raise UserError(
                 f"data.splits = {text!r} is not understood at {pair!r}",
                 "write train=A,val=B,test=C with the names of folders (or of a table's splits), or none",
             )
-        said.append((name, split))
-    if said and "train" not in dict(said).values():
+        pairs.append((name, split))
+    if pairs and "train" not in dict(pairs).values():
         raise UserError(f"data.splits = {text!r} names no train", "write train=A,val=B,test=C; only train is needed")
-    return Splits(tuple(said))
+    return Splits(tuple(pairs))

@@ -21,11 +21,11 @@ def stratified_order(labels: Int64[Tensor, " N"], purpose: str) -> Int64[Tensor,
     """
     key = rng.key(0, purpose, torch.arange(len(labels)))
     by_key = torch.argsort(key)
-    _, of, sizes = labels[by_key].unique(return_inverse=True, return_counts=True)
-    by_class = torch.argsort(of, stable=True)
-    rank = torch.empty_like(of)
-    rank[by_class] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[of[by_class]]
-    return by_key[torch.argsort((rank.double() + 0.5) / sizes[of], stable=True)]
+    _, class_of, sizes = labels[by_key].unique(return_inverse=True, return_counts=True)
+    by_class = torch.argsort(class_of, stable=True)
+    rank = torch.empty_like(class_of)
+    rank[by_class] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[class_of[by_class]]
+    return by_key[torch.argsort((rank.double() + 0.5) / sizes[class_of], stable=True)]
 
 
 def drawn(labels: Int64[Tensor, " N"], groups: Int64[Tensor, " N"], share: float, purpose: str) -> Bool[Tensor, " N"]:
@@ -76,8 +76,8 @@ def whole_groups(
         share: Of the images, above 0 and below 1.
         purpose: Names the draw.
     """
-    _, of, sizes = groups.unique(return_inverse=True, return_counts=True)
-    in_order = torch.argsort(of, stable=True)
+    _, group_of, sizes = groups.unique(return_inverse=True, return_counts=True)
+    in_order = torch.argsort(group_of, stable=True)
     first = in_order[sizes.cumsum(0) - sizes]
     counts = _counted(labels[in_order], sizes)
     wanted = {label: share * count for label, count in Counter(labels.tolist()).items()}
@@ -92,7 +92,7 @@ def whole_groups(
             break
     aside = torch.zeros(len(sizes), dtype=torch.bool)
     aside[best[1]] = True
-    return aside[of]
+    return aside[group_of]
 
 
 def _counted(labels: Tensor, sizes: Tensor) -> list[Counter[int]]:

@@ -65,7 +65,7 @@ def of_table(table: Path, splits: Splits, aside: Aside) -> Iterator[Place]:
             continue
         split = splits.of(values.get("split", ""))
         if values.get("split") and not split and not splits.none:
-            if not splits.said:
+            if not splits.given:
                 raise UserError(f'{table}, row {number}: the split "{shown(values["split"])}"', HOW)
             other[values["split"]] += 1
             continue
@@ -92,7 +92,7 @@ def column(table: Path, name: str) -> dict[str, set[str]] | None:
         name: Of the column, as it is written there.
     """
     aside, finder = Aside(), _Finder(table)
-    said: dict[str, set[str]] = {}
+    splits_of: dict[str, set[str]] = {}
     named: dict[str, str] = {}
     for number, row in enumerate(_rows(table, aside), start=1):
         if number == 1:
@@ -104,8 +104,8 @@ def column(table: Path, name: str) -> dict[str, set[str]] | None:
             _text(row.get(key), table, number, kind) for key, kind in ((named["path"], "path"), (name, name))
         )
         if path and value:
-            said.setdefault(finder.file(path), set()).add(value)
-    return said
+            splits_of.setdefault(finder.file(path), set()).add(value)
+    return splits_of
 
 
 class _Finder:
@@ -122,14 +122,14 @@ class _Finder:
         self.missing = self.moved = 0
         self.first = ""
 
-    def file(self, said: str) -> str:
+    def file(self, name: str) -> str:
         """The file for what the table says; what is not found is left as it is said."""
-        turned = said.replace("\\", "/").strip().strip("\"'")
-        for candidate in dict.fromkeys((said, turned)):
+        turned = name.replace("\\", "/").strip().strip("\"'")
+        for candidate in dict.fromkeys((name, turned)):
             if self._is_there(candidate):
                 return candidate
         parts = PurePosixPath(turned).parts
-        if PurePosixPath(turned).is_absolute() or PureWindowsPath(said).is_absolute():
+        if PurePosixPath(turned).is_absolute() or PureWindowsPath(name).is_absolute():
             drops = range(1, len(parts)) if self.dropped is None else (self.dropped,)
             for drop in drops:
                 tail = "/".join(parts[drop:])
@@ -138,8 +138,8 @@ class _Finder:
                     self.moved += 1
                     return tail
         self.missing += 1
-        self.first = self.first or said
-        return said
+        self.first = self.first or name
+        return name
 
     def tell(self, count: int, aside: Aside) -> None:
         """Says what was found elsewhere.
@@ -170,13 +170,13 @@ def _named(table: Path, row: dict[str, Any], aside: Aside) -> dict[str, str]:
     keys = {column: re.sub(r"[\W_]+", "", str(column).casefold()) for column in row}
     named = {}
     for kind, words in COLUMNS.items():
-        found = [column for word in words.split() for column, key in keys.items() if key == word]
-        if not found and kind == "path":  # the index, where it holds no numbers
-            found = [c for c, key in keys.items() if key in INDEX and not str(row[c] or "").strip().isdigit()]
-        if found:
-            named[kind] = found[0]
-        if len(found) > 1:
-            aside.notes.append(f"{table.name}: the {kind} is read from {found[0]}, not from {few(found[1:])}")
+        columns = [column for word in words.split() for column, key in keys.items() if key == word]
+        if not columns and kind == "path":  # the index, where it holds no numbers
+            columns = [c for c, key in keys.items() if key in INDEX and not str(row[c] or "").strip().isdigit()]
+        if columns:
+            named[kind] = columns[0]
+        if len(columns) > 1:
+            aside.notes.append(f"{table.name}: the {kind} is read from {columns[0]}, not from {few(columns[1:])}")
     if not {"path", "label"} <= named.keys():
         raise UserError(
             f"{table} has the columns {few(map(str, row))}",
@@ -213,10 +213,10 @@ def _rows_of_csv(table: Path, aside: Aside) -> Iterator[dict[str, Any]]:
         aside.notes.append(f"{table.name} is not UTF-8, read as {guessed}; save it as UTF-8 if names look wrong")
     text = text.lstrip("\r\n")
     first, _, rest = text.partition("\n")
-    said = re.fullmatch(r'"?sep=(.)"?', first.strip("\r"))  # what spreadsheets write for themselves
-    text = rest if said else text
+    declared = re.fullmatch(r'"?sep=(.)"?', first.strip("\r"))  # what spreadsheets write for themselves
+    text = rest if declared else text
     reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=said[1] if said else _separator(text), skipinitialspace=True
+        io.StringIO(text, newline=""), delimiter=declared[1] if declared else _separator(text), skipinitialspace=True
     )
     try:
         for number, row in enumerate(reader, start=1):
@@ -253,10 +253,10 @@ def _rows_of_parquet(table: Path) -> Iterable[dict[str, Any]]:
         raise UserError(f"{table} is no plain file", "name a Parquet file")
     try:
         about = parquet.read_metadata(table)
-        kept = (about.metadata or {}).get(b"ARROW:schema")  # the columns once more, as most programs write them
+        schema = (about.metadata or {}).get(b"ARROW:schema")  # the columns once more, as most programs write them
         if (
-            kept
-            and arrow.ipc.read_schema(arrow.py_buffer(base64.b64decode(kept))).names
+            schema
+            and arrow.ipc.read_schema(arrow.py_buffer(base64.b64decode(schema))).names
             != about.schema.to_arrow_schema().names
         ):
             raise ValueError("it names its columns in two ways")

@@ -51,8 +51,8 @@ def open_test(dataset: DataSet, ledger: Path, *, run: str, reason: str) -> Image
         if dataset.data.is_path:
             from tutelage.data import photos
 
-            found = photos.sound(dataset.data)
-            return photos.images(found, photos.set_aside(found, dataset.data), dataset.data, "test")
+            indexed = photos.sound(dataset.data)
+            return photos.images(indexed, photos.set_aside(indexed, dataset.data), dataset.data, "test")
         images, labels, _ = sources.read_test(dataset.name, dataset.root)
         return MemoryImages(images, labels)
 
@@ -96,12 +96,12 @@ def _split(dataset: DataSet) -> str:
         return dataset.name
     from tutelage.data import photos
 
-    found = photos.sound(dataset.data)
-    aside = found.sound.take(photos.set_aside(found, dataset.data).numpy())
+    indexed = photos.sound(dataset.data)
+    aside = indexed.sound.take(photos.set_aside(indexed, dataset.data).numpy())
     return files.digest(sorted(sha.tobytes().hex() for sha in aside.column("sha")))
 
 
-def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:
+def positions(indexed: Index, data: Data) -> Int64[Tensor, " T"]:
     """Which sound images of a path are its test split; none is decoded, so that this is no opening.
 
     Raises:
@@ -110,7 +110,7 @@ def positions(found: Index, data: Data) -> Int64[Tensor, " T"]:
     from tutelage.data import photos
 
     with turnstile.passing(_caller()):
-        return photos.set_aside(found, data)
+        return photos.set_aside(indexed, data)
 
 
 def _no_ledger(damaged: Damaged) -> Damaged:
@@ -133,9 +133,9 @@ def leakage(data: Data) -> Leakage | None:
         return None
     from tutelage.data import photos
 
-    found = photos.sound(data)
-    cut = photos.pieces(found, data)
-    return leaks.found(found, cut.train.tolist(), cut.val.tolist(), positions(found, data).tolist())
+    indexed = photos.sound(data)
+    cut = photos.pieces(indexed, data)
+    return leaks.found(indexed, cut.train.tolist(), cut.val.tolist(), positions(indexed, data).tolist())
 
 
 def _caller() -> str:

@@ -38,11 +38,11 @@ def write_table(out: Path, parts: dict[str, tuple[Path, Path]], wanted: str = "p
     lines, counts = [], {}
     for split, (annotations, folder) in parts.items():
         labels = dict.fromkeys((wanted, f"no {wanted}"), 0)
-        for name, there in photos(annotations, wanted):
+        for name, present in photos(annotations, wanted):
             path = folder / name
             if not path.is_file() or ".." in Path(name).parts or not path.is_relative_to(folder):
                 raise UserError(f"{annotations} names {name}: not in {folder}", "name the folder of its photos")
-            label = wanted if there else f"no {wanted}"
+            label = wanted if present else f"no {wanted}"
             labels[label] += 1
             lines.append((_from(path, out), label, split))
         if not all(labels.values()):
@@ -67,19 +67,19 @@ def photos(annotations: Path, wanted: str) -> Iterator[tuple[str, bool]]:
         UserError: it is no such file, or has no such category.
     """
     try:
-        found: Any = json.loads(annotations.read_text(encoding="utf-8"))
-        categories = {one["name"]: one["id"] for one in found["categories"]}
-        images = {one["id"]: (one["file_name"], one["width"] * one["height"]) for one in found["images"]}
-        boxes = [(one["image_id"], one["category_id"], one["bbox"][2] * one["bbox"][3]) for one in found["annotations"]]
+        coco: Any = json.loads(annotations.read_text(encoding="utf-8"))
+        categories = {category["name"]: category["id"] for category in coco["categories"]}
+        images = {image["id"]: (image["file_name"], image["width"] * image["height"]) for image in coco["images"]}
+        boxes = [(box["image_id"], box["category_id"], box["bbox"][2] * box["bbox"][3]) for box in coco["annotations"]]
         areas = {number: area for number, (_, area) in images.items()}
-        there = [(number, category, box > SHARE * areas[number]) for number, category, box in boxes]
+        shown = [(number, category, box > SHARE * areas[number]) for number, category, box in boxes]
     except OSError:
         raise UserError(f"there is no file {annotations}", HINT) from None
     except (ValueError, LookupError, TypeError) as error:
         raise UserError(f"{annotations} cannot be read: {type(error).__name__} {error}", HINT) from None
     if wanted not in categories:
         raise unknown("object", wanted, categories)
-    with_it = {number for number, category, large in there if large and category == categories[wanted]}
+    with_it = {number for number, category, large in shown if large and category == categories[wanted]}
     yield from ((name, number in with_it) for number, (name, _) in images.items())
 
 

@@ -22,16 +22,16 @@ def parsed(text: str, flag: str) -> int:
     Raises:
         UserError: it is neither, or no bytes at all.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
-    unit = UNITS.get(found[2].lower()) if found else None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
+    unit = UNITS.get(match[2].lower()) if match else None
     # Mb is a megabit and kb a kilobit; B alone says nothing that a number does not.
-    if found is None or unit is None or found[2].endswith("b"):
+    if match is None or unit is None or match[2].endswith("b"):
         raise UserError(
             f'{flag} "{text}" is no size of memory', "write a number and k, kB, KiB, M, MB or MiB: 256k, for example"
         )
-    if not float(found[1]) or float(found[1]) * unit < 1:
+    if not float(match[1]) or float(match[1]) * unit < 1:
         raise UserError(f"{flag} {text} is less than one byte", "write what your chip has: 256k, for example")
-    return int(float(found[1]) * unit)
+    return int(float(match[1]) * unit)
 
 
 class Budget(NamedTuple):

@@ -47,10 +47,10 @@ class Card:
         Raises:
             UserError: names what is missing or cannot be.
         """
-        said = plain if isinstance(plain, dict) else {}
-        asked = said.get("input", {})
-        shape, classes = asked.get("shape", ()), said.get("classes", ())
-        interpolation = asked.get("interpolation", "bilinear")
+        given = plain if isinstance(plain, dict) else {}
+        pixels = given.get("input", {})
+        shape, classes = pixels.get("shape", ()), given.get("classes", ())
+        interpolation = pixels.get("interpolation", "bilinear")
         missing = [name for name, value in (("classes", classes), ("input.shape", shape)) if not value]
         if missing:
             raise UserError(f"{where} lacks {' and '.join(missing)}", "tutelage export RUN writes it whole")
@@ -109,7 +109,7 @@ def starts(path: Path) -> int:
     if not zipfile.is_zipfile(path):
         return path.stat().st_size
     with zipfile.ZipFile(path) as archive:
-        return min((one.header_offset for one in archive.infolist()), default=path.stat().st_size)
+        return min((member.header_offset for member in archive.infolist()), default=path.stat().st_size)
 
 
 def append(path: Path, plain: dict[str, Any]) -> None:
@@ -143,9 +143,9 @@ def check_exported(path: Path) -> None:
     exports = path.parent / EXPORTED
     if not exports.is_file():
         return
-    for of in sealed.read_json(exports).values():
-        if isinstance(of, dict) and of.get("file") == path.name:
-            for file, digest in of.get("sha256", {}).items():
+    for export in sealed.read_json(exports).values():
+        if isinstance(export, dict) and export.get("file") == path.name:
+            for file, digest in export.get("sha256", {}).items():
                 compare(path.parent / file, digest)
 
 
@@ -153,11 +153,11 @@ def on_chip(path: Path) -> dict[str, Any]:
     """`flash_bytes`, `ram_bytes` and `npu` of a file for microcontrollers, by export.json beside it; else None."""
     exports = path.parent / EXPORTED
     found = sealed.read_json(exports).values() if exports.is_file() else ()
-    said = next((of for of in found if isinstance(of, dict) and of.get("file") == path.name), {})
+    export = next((entry for entry in found if isinstance(entry, dict) and entry.get("file") == path.name), {})
     return {
-        "flash_bytes": said.get("flash_bytes", {}).get("total"),
-        "ram_bytes": said.get("ram_bytes", {}).get("arena"),
-        "npu": said.get("npu"),
+        "flash_bytes": export.get("flash_bytes", {}).get("total"),
+        "ram_bytes": export.get("ram_bytes", {}).get("arena"),
+        "npu": export.get("npu"),
     }
 
 

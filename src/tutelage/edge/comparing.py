@@ -44,8 +44,8 @@ def compare(contestants: list[Contestant], *, rounds: int, batch: int) -> list[d
     times: list[list[float]] = [[] for _ in contestants]
     speeds: list[list[float]] = [[] for _ in contestants]
     try:
-        for one in contestants:
-            workers.append(Worker(one.path, one.shape))
+        for contestant in contestants:
+            workers.append(Worker(contestant.path, contestant.shape))
         for _ in range(rounds):
             for worker, taken in zip(workers, times):
                 taken += worker.ask("latency", runs=LATENCY_RUNS)
@@ -57,17 +57,17 @@ def compare(contestants: list[Contestant], *, rounds: int, batch: int) -> list[d
             worker.close()
     rows: list[dict[str, Any]] = [
         {
-            "name": one.name,
-            "file": one.path.name,
-            "bytes": size_bytes(one.path),
-            "val_top1": one.val_top1,
+            "name": contestant.name,
+            "file": contestant.path.name,
+            "bytes": size_bytes(contestant.path),
+            "val_top1": contestant.val_top1,
             "latency_ms": percentiles(taken),
             "images_per_second": float(np.median(speed)),
             "batch": batch,
             **worker.memory,
-            **card.on_chip(one.path),
+            **card.on_chip(contestant.path),
         }
-        for one, worker, taken, speed in zip(contestants, workers, times, speeds)
+        for contestant, worker, taken, speed in zip(contestants, workers, times, speeds)
     ]
     known = [row for row in rows if row["val_top1"] is not None]
     for row in rows:
@@ -86,7 +86,7 @@ def size_bytes(path: Path) -> int:
     return sum(part.stat().st_size for part in parts if part.exists())
 
 
-def _beats(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    accuracy = one["val_top1"] - other["val_top1"]
-    time = other["latency_ms"]["p50"] - one["latency_ms"]["p50"]
+def _beats(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    accuracy = row["val_top1"] - other["val_top1"]
+    time = other["latency_ms"]["p50"] - row["latency_ms"]["p50"]
     return min(accuracy, time) >= 0 and max(accuracy, time) > 0

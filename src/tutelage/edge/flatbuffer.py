@@ -40,9 +40,9 @@ class Tensor(NamedTuple):
 class Program(NamedTuple):
     """A file that is ready to be run."""
 
-    asked: Tensor
+    input: Tensor
     """Its input, [1, H, W, C]."""
-    said: Tensor
+    output: Tensor
     """Its output, [1, classes]."""
     run: Callable[[np.ndarray], np.ndarray]
     """From an input as it is in memory to an output as it is."""
@@ -81,14 +81,15 @@ def litert(path: Path, *, reference: bool = False) -> Program:
         ModuleNotFoundError: ai-edge-litert is not installed.
     """
     interpreter = interpreted(path, reference=reference)
-    asked, said = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    input_, output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
     def run(values: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(asked["index"], values)
+        interpreter.set_tensor(input_["index"], values)
         interpreter.invoke()
-        return interpreter.get_tensor(said["index"])
+        return interpreter.get_tensor(output["index"])
 
-    return Program(*(_tensor(one["shape"], one["dtype"], *one["quantization"]) for one in (asked, said)), run)
+    tensors = (_tensor(end["shape"], end["dtype"], *end["quantization"]) for end in (input_, output))
+    return Program(*tensors, run)
 
 
 def interpreted(path: Path, *, reference: bool, **more: Any) -> Any:
@@ -124,24 +125,24 @@ def micro(path: Path) -> Micro:
         interpreter.invoke()
         return interpreter.get_output(0)
 
-    asked, said = (
+    input_, output = (
         _tensor(
-            one["shape"],
-            one["dtype"],
-            *(list(one["quantization_parameters"][name])[:1] for name in ("scales", "zero_points")),
+            side["shape"],
+            side["dtype"],
+            *(list(side["quantization_parameters"][name])[:1] for name in ("scales", "zero_points")),
         )
-        for one in sides
+        for side in sides
     )
 
     def arena() -> Arena:
-        interpreter.set_input(np.zeros(asked.shape, asked.dtype), 0)
+        interpreter.set_input(np.zeros(input_.shape, input_.dtype), 0)
         interpreter.invoke()
         with _heard() as words:
             interpreter.print_allocations()
             parts = dict(re.findall(r"allocation (head|tail) (\d+) bytes", words()))
         return Arena(int(parts["head"]), int(parts["tail"]))
 
-    return Micro(Program(asked, said, run), arena)
+    return Micro(Program(input_, output, run), arena)
 
 
 def infer(program: Program, path: Path) -> Infer:
@@ -150,11 +151,11 @@ def infer(program: Program, path: Path) -> Infer:
     Raises:
         UserError: it is not an image classifier of channels last.
     """
-    asked, said = program.asked, program.said
-    if len(asked.shape) != 4 or asked.shape[0] != 1 or asked.shape[3] not in (1, 3) or len(said.shape) != 2:
+    input_, output = program.input, program.output
+    if len(input_.shape) != 4 or input_.shape[0] != 1 or input_.shape[3] not in (1, 3) or len(output.shape) != 2:
         raise UserError(
-            f"{path} takes {list(asked.shape)} and answers {list(said.shape)}: expected [1, height, width, channels] "
-            "and [1, classes]",
+            f"{path} takes {list(input_.shape)} and answers {list(output.shape)}: "
+            "expected [1, height, width, channels] and [1, classes]",
             "tutelage export RUN --format litert or mcu writes such a file",
         )
     written = card.plain_inside(path) or {}
@@ -162,13 +163,13 @@ def infer(program: Program, path: Path) -> Infer:
 
     def one(pixels: np.ndarray) -> np.ndarray:
         _, channels, height, width = pixels.shape
-        if (height, width, channels) != asked.shape[1:]:
+        if (height, width, channels) != input_.shape[1:]:
             raise UserError(
-                f"{path} takes images of {asked.shape[1:]} (height, width, channels), not {(height, width, channels)}",
+                f"{path} takes images of {input_.shape[1:]} (height, width, channels), not {(height, width, channels)}",
                 "its card.json is of another file",
             )
-        answer = program.run(as_bytes(pixels, asked.dtype))
-        return logits(answer, said, probabilities=probabilities)
+        answer = program.run(as_bytes(pixels, input_.dtype))
+        return logits(answer, output, probabilities=probabilities)
 
     return one
 
@@ -182,9 +183,9 @@ def as_bytes(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return (steps - 128 if dtype == np.int8 else steps).astype(dtype)
 
 
-def logits(answer: np.ndarray, said: Tensor, *, probabilities: bool) -> np.ndarray:
+def logits(answer: np.ndarray, output: Tensor, *, probabilities: bool) -> np.ndarray:
     """What a file answered, in float; of probabilities their logarithm, whose softmax they are."""
-    values = ((answer.astype(np.float32) - said.zero) * np.float32(said.scale)) if said.scale else answer
+    values = ((answer.astype(np.float32) - output.zero) * np.float32(output.scale)) if output.scale else answer
     # The smallest step above nothing is 1 / 256: what is rounded to 0 is taken for half of it.
     return np.log(np.maximum(values, 1 / 512)) if probabilities else values
 
@@ -199,14 +200,14 @@ def _tensor(shape: Any, dtype: Any, scale: Any, zero: Any) -> Tensor:
 def _heard() -> Generator[Callable[[], str]]:
     """What C++ writes to stderr meanwhile goes to the function that is given, and not to the terminal."""
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr = os.dup(2)
     with tempfile.TemporaryFile() as ear:
         os.dup2(ear.fileno(), 2)
         try:
             yield lambda: os.pread(ear.fileno(), 1 << 20, 0).decode(errors="replace")
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _first(words: str) -> str:

@@ -46,8 +46,8 @@ def pictures_of(path: Path) -> list[Path]:
         return [path]
     endings = Image.registered_extensions()
     inside = sorted(part for part in path.iterdir() if not part.name.startswith("."))
-    found = [file for file in inside if file.suffix.lower() in endings and not file.is_dir()]
-    if not found:
+    pictures = [file for file in inside if file.suffix.lower() in endings and not file.is_dir()]
+    if not pictures:
         folders = [str(part) for part in inside if part.is_dir()]
         within = (
             f"its folders are {', '.join(folders[:3])}: name one of them"
@@ -55,7 +55,7 @@ def pictures_of(path: Path) -> list[Path]:
             else "name files or a folder of some"
         )
         raise UserError(f"{path} is a folder without pictures", within)
-    return found
+    return pictures
 
 
 def left_out(path: Path) -> str:

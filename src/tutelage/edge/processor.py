@@ -27,7 +27,7 @@ def name() -> str:
 def instruction_sets() -> list[str]:
     """Those of `INT8_SETS` that are here; empty where the system does not tell (it has no /proc/cpuinfo)."""
     here = " ".join(_told("flags") + _told("Features")).split()
-    return [one for one in INT8_SETS if one in here]
+    return [name for name in INT8_SETS if name in here]
 
 
 def _told(line: str) -> list[str]:

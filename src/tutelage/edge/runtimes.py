@@ -84,22 +84,22 @@ def open_file(path: Path) -> Opened:
         raise UserError(f"{path} cannot be run by {kind.package}: {reason}", "export it anew") from None
 
 
-def singly(one: Infer) -> Infer:
+def singly(infer: Infer) -> Infer:
     """Image by image: for files whose batch is fixed at 1."""
-    return lambda pixels: np.concatenate([one(pixels[i : i + 1]) for i in range(len(pixels))])
+    return lambda pixels: np.concatenate([infer(pixels[i : i + 1]) for i in range(len(pixels))])
 
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
     """No warnings, and nothing on stderr, also not from C++."""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)

@@ -57,9 +57,9 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            said = self._process.communicate()[1].strip().splitlines()
+            lines = self._process.communicate()[1].strip().splitlines()
             raise UserError(
-                f"{self.path} cannot be measured: {said[-1] if said else 'its process ended'}", "run it alone"
+                f"{self.path} cannot be measured: {lines[-1] if lines else 'its process ended'}", "run it alone"
             )
         return json.loads(line)
 
@@ -80,12 +80,12 @@ def main(path: Path, shape: tuple[int, ...]) -> None:
     of_file = None if peak is None or before is None else max(0, peak - before)
     print(json.dumps({"peak_bytes": peak, "file_bytes": of_file}), flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        order = json.loads(line)
         answer: Any
-        if asked["do"] == "latency":
-            answer = _latency(infer, image, asked["runs"])
+        if order["do"] == "latency":
+            answer = _latency(infer, image, order["runs"])
         else:
-            answer = _throughput(infer, np.repeat(image, asked["batch"], 0), asked["seconds"])
+            answer = _throughput(infer, np.repeat(image, order["batch"], 0), order["seconds"])
         print(json.dumps(answer), flush=True)
 
 

@@ -96,16 +96,16 @@ def exported(run: Run) -> dict[str, Any]:
     try:
         # Where training had to write the card again, it knows nothing of exported files.
         whole = "normalisation" in (run.result("card") or {})
-        found = {name: of for name, of in (run.result("export") or {}).items() if whole and name in FORMATS}
+        found = {name: export for name, export in (run.result("export") or {}).items() if whole and name in FORMATS}
     except Damaged as damaged:
         log.warning("%s; export again what it told of", damaged.message)
         return {}
     sound = {}
-    for name, of in found.items():
+    for name, export in found.items():
         try:
-            for file, digest in of.get("sha256", {}).items():
+            for file, digest in export.get("sha256", {}).items():
                 card.compare(run.path / file, digest)
-            sound[name] = of
+            sound[name] = export
         except Damaged as damaged:
             log.warning("%s; %s", damaged.message, damaged.hint)
     return sound
@@ -124,15 +124,15 @@ def task_of(run: Run, dataset: "DataSet", micro: "Micro | None" = None) -> "Task
     from tutelage.training.student import load_student
 
     outcome = run.result("card")
-    asked = outcome["input"]
-    interpolation = dataset.interpolation or asked.get("interpolation", "bilinear")
-    said = {
+    pixels = outcome["input"]
+    interpolation = dataset.interpolation or pixels.get("interpolation", "bilinear")
+    fields = {
         "classes": outcome["classes"],
-        "input": asked | card.for_input(*dataset.train.shape, interpolation),
+        "input": pixels | card.for_input(*dataset.train.shape, interpolation),
         "normalisation": "inside the file",
         "weights_sha256": outcome["weights_sha256"],
     }
-    return Task(load_student(run, dataset), dataset, said, on_val(run, dataset).logits, micro or ANY_CHIP)
+    return Task(load_student(run, dataset), dataset, fields, on_val(run, dataset).logits, micro or ANY_CHIP)
 
 
 def export_file(

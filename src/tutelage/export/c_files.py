@@ -29,8 +29,8 @@ def write(
         probabilities: Whether that is what it answers; else logits.
     """
     folder.mkdir(parents=True)
-    asked, said, _ = program
-    _, height, width, channels = asked.shape
+    input_, output, _ = program
+    _, height, width, channels = input_.shape
     labels = [f'    "{escaped(name)}",' for name in classes]
     values = {
         "BYTES": len(model),
@@ -39,12 +39,12 @@ def write(
         "WIDTH": width,
         "CHANNELS": channels,
         "CLASSES": len(labels),
-        "ELEMENT": asked.dtype.name + "_t",
-        "OFFSET": 128 if asked.dtype.name == "int8" else 0,
-        "INPUT_SCALE": f"{asked.scale:.9g}f",
-        "INPUT_ZERO": asked.zero,
-        "OUTPUT_SCALE": f"{said.scale:.9g}f",
-        "OUTPUT_ZERO": said.zero,
+        "ELEMENT": input_.dtype.name + "_t",
+        "OFFSET": 128 if input_.dtype.name == "int8" else 0,
+        "INPUT_SCALE": f"{input_.scale:.9g}f",
+        "INPUT_ZERO": input_.zero,
+        "OUTPUT_SCALE": f"{output.scale:.9g}f",
+        "OUTPUT_ZERO": output.zero,
         "PROBABILITIES": int(probabilities),
         "LABELS": "\n".join(labels),
         "DATA": "\n".join(_rows(model)),
@@ -56,7 +56,7 @@ def write(
         "FLASH": size(needs.flash),
         "RAM": size(needs.arena),
     }
-    for template in sorted(resources.files("tutelage.export").joinpath("c").iterdir(), key=lambda one: one.name):
+    for template in sorted(resources.files("tutelage.export").joinpath("c").iterdir(), key=lambda file: file.name):
         text = template.read_text(encoding="utf-8")
         for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))

@@ -76,15 +76,15 @@ def rounding(network: nn.Module, task: Task) -> Generator[None]:
     """
     layers = [part for part in network.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
     roundings = [RoundedInput() for _ in layers]
-    handles = [layer.register_forward_pre_hook(one) for layer, one in zip(layers, roundings, strict=True)]
+    handles = [layer.register_forward_pre_hook(rounding) for layer, rounding in zip(layers, roundings, strict=True)]
     device = next(network.parameters()).device
     try:
         network.eval()
         with torch.no_grad():
             for pixels in calibration(task):
                 network(pixels.to(device))
-        for one in roundings:
-            one.watching = False
+        for rounding in roundings:
+            rounding.watching = False
         for layer in layers:
             parametrize.register_parametrization(layer, "weight", RoundedWeight())
         yield

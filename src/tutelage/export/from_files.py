@@ -45,16 +45,16 @@ def from_files(
     chosen = rng.permutation(0, 0, len(images))[:PICTURES].sort().values
     student = open_file(path)
     card, infer = student.card(), infer or student.infer
-    found = []
+    answers = []
     with advancing(f"{path.name} from files", len(chosen)) as advance:
         for position in chosen.tolist():
             picture = upright(io.BytesIO(file_of(images, position)), card.shape[0])
-            found.append(infer(as_input(picture, card))[0])
+            answers.append(infer(as_input(picture, card))[0])
             advance(1)
-    said, expected, labels = np.stack(found), logits[chosen.numpy()], images.labels[chosen].cpu().numpy()
-    apart = np.abs(said - expected).max(1)
-    changed = said.argmax(1) != expected.argmax(1)
-    right, before = (float((one.argmax(1) == labels).mean()) for one in (said, expected))
+    answered, expected, labels = np.stack(answers), logits[chosen.numpy()], images.labels[chosen].cpu().numpy()
+    apart = np.abs(answered - expected).max(1)
+    changed = answered.argmax(1) != expected.argmax(1)
+    right, before = (float((answers.argmax(1) == labels).mean()) for answers in (answered, expected))
     return {
         "images": len(chosen),
         "top1": right,

@@ -33,14 +33,14 @@ def operators(path: Path) -> list[Operator]:
     model = _model(path.read_bytes())
     (subgraph,) = model.subgraphs
     names = {code: name for name, code in vars(graph.BuiltinOperator).items() if not name.startswith("_")}
-    found = []
-    for one in subgraph.operators:
-        code = model.operatorCodes[one.opcodeIndex]
+    listed = []
+    for operator in subgraph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
         custom = (code.customCode or b"").decode()
-        outputs = tuple(subgraph.tensors[index].name.decode() for index in one.outputs)
+        outputs = tuple(subgraph.tensors[index].name.decode() for index in operator.outputs)
         name = custom or names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        found.append(Operator(name, layer(outputs[0]), outputs))
-    return found
+        listed.append(Operator(name, layer(outputs[0]), outputs))
+    return listed
 
 
 def layer(tensor: str) -> str:
@@ -53,10 +53,11 @@ def layer(tensor: str) -> str:
     return ".".join(max(paths, key=len))
 
 
-def refuse_unknown(found: Iterable[Operator], known: Iterable[str]) -> None:
+def refuse_unknown(operators: Iterable[Operator], known: Iterable[str]) -> None:
     """Raises UserError where there are operators that are not known, each with its layer."""
     known = set(known)
-    lacking = {one.name: one.layer or "the network itself" for one in reversed(list(found)) if one.name not in known}
+    unknown = [operator for operator in operators if operator.name not in known]
+    lacking = {operator.name: operator.layer or "the network itself" for operator in reversed(unknown)}
     if lacking:
         words = ", ".join(f"{name} (of {where})" for name, where in lacking.items())
         raise UserError(
@@ -153,8 +154,8 @@ def _take_bytes(graph: Any, model: Any, subgraph: Any) -> None:
     subgraph.operators.insert(0, step)
     subgraph.inputs = [outer]
     for signature in model.signatureDefs or ():
-        for one in signature.inputs:
-            one.tensorIndex = outer
+        for entry in signature.inputs:
+            entry.tensorIndex = outer
 
 
 def _model(content: bytes) -> Any:

@@ -44,8 +44,8 @@ def write_micro(task: Task, path: Path) -> None:
     refuse_too_large(taken, task.micro.flash, task.micro.ram)
     beside, model, program = path.parent / c_files.FOLDER, path.read_bytes(), micro(path).program
     c_files.write(beside, model, program, task.card["classes"], taken, probabilities=task.micro.softmax)
-    asked = task.card["input"] | {"bytes": task.micro.input, "layout": "height, width, channels"}
-    card.append(path, task.card | {"input": asked, "output": task.micro.output})
+    pixels = task.card["input"] | {"bytes": task.micro.input, "layout": "height, width, channels"}
+    card.append(path, task.card | {"input": pixels, "output": task.micro.output})
 
 
 def write_rounded(network: nn.Module, images: Iterable[Float32[Tensor, "B C H W"]], micro: Micro, path: Path) -> None:
@@ -90,16 +90,17 @@ def _ranges(path: Path, batches: Iterable[Tensor], zero: int) -> Ranges:
     """
     interpreter = interpreted(path, reference=True, experimental_preserve_all_tensors=True)
     made = {name for operator in graph.operators(path) for name in operator.outputs}
-    (asked,) = interpreter.get_input_details()
-    watched = [one for one in interpreter.get_tensor_details() if one["name"] in made and one["dtype"] == np.float32]
+    (input_,) = interpreter.get_input_details()
+    tensors = [tensor for tensor in interpreter.get_tensor_details() if tensor["name"] in made]
+    watched = [tensor for tensor in tensors if tensor["dtype"] == np.float32]
     low, high = dict.fromkeys(made, 0.0), dict.fromkeys(made, 0.0)
     for batch in batches:
         for image in batch.split(1):
             pixels = as_bytes(image.numpy(), np.dtype(np.float32)) - np.float32(zero / 255)
-            interpreter.set_tensor(asked["index"], pixels)
+            interpreter.set_tensor(input_["index"], pixels)
             interpreter.invoke()
-            for one in watched:
-                name, values = one["name"], interpreter.get_tensor(one["index"])
+            for tensor in watched:
+                name, values = tensor["name"], interpreter.get_tensor(tensor["index"])
                 low[name], high[name] = min(low[name], float(values.min())), max(high[name], float(values.max()))
-    known = {asked["name"]: (-zero / 255, 1 - zero / 255)}
+    known = {input_["name"]: (-zero / 255, 1 - zero / 255)}
     return {name: (low[name], high[name]) for name in made} | known

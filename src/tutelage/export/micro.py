@@ -40,19 +40,19 @@ def measured_micro(task: Task, path: Path) -> dict[str, Any]:
         UserError: the two disagree; Vela refuses the file.
     """
     softmax = task.micro.softmax
-    one, other = micro(path).program, litert(path, reference=True)
-    said = answers(one, task.dataset.val, f"{path.name} in TensorFlow Lite Micro")
-    apart = np.abs(said - answers(other, task.dataset.val, f"{path.name} in LiteRT"))
+    in_micro, in_litert = micro(path).program, litert(path, reference=True)
+    answered = answers(in_micro, task.dataset.val, f"{path.name} in TensorFlow Lite Micro")
+    apart = np.abs(answered - answers(in_litert, task.dataset.val, f"{path.name} in LiteRT"))
     allowed = STEPS_APART_SOFTMAX if softmax else STEPS_APART
     if apart.max() > allowed:
         raise UserError(
-            f"LiteRT and TensorFlow Lite Micro disagree about {(apart > allowed).any(1).sum():,} of {len(said):,} "
+            f"LiteRT and TensorFlow Lite Micro disagree about {(apart > allowed).any(1).sum():,} of {len(answered):,} "
             f"images of val, by up to {apart.max()} of 256 steps; the file is not kept",
             "report it with the model's name",
         )
     expected = torch.log_softmax(task.logits, 1) if softmax else task.logits
-    found = logits(said, one.said, probabilities=softmax)
-    numbers = measured(dataclasses.replace(task, logits=expected), path, found, singly(infer(one, path)))
+    found = logits(answered, in_micro.output, probabilities=softmax)
+    numbers = measured(dataclasses.replace(task, logits=expected), path, found, singly(infer(in_micro, path)))
     more: dict[str, Any] = {"macs": macs(task.network, (1, *task.shape)), "litert_steps_apart": int(apart.max())}
     if task.micro.npu:
         more["npu"] = npu.compiled(path, task.micro.npu)
@@ -64,7 +64,7 @@ def answers(program: Program, images: Images, title: str) -> Integer[np.ndarray,
     rows = []
     with advancing(title, len(images)) as advance:
         for position in torch.arange(len(images)).split(BATCH):
-            pixels = as_bytes(images.plain(position).numpy(), program.asked.dtype)
+            pixels = as_bytes(images.plain(position).numpy(), program.input.dtype)
             rows += [program.run(pixels[i : i + 1]) for i in range(len(pixels))]
             advance(len(position))
     return np.concatenate(rows).astype(np.int32)

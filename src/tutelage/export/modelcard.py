@@ -30,11 +30,11 @@ TEST = "test"
 def keep_test(run: Run, measured: Measured) -> None:
     """Keeps what was measured on the test split beside a run, and in its card where it has one."""
     try:
-        kept = run.result(TEST)
+        tested = run.result(TEST)
     except Damaged as damaged:
         log.warning("%s; it is written again", damaged.message)
-        kept = None
-    if (merged := {**measured, **(kept or {})}) != kept:
+        tested = None
+    if (merged := {**measured, **(tested or {})}) != tested:
         run.keep(TEST, merged)
     if run.result("export") and (run.path / "README.md").exists():
         write_model_card(run)
@@ -97,8 +97,8 @@ def _handed_over(handed: dict[str, Any]) -> str:
 
 def _leakage(run: Run) -> list[str]:
     """What of the images below was in training too, where a study looked for it."""
-    found = run.result(LEAKAGE)
-    return [found["sentence"][0].upper() + found["sentence"][1:] + "."] if found else []
+    leakage = run.result(LEAKAGE)
+    return [leakage["sentence"][0].upper() + leakage["sentence"][1:] + "."] if leakage else []
 
 
 def _eval_results(data: str, measured: dict[str, Measured]) -> list[Any]:

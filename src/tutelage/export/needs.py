@@ -49,9 +49,9 @@ def needs(path: Path) -> Needs:
     Raises:
         UserError: an operator that it lacks; a file that it refuses.
     """
-    found = graph.operators(path)
-    graph.refuse_unknown(found, RESOLVER)
-    names = tuple(sorted({one.name for one in found}))
+    operators = graph.operators(path)
+    graph.refuse_unknown(operators, RESOLVER)
+    names = tuple(sorted({operator.name for operator in operators}))
     arena = micro(path).arena()
     code = CORE + sum(RESOLVER[name].code for name in names)
     return Needs(card.starts(path), code, arena.head, arena.tail, names)
@@ -66,12 +66,12 @@ def refuse_too_large(it: Needs, flash: int | None, ram: int | None) -> None:
         ram: Bytes; None: whatever it takes.
     """
     over: Sequence[str] = [
-        f"{name}: {taken:,} bytes {of}, and {there:,} are there"
-        for name, taken, there, of in (
+        f"{name}: {taken:,} bytes {words}, and {limit:,} are there"
+        for name, taken, limit, words in (
             ("flash", it.flash, flash, f"({it.model:,} of the model, about {it.code:,} of code)"),
             ("RAM", it.arena, ram, f"({it.head:,} for activations, at most {it.tail:,} for the interpreter)"),
         )
-        if there is not None and taken > there
+        if limit is not None and taken > limit
     ]
     if over:
         raise UserError(

@@ -45,7 +45,7 @@ def steadied(network: nn.Module, batches: Iterable[Float[Tensor, "B C H W"]]) ->
     network = copy.deepcopy(network).eval()
     convolutions = [part for part in network.modules() if isinstance(part, nn.Conv2d)]
     watched = [Watched() for _ in convolutions]
-    handles = [part.register_forward_hook(one) for part, one in zip(convolutions, watched, strict=True)]
+    handles = [part.register_forward_hook(hook) for part, hook in zip(convolutions, watched, strict=True)]
     with torch.no_grad():
         for pixels in batches:
             network(pixels)

@@ -55,8 +55,8 @@ def taken(model: Model, spec: DataSpec) -> Taken | None:
     packages = ("ai_edge_litert", "tflite_micro")
     if not environment.ready() or not all(importlib.util.find_spec(name) for name in packages):
         return None
-    found = untrained(model, spec)
-    return Taken(found.flash, found.arena, "its initial weights")
+    needs = untrained(model, spec)
+    return Taken(needs.flash, needs.arena, "its initial weights")
 
 
 def in_words(it: Taken | None) -> str:
@@ -83,15 +83,15 @@ def untrained(model: Model, spec: DataSpec) -> Needs:
     path = environment.folder() / "sizes" / f"{key}.json"
     try:
         if path.is_file():
-            kept = sealed.read_json(path, key)
-            return Needs(**kept)._replace(operators=tuple(kept["operators"]))
+            needs = sealed.read_json(path, key)
+            return Needs(**needs)._replace(operators=tuple(needs["operators"]))
     except Damaged:
         pass  # It is measured again.
-    found = measured(model, spec)
+    needs = measured(model, spec)
     with suppress(OSError):  # Where nothing can be kept, it takes the seconds again.
         path.parent.mkdir(parents=True, exist_ok=True)
-        sealed.write_json(path, found._asdict(), key)
-    return found
+        sealed.write_json(path, needs._asdict(), key)
+    return needs
 
 
 def measured(model: Model, spec: DataSpec) -> Needs:

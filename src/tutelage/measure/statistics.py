@@ -277,24 +277,24 @@ def too_few(per_class: int, images: int) -> str:
     )
 
 
-def mcnemar(one: Any, other: Any) -> McNemar:
+def mcnemar(first: Any, second: Any) -> McNemar:
     """McNemar's exact test (1947) of two networks on the same images: are both equally often right?
 
     It compares these two networks, not the recipes they came from: that takes seeds.
 
     Args:
-        one: Where the first network is right, one truth value an image.
-        other: The same of the second.
+        first: Where the first network is right, one truth value an image.
+        second: The same of the second.
 
     >>> mcnemar([1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0])
     {'only_one': 6, 'only_other': 0, 'p': 0.03125}
     """
     from scipy import stats
 
-    one, other = np.asarray(one, dtype=bool), np.asarray(other, dtype=bool)
-    if one.shape != other.shape:
-        raise ValueError(f"{one.shape} and {other.shape} are not the same images")
-    alone, only_other = int((one & ~other).sum()), int((other & ~one).sum())
-    unequal = alone + only_other
-    p = float(stats.binomtest(alone, unequal).pvalue) if unequal else 1.0
-    return {"only_one": alone, "only_other": only_other, "p": p}
+    first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    if first.shape != second.shape:
+        raise ValueError(f"{first.shape} and {second.shape} are not the same images")
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    unequal = only_first + only_second
+    p = float(stats.binomtest(only_first, unequal).pvalue) if unequal else 1.0
+    return {"only_one": only_first, "only_other": only_second, "p": p}

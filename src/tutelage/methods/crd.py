@@ -44,8 +44,8 @@ def nce_loss(
         keep: False leaves a negative out; the mean is over the kept ones.
         offset: Where h is 1/2.
     """
-    kept = keep.to(negative.dtype)
-    others = (kept * F.logsigmoid(offset - negative)).sum(dim=1) / kept.sum(dim=1).clamp_min(1)
+    mask = keep.to(negative.dtype)
+    others = (mask * F.logsigmoid(offset - negative)).sum(dim=1) / mask.sum(dim=1).clamp_min(1)
     return -(F.logsigmoid(positive - offset) + negative.shape[1] * others).mean()
 
 

@@ -51,7 +51,7 @@ class _Declarations(SourceFileLoader):
     def get_code(self, fullname):
         # Never from the compiled file beside it: that is of the whole.
         tree = ast.parse(self.get_data(self.path), self.path)
-        tree.body = [kept for statement in tree.body if (kept := _light(statement)) is not None]
+        tree.body = [light for statement in tree.body if (light := _light(statement)) is not None]
         return compile(ast.fix_missing_locations(tree), self.path, "exec")
 
 

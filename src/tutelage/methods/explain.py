@@ -44,12 +44,12 @@ def describe(name: str, cls: type[Method], source: str, functions: tuple[str, ..
         source: The text of the file that holds the class.
         functions: Public pure functions in the same file.
     """
-    said = header(source)[1]
+    headings = header(source)[1]
     facts = {
-        "Source": said.get("Source", ""),
-        "Departures": said.get("Departures", ""),
-        "Defaults": said.get("Defaults", ""),
-        "When": said.get("When", ""),
+        "Source": headings.get("Source", ""),
+        "Departures": headings.get("Departures", ""),
+        "Defaults": headings.get("Defaults", ""),
+        "When": headings.get("When", ""),
         "Reads of the teacher": _teacher(cls),
         "Reads of the student": _and([part for part in PARTS if part in cls.student_needs]),
         "Trained besides the student": _trained(cls),
@@ -83,8 +83,8 @@ def header(source: str) -> tuple[str, dict[str, str]]:
     title, *rest = re.split(
         rf"^({'|'.join(HEADINGS)}):", ast.get_docstring(ast.parse(source)) or "", flags=re.MULTILINE
     )
-    said = {key: " ".join(text.split()) for key, text in zip(rest[::2], rest[1::2], strict=True)}
-    return " ".join(title.split()), said
+    texts = {key: " ".join(text.split()) for key, text in zip(rest[::2], rest[1::2], strict=True)}
+    return " ".join(title.split()), texts
 
 
 def field_texts(source: str, name: str) -> dict[str, str]:

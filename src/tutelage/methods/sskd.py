@@ -123,12 +123,12 @@ class SSKD(Adapted):
 
     def losses(self, student, teacher, context, adapters):
         ours, theirs = (
-            similarities(head(widened(said.embedding)), head(widened(said.rotations.embedding)), context.views)
-            for head, said in ((adapters.student, student), (adapters.teacher, teacher.mapped(Tensor.detach)))
+            similarities(head(widened(outputs.embedding)), head(widened(outputs.rotations.embedding)), context.views)
+            for head, outputs in ((adapters.student, student), (adapters.teacher, teacher.mapped(Tensor.detach)))
         )
         image = torch.arange(theirs.shape[1], device=theirs.device).repeat_interleave(3).repeat(context.views)
         labels = context.labels.repeat_interleave(3)
-        z_s, z_t = (said.rotations.logits.flatten(0, 1) for said in (student, teacher))
+        z_s, z_t = (outputs.rotations.logits.flatten(0, 1) for outputs in (student, teacher))
         similar = transfer(ours, theirs, image, self.similarity_kept, self.similarity_temperature)
         rotated = transfer(z_s, z_t, labels, self.rotations_kept, self.rotations_temperature)
         return {

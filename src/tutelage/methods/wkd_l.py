@@ -73,8 +73,8 @@ class Costs(nn.Module):
     def among_others(self, labels: Int64[Tensor, " B"]) -> Float[Tensor, "B N N"]:
         """The table without the row and the column of each label, in class order."""
         position = torch.arange(len(self.table) - 1, device=labels.device)
-        kept = position + (position >= labels[:, None])
-        return self.table[kept[:, :, None], kept[:, None, :]]
+        others = position + (position >= labels[:, None])
+        return self.table[others[:, :, None], others[:, None, :]]
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,10 @@ def build(model: Model, data: DataSpec, *, seed: int = 0, replace_head: bool = F
             )
         for parameter in network.module.get_submodule(network.head).parameters():
             nn.init.zeros_(parameter)
-    said: dict[str, str] = {}
+    metadata: dict[str, str] = {}
     if model.weights not in ("", "pretrained"):
-        said = load_weights(network.module, model.weights, head=network.head, replace_head=replace_head)
-    made_for = said.get("timm_name", "")
+        metadata = load_weights(network.module, model.weights, head=network.head, replace_head=replace_head)
+    made_for = metadata.get("timm_name", "")
     if made_for and made_for != bare(model.name):
         log.warning("%s was made for %s, not %s: names fit, numbers may not", model.weights, made_for, model.name)
     # What the source says of its pretrained weights is no concern of random ones.
@@ -66,14 +66,14 @@ def build(model: Model, data: DataSpec, *, seed: int = 0, replace_head: bool = F
     tapped = Tapped(
         network.module,
         Preparation(
-            mean=model.mean or _numbers(said.get("mean", ""), data.channels) or known.mean or data.mean,
-            std=model.std or _numbers(said.get("std", ""), data.channels) or known.std or data.std,
+            mean=model.mean or _numbers(metadata.get("mean", ""), data.channels) or known.mean or data.mean,
+            std=model.std or _numbers(metadata.get("std", ""), data.channels) or known.std or data.std,
             size=model.size or data.size,
-            interpolation=said.get("interpolation", "") or known.interpolation,
+            interpolation=metadata.get("interpolation", "") or known.interpolation,
         ),
         head=network.head,
         stages=model.stages or network.stages,
-        metadata=said,
+        metadata=metadata,
     )
     tapped.made_by = made_by(model)
     return tapped

@@ -150,7 +150,7 @@ def main() -> None:
     names: dict[int, list[str]] = {}
     for name, make in _every():
         names.setdefault(signature_of(make), []).append(name)
-    lines = sorted(f"{signature:016x} {' '.join(sorted(set(of)))}" for signature, of in names.items())
+    lines = sorted(f"{signature:016x} {' '.join(sorted(set(names_of)))}" for signature, names_of in names.items())
     with files.appearing(TABLE) as beside:
         beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

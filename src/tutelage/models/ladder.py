@@ -102,9 +102,9 @@ def rungs(size: int, classes: int = CLASSES) -> list[Rung]:
             f"the ladder of students ends at images of {SIZES[-1]} pixels, and these have {size}",
             f"--data.size {SIZES[-1]} or less; --student takes any network",
         )
-    at = next(one for one in SIZES if one >= size)
-    found = [rung for model in models() if (rung := measured(model, at, classes))]
-    return sorted(found, key=lambda rung: (rung.macs, rung.flash))
+    measured_at = next(pixels for pixels in SIZES if pixels >= size)
+    measured_rungs = [rung for model in models() if (rung := measured(model, measured_at, classes))]
+    return sorted(measured_rungs, key=lambda rung: (rung.macs, rung.flash))
 
 
 def measured(model: Model, size: int, classes: int = CLASSES) -> Rung | None:
@@ -127,9 +127,9 @@ def measured(model: Model, size: int, classes: int = CLASSES) -> Rung | None:
 
 def why_not(model: Model) -> str:
     """Why nothing is known of what a network takes, in a word or two."""
-    said = _table().get(called(model), {}).get("lacks", "")
-    lacking = re.findall(r"([A-Z][A-Z0-9_]+) \(of ", said)
-    if said:
+    lacks = _table().get(called(model), {}).get("lacks", "")
+    lacking = re.findall(r"([A-Z][A-Z0-9_]+) \(of ", lacks)
+    if lacks:
         return f"lacks {', '.join(lacking)}" if lacking else "not converted"
     return "too large" if model.name in MODELS and _is_large(model.name) else "not measured"
 
@@ -156,7 +156,9 @@ def choose(budget: Budget, size: int, classes: int) -> Choice:
 
 def _nothing_fits(budget: Budget, size: int, classes: int, ladder: list[Rung]) -> tuple[str, str]:
     flash, ram = min(ladder, key=lambda rung: rung.flash), min(ladder, key=lambda rung: rung.ram)
-    smaller = [one for one in SIZES if one < size and any(rung.fits(budget) for rung in rungs(one, classes))]
+    smaller = [
+        pixels for pixels in SIZES if pixels < size and any(rung.fits(budget) for rung in rungs(pixels, classes))
+    ]
     message = (
         f"nothing of the ladder fits {budget} with images of {size} pixels: least flash {flash.flash:,} bytes "
         f"({flash.name}), least RAM {ram.ram:,} bytes ({ram.name})"

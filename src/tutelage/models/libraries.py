@@ -61,8 +61,8 @@ def check_name(name: str) -> None:
 
 def others(name: str, source: str = "") -> list[str]:
     """A name as the sources other than `source` know it: ["timm:resnet50", "torchvision:resnet50"]."""
-    known = {one: name in library(one).names for one in ("timm", "torchvision")} | {"": name in MODELS}
-    return [f"{one}:{name}" if one else name for one, has in known.items() if has and one != source]
+    known = {origin: name in library(origin).names for origin in ("timm", "torchvision")} | {"": name in MODELS}
+    return [f"{origin}:{name}" if origin else name for origin, has in known.items() if has and origin != source]
 
 
 def _unknown(message: str, name: str, source: str, nearest: UserError) -> UserError:

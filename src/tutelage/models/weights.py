@@ -164,9 +164,9 @@ def _not_plain(tensor: Tensor, floating: bool) -> str:
     return f"numbers of {tensor.dtype}" if floating and not tensor.is_floating_point() else ""
 
 
-def _but_channels(one: Tensor, other: Tensor) -> bool:
+def _but_channels(own: Tensor, other: Tensor) -> bool:
     """Kernels of a first convolution for images of other channels."""
-    return one.ndim == 4 and one[:, 0].shape == other[:, 0].shape and {one.shape[1], other.shape[1]} <= {1, 3, 4}
+    return own.ndim == 4 and own[:, 0].shape == other[:, 0].shape and {own.shape[1], other.shape[1]} <= {1, 3, 4}
 
 
 def _of_other_classes(path: str | Path, theirs: int, ours: int) -> UserError:
@@ -190,5 +190,5 @@ def weights_digest(module: nn.Module, *, without: str = "") -> str:
         without: Path of a submodule to leave out; empty: none.
     """
     state = module.state_dict()
-    kept = {name: tensor for name, tensor in state.items() if not without or not name.startswith(f"{without}.")}
-    return sealed.tensors_digest(kept)
+    compared = {name: tensor for name, tensor in state.items() if not without or not name.startswith(f"{without}.")}
+    return sealed.tensors_digest(compared)

@@ -123,8 +123,8 @@ def pareto(
     line = chart(front).mark_line(color="var(--soft)", strokeDash=[3, 3], strokeWidth=1.5, aria=False)
     layers: list[Any] = [line.encode(x=x, y=y)]
     if limit is not None:
-        there = chart([{"cost": limit, "words": f"there are {in_words(limit)}"}])
-        layers.append(there.mark_rule(color="var(--ink)", strokeWidth=2).encode(x=x, description=WORDS))
+        limit_line = chart([{"cost": limit, "words": f"there are {in_words(limit)}"}])
+        layers.append(limit_line.mark_rule(color="var(--ink)", strokeWidth=2).encode(x=x, description=WORDS))
     for style, paid, top1, deviation in points:
         words = f"{style.label}: {text.percent(top1)} at {in_words(paid)}"
         value = {"cost": paid, "top1": 100 * top1, "words": words}

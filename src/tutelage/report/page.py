@@ -160,9 +160,9 @@ def _charts(summary: Summary, styles: list[Series]) -> dict[str, Markup]:
     return drawn
 
 
-def _in(drawing: Markup, of: list[Series]) -> list[Series]:
+def _in(drawing: Markup, styles: list[Series]) -> list[Series]:
     """The series that have marks in a drawing."""
-    return [style for style in of if f" {style.key}_" in drawing]
+    return [style for style in styles if f" {style.key}_" in drawing]
 
 
 def _both(draw: Any) -> Markup:

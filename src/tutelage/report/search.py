@@ -15,13 +15,13 @@ def in_words(results: Results) -> list[str]:
     if best["defaults"]:
         return lines
     defaults = next(t for t in tuning["trials"] if t["defaults"] and t["method"] == best["method"])
-    kept = tuning["fresh"]["val"]
+    gain = tuning["fresh"]["val"]
     if best["val"] is not None and defaults["val"] is not None:
         promised = best["val"] - defaults["val"]
         lines.append(f"over the defaults on val: {100 * promised:+.2f} points in the search, whose winner it is; ")
-        lines[-1] += f"{100 * kept['mean']:+.2f} on {kept['n']} fresh seeds"
-        if kept["low"] is not None and kept["high"] is not None:
-            lines[-1] += f" (95 % interval {100 * kept['low']:.2f} to {100 * kept['high']:.2f})"
+        lines[-1] += f"{100 * gain['mean']:+.2f} on {gain['n']} fresh seeds"
+        if gain["low"] is not None and gain["high"] is not None:
+            lines[-1] += f" (95 % interval {100 * gain['low']:.2f} to {100 * gain['high']:.2f})"
     rows = {row["label"]: row for row in results["rows"]}
     fresh = [seed["val"]["top1"] for seed in rows[tuning["tuned_row"]]["seeds"]]
     mean = sum(fresh) / len(fresh)

@@ -72,8 +72,8 @@ def reliability(summary: Summary, styles: list[Series]) -> dict[str, Any] | None
     results, split = summary.results, _measured(summary.results)
     if split is None:
         return None
-    kept = [number for number in range(len(styles)) if number <= MOST_CURVES or number == summary.number]
-    curves = [(styles[number], results["rows"][number]["fidelity"][split]["reliability"]) for number in kept]
+    drawn = [number for number in range(len(styles)) if number <= MOST_CURVES or number == summary.number]
+    curves = [(styles[number], results["rows"][number]["fidelity"][split]["reliability"]) for number in drawn]
     teacher = results["teacher"]
     held_out = teacher and (split == "test" or teacher["val_held_out"])
     bins = teacher.get("reliability", {}).get(split) if teacher and held_out else None
@@ -111,8 +111,8 @@ def inherited(summary: Summary) -> dict[str, Any] | None:
     split = _measured(summary.results)
     if split is None or summary.number is None:
         return None
-    found = summary.results["rows"][summary.number]["fidelity"][split].get("inherited")
-    return {**found, "split": split} if found else None
+    inherited = summary.results["rows"][summary.number]["fidelity"][split].get("inherited")
+    return {**inherited, "split": split} if inherited else None
 
 
 def pictures(results: Results) -> dict[str, Any] | None:

@@ -71,13 +71,14 @@ def microcontroller(summary: Summary) -> str:
     needs = (summary.row or summary.rows[0]).needs
     if needs is None:
         return ""
-    said = f"in 8 bits on a microcontroller: {size(needs['flash'])} of flash (its code is an estimate), "
-    said += f"{size(needs['ram'])} of RAM, by {needs['how']}"
+    sentence = f"in 8 bits on a microcontroller: {size(needs['flash'])} of flash (its code is an estimate), "
+    sentence += f"{size(needs['ram'])} of RAM, by {needs['how']}"
     if npu := needs.get("npu"):
-        said += f"; on {npu['npu']} {npu['cycles']:,} cycles, {npu['ms']:.3g} ms, {size(npu['sram'])} of SRAM, by Vela"
+        sentence += f"; on {npu['npu']} {npu['cycles']:,} cycles, {npu['ms']:.3g} ms, "
+        sentence += f"{size(npu['sram'])} of SRAM, by Vela"
     if budget := summary.results.get("budget"):
-        said += f"; {size(budget['flash'])} and {size(budget['ram'])} are there"
-    return said
+        sentence += f"; {size(budget['flash'])} and {size(budget['ram'])} are there"
+    return sentence
 
 
 def handed_over(summary: Summary) -> list[str]:
@@ -142,7 +143,7 @@ def _gains_by(results: Results, path: tuple[str, ...]) -> list[str]:
     for value, recipe, row in by_recipe:
         for none, other, without in by_recipe:
             if value and not none and other == recipe:
-                mine, theirs = ([seed["test"]["top1"] for seed in one["seeds"]] for one in (row, without))
+                mine, theirs = ([seed["test"]["top1"] for seed in of_row["seeds"]] for of_row in (row, without))
                 gain = paired_gain(mine, theirs)
                 within = ", ".join(filter(None, [text.interval(gain), f"n = {gain['n']}"]))
                 lines.append(f"{text.points(gain['mean'])} points to {row['label']} on test ({within})")
@@ -153,16 +154,16 @@ def folds(results: Results) -> list[str]:
     """What a cross-validation says of each row; nothing where there was none."""
     if "folds" not in results:
         return []
-    found = results["folds"]
-    times = f"{found['repeats']} x {found['folds']}" if found["repeats"] > 1 else f"{found['folds']}"
+    folds = results["folds"]
+    times = f"{folds['repeats']} x {folds['folds']}" if folds["repeats"] > 1 else f"{folds['folds']}"
     lines = []
-    for number, row in enumerate(found["rows"]):
+    for number, row in enumerate(folds["rows"]):
         line = f"{row['label']} {text.percent(row['mean'])}{_within(row['interval'], text.percent)}"
         if number:
             line += f", {text.points(row['gain'])} points{_within(row['gain_interval'], _unsigned_points)}"
         lines.append(line)
     return [
-        f"cross-validated on {found['images']:,} images, {times} folds: {'; '.join(lines)} "
+        f"cross-validated on {folds['images']:,} images, {times} folds: {'; '.join(lines)} "
         "(95 % intervals, corrected for the training images that folds share: Nadeau & Bengio 2003)"
     ]
 

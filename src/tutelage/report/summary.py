@@ -141,10 +141,10 @@ def curves(results: Results, name: Literal["val_top1", "train_loss"], most: int 
             for epoch, value in seed["curves"][name]:
                 by_epoch.setdefault(epoch, []).append(value)
         epochs = sorted(by_epoch)
-        kept = epochs[:: -(-len(epochs) // most)] if epochs else []
-        if epochs and kept[-1] != epochs[-1]:
-            kept.append(epochs[-1])
-        reached = [(epoch, by_epoch[epoch]) for epoch in kept]
+        shown = epochs[:: -(-len(epochs) // most)] if epochs else []
+        if epochs and shown[-1] != epochs[-1]:
+            shown.append(epochs[-1])
+        reached = [(epoch, by_epoch[epoch]) for epoch in shown]
         of_rows.append([CurvePoint(round(epoch, 3), statistics.mean(v), min(v), max(v)) for epoch, v in reached])
     return of_rows
 

@@ -62,10 +62,10 @@ def columns(records: list[Record], names: Iterable[str]) -> list[Record]:
     Raises:
         UserError: there is no such column; the hint names the nearest.
     """
-    names, there = list(names), records[0]
+    names, known = list(names), records[0]
     for name in names:
-        if name not in there:
-            raise unknown("column", name, there, "--to csv")
+        if name not in known:
+            raise unknown("column", name, known, "--to csv")
     return [{name: record[name] for name in names} for record in records]
 
 
@@ -108,11 +108,11 @@ def take(records: list[Record], format: str, output: Path | None, names: Collect
 
 def _of_a_page(columns: Iterable[str]) -> list[str]:
     """Those that people read, of test where it was opened: all of a study's are eight times as wide as a page."""
-    there = list(columns)
-    split = "test" if "test_top1" in there else "val"
+    known = list(columns)
+    split = "test" if "test_top1" in known else "val"
     read = ["method", "runs", "n", f"{split}_top1", f"{split}_top1_sd"]
     read += [f"{gain}{end}" for gain in (f"gain_{split}", "difference") for end in ("", "_low", "_high")]
-    return [name for name in read if name in there]
+    return [name for name in read if name in known]
 
 
 def _is_number(value: object) -> bool:

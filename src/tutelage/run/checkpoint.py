@@ -27,7 +27,7 @@ class Checkpoints(NamedTuple):
 
     folder: Path
     """The folder of all checkpoints."""
-    of: str = ""
+    title: str = ""
     """Whose they are: the run's title; empty: a version that wrote no seals has begun the run."""
 
 
@@ -49,18 +49,19 @@ def save(
         state: Anything JSON can hold.
         beside: Files that are copied into it.
     """
-    folder, of = place
+    folder, title = place
     path = folder / f"step_{step:08d}"
     if path.exists():
         return
     with files.appearing_folder(path) as made:
         for name, module in modules.items():
-            sealed.write_tensors(made / f"{name}.safetensors", _contiguous(module.state_dict()), _what(of, step, name))
-        sealed.write_tensors(made / "optimizer.safetensors", _moments(optimizer), _what(of, step, "optimizer"))
+            tensors = _contiguous(module.state_dict())
+            sealed.write_tensors(made / f"{name}.safetensors", tensors, _what(title, step, name))
+        sealed.write_tensors(made / "optimizer.safetensors", _moments(optimizer), _what(title, step, "optimizer"))
         for file in beside:
-            sealed.write_bytes(made / file.name, file.read_bytes(), _what(of, step, file.name))
+            sealed.write_bytes(made / file.name, file.read_bytes(), _what(title, step, file.name))
         copies = [file.name for file in beside]
-        sealed.write_json(made / "state.json", {"step": step, "copies": copies, **state}, _what(of, step, "state"))
+        sealed.write_json(made / "state.json", {"step": step, "copies": copies, **state}, _what(title, step, "state"))
     for old in list_steps(folder)[:-KEEP]:
         files.remove_folder(folder / f"step_{old:08d}")
 
@@ -72,14 +73,14 @@ def load_latest(
 
     One that is damaged is named and removed: the steps since the one before it are made again.
     """
-    folder, of = place
+    folder, title = place
     for step in reversed(list_steps(folder)):
         path = folder / f"step_{step:08d}"
         try:
-            state = _state(path, of, step)
-            parts = {name: _part(path, name, of, step, state) for name in (*modules, "optimizer")}
+            state = _state(path, title, step)
+            parts = {name: _part(path, name, title, step, state) for name in (*modules, "optimizer")}
             for name in state.pop("copies", ()):
-                sealed.check(path / name, _what(of, step, name))
+                sealed.check(path / name, _what(title, step, name))
         except Damaged as damaged:
             log.warning("%s; the run goes on from what was kept before it", damaged.message)
             with suppress(FileNotFoundError):  # another process of the run was quicker
@@ -104,11 +105,11 @@ def load_part(place: Checkpoints, name: str, module: "nn.Module", step: int | No
     Raises:
         Damaged: the checkpoint is not as it was written, or the last one is gone and an earlier one is there.
     """
-    folder, of = place
+    folder, title = place
     steps = list_steps(folder)
     if steps:
         path = _last(folder, steps, step)
-        module.load_state_dict(_part(path, name, of, steps[-1], _state(path, of, steps[-1])))
+        module.load_state_dict(_part(path, name, title, steps[-1], _state(path, title, steps[-1])))
 
 
 def check(place: Checkpoints, step: int | None = None) -> None:
@@ -117,13 +118,13 @@ def check(place: Checkpoints, step: int | None = None) -> None:
     Raises:
         Damaged: see `load_part`.
     """
-    folder, of = place
+    folder, title = place
     steps = list_steps(folder)
     if steps:
         path = _last(folder, steps, step)
-        state = _state(path, of, steps[-1])
+        state = _state(path, title, steps[-1])
         for file in path.glob("*.safetensors"):
-            _part(path, file.stem, of, steps[-1], state)
+            _part(path, file.stem, title, steps[-1], state)
 
 
 def _last(folder: Path, steps: list[int], step: int | None) -> Path:
@@ -132,17 +133,17 @@ def _last(folder: Path, steps: list[int], step: int | None) -> Path:
     return folder / f"step_{steps[-1]:08d}"
 
 
-def _state(path: Path, of: str, step: int) -> dict[str, Any]:
-    state = sealed.read_json(path / "state.json", _what(of, step, "state"), required=bool(of))
+def _state(path: Path, title: str, step: int) -> dict[str, Any]:
+    state = sealed.read_json(path / "state.json", _what(title, step, "state"), required=bool(title))
     if state.get("step") != step:
         raise Damaged.of(path / "state.json", f"it is not that of step {step}")
     return state
 
 
-def _part(path: Path, name: str, of: str, step: int, state: dict[str, Any]) -> "dict[str, Tensor]":
+def _part(path: Path, name: str, title: str, step: int, state: dict[str, Any]) -> "dict[str, Tensor]":
     """The tensors of one file; a checkpoint whose state is sealed ("copies") has no file without a seal."""
-    required = bool(of) or "copies" in state
-    return sealed.read_tensors(path / f"{name}.safetensors", _what(of, step, name), required=required)
+    required = bool(title) or "copies" in state
+    return sealed.read_tensors(path / f"{name}.safetensors", _what(title, step, name), required=required)
 
 
 def _restore(optimizer: "torch.optim.Optimizer", flat: "dict[str, Tensor]") -> None:
@@ -154,8 +155,8 @@ def _restore(optimizer: "torch.optim.Optimizer", flat: "dict[str, Tensor]") -> N
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _what(of: str, step: int, name: str) -> str:
-    return f"{of}/step {step} {name}"
+def _what(title: str, step: int, name: str) -> str:
+    return f"{title}/step {step} {name}"
 
 
 def list_steps(folder: Path) -> list[int]:

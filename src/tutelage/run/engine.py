@@ -101,10 +101,10 @@ class Engine:
             )
         if started is None:
             return self.devices, self.nodes, None
-        for name, asked, found in (("devices", self.devices, started.here), ("nodes", self.nodes, started.nodes)):
-            if asked not in (1, found):
+        for name, wanted, found in (("devices", self.devices, started.here), ("nodes", self.nodes, started.nodes)):
+            if wanted not in (1, found):
                 raise UserError(
-                    f"engine.{name} = {asked}, and {started.by} has started {started.here} processes on each of "
+                    f"engine.{name} = {wanted}, and {started.by} has started {started.here} processes on each of "
                     f"{started.nodes} nodes",
                     f"leave out engine.{name}: {started.by} says it",
                 )
@@ -114,18 +114,18 @@ class Engine:
         """The device, once it is sure that there is one for every process of this node."""
         import torch
 
-        there = {
+        counts = {
             "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
             "mps": int(torch.backends.mps.is_available()),
         }
         name = self.device
         if name == "auto":
-            name = "cuda" if there["cuda"] else "cpu"
-        if name != "cpu" and not there[name]:
+            name = "cuda" if counts["cuda"] else "cpu"
+        if name != "cpu" and not counts[name]:
             raise UserError(f"engine.device = {name}, but torch sees none", "use --engine.device cpu")
-        if name != "cpu" and there[name] < here:
+        if name != "cpu" and counts[name] < here:
             raise UserError(
-                f"{here} processes on this machine, and torch sees {there[name]} {name} devices: each needs its own",
+                f"{here} processes on this machine, and torch sees {counts[name]} {name} devices: each needs its own",
                 "start fewer processes; under SLURM ask for --gpus-per-node, since with --gpus-per-task each sees one"
                 if started
                 else "use --engine.device cpu, or fewer devices",

@@ -158,11 +158,11 @@ class Run:
             with files.appearing(self.path / "metrics.jsonl") as beside:
                 beside.write_bytes(of_then.read_bytes())
             return
-        kept = [metric for metric in self.metrics() if metric["step"] <= step] if step else []
+        earlier = [metric for metric in self.metrics() if metric["step"] <= step] if step else []
         if (self.path / "metrics.jsonl").exists():
             with files.appearing(self.path / "metrics.jsonl") as beside:
                 beside.touch()
-                files.append_lines(beside, kept)
+                files.append_lines(beside, earlier)
 
     def result(self, name: str) -> Any:
         """A JSON result of the run ("evaluation", "export", "cost"), or None where it is not there yet."""

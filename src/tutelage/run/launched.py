@@ -36,14 +36,14 @@ def launched() -> Launched | None:
     Raises:
         UserError: the nodes have unequal numbers of processes.
     """
-    said = os.environ
-    if {"WORLD_SIZE", "RANK", "LOCAL_RANK"} <= said.keys():
-        world, rank = int(said["WORLD_SIZE"]), int(said["RANK"])
-        by, here = "fabric run" if met() else "torchrun", int(said.get("LOCAL_WORLD_SIZE", world))
+    environment = os.environ
+    if {"WORLD_SIZE", "RANK", "LOCAL_RANK"} <= environment.keys():
+        world, rank = int(environment["WORLD_SIZE"]), int(environment["RANK"])
+        by, here = "fabric run" if met() else "torchrun", int(environment.get("LOCAL_WORLD_SIZE", world))
         nodes = -(-world // here)
-    elif "SLURM_STEP_NUM_TASKS" in said:
-        world, rank = int(said["SLURM_STEP_NUM_TASKS"]), int(said.get("SLURM_PROCID", "0"))
-        nodes = int(said.get("SLURM_STEP_NUM_NODES", said.get("SLURM_NNODES", "1")))
+    elif "SLURM_STEP_NUM_TASKS" in environment:
+        world, rank = int(environment["SLURM_STEP_NUM_TASKS"]), int(environment.get("SLURM_PROCID", "0"))
+        nodes = int(environment.get("SLURM_STEP_NUM_NODES", environment.get("SLURM_NNODES", "1")))
         by, here = "srun", world // nodes
     else:
         return None

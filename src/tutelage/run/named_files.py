@@ -54,8 +54,8 @@ def seen_from(folder: Path, plain: Any, where: str = "") -> Any:
     if not isinstance(plain, str) or not (is_path or (where.endswith(".name") and ".py:" in plain)):
         return plain
     file, colon, name = plain.rpartition(":") if ".py:" in plain else (plain, "", "")
-    there = folder / file
-    return plain if Path(file).expanduser().exists() or not (file and there.exists()) else f"{there}{colon}{name}"
+    path = folder / file
+    return plain if Path(file).expanduser().exists() or not (file and path.exists()) else f"{path}{colon}{name}"
 
 
 def _tables(plain: Any) -> Iterator[dict[str, Any]]:

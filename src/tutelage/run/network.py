@@ -21,13 +21,13 @@ WHITENED_BY = 1_000_000
 
 def known_classes(model: Model, network: Tapped) -> tuple[str, ...]:
     """The names of a network's classes in its order: in the weights' metadata or the card beside them; else empty."""
-    said = network.metadata.get("classes", "")
+    names = network.metadata.get("classes", "")
     card = Path(model.weights or "-").with_name("card.json")
-    if not said and card.is_file():
+    if not names and card.is_file():
         return tuple(sealed.read_json(card).get("classes", ()))
-    if said.startswith("["):
-        return tuple(json.loads(said))
-    return tuple(name.strip() for name in said.split(",") if name.strip())
+    if names.startswith("["):
+        return tuple(json.loads(names))
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 def check_order(model: Model, network: Tapped, dataset: DataSet) -> None:
@@ -39,7 +39,7 @@ def check_order(model: Model, network: Tapped, dataset: DataSet) -> None:
     known = known_classes(model, network)
     if known == dataset.classes or sorted(known) != sorted(dataset.classes):
         return
-    first = next(i for i, (one, other) in enumerate(zip(known, dataset.classes, strict=True)) if one != other)
+    first = next(i for i, (ours, theirs) in enumerate(zip(known, dataset.classes, strict=True)) if ours != theirs)
     raise UserError(
         f"{model.name} has the classes of {dataset.name} in another order: class {first} is "
         f'"{known[first]}" to it and "{dataset.classes[first]}" in the data',

@@ -150,8 +150,8 @@ def update_average(average: "nn.Module", module: "nn.Module", decay: float) -> N
     """Every weight and buffer a of the average becomes decay * a + (1 - decay) * that of the module."""
     import torch
 
-    def numbers(of: "nn.Module") -> "list[torch.Tensor]":
-        return [*of.parameters(), *of.buffers()]
+    def numbers(network: "nn.Module") -> "list[torch.Tensor]":
+        return [*network.parameters(), *network.buffers()]
 
     with torch.no_grad():
         pairs = list(zip(numbers(average), numbers(module), strict=True))

@@ -42,8 +42,8 @@ class Process:
     @staticmethod
     def of(fabric: "Fabric") -> "Process":
         """The process that a launched Fabric runs in."""
-        said = _said_by_all if fabric.world_size > 1 else _only_this
-        return Process(fabric.device, fabric.global_rank, fabric.world_size, said)
+        gather = _said_by_all if fabric.world_size > 1 else _only_this
+        return Process(fabric.device, fabric.global_rank, fabric.world_size, gather)
 
     @property
     def first(self) -> bool:
@@ -105,9 +105,9 @@ def _said_by_all(number: int) -> list[int]:
     import torch
     import torch.distributed as dist
 
-    told = [torch.zeros((), dtype=torch.int64) for _ in range(dist.get_world_size())]
-    dist.all_gather(told, torch.tensor(number), group=_of_hosts(dist.group.WORLD))
-    return [int(one) for one in told]
+    numbers = [torch.zeros((), dtype=torch.int64) for _ in range(dist.get_world_size())]
+    dist.all_gather(numbers, torch.tensor(number), group=_of_hosts(dist.group.WORLD))
+    return [int(number) for number in numbers]
 
 
 @lru_cache(maxsize=1)

@@ -171,8 +171,8 @@ class Recipe:
 
     def with_teachers(self, *teachers: TeacherSpec) -> "Recipe":
         """The same run taught by others: none, one, or an ensemble."""
-        one = teachers[0] if len(teachers) == 1 else None
-        return dataclasses.replace(self, teacher=one, teachers=() if one else teachers)
+        only = teachers[0] if len(teachers) == 1 else None
+        return dataclasses.replace(self, teacher=only, teachers=() if only else teachers)
 
     @property
     def of_teachers(self) -> tuple["Recipe", ...]:

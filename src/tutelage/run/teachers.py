@@ -75,10 +75,10 @@ def _check_ensemble(recipe: "Recipe") -> None:
             "write one [teacher] with its folds, or leave them out",
         )
     _refuse_what_has_no_mean(recipe, "an ensemble")
-    at = temperatures(recipe.method)
-    if len(at) > 1:
+    read_at = temperatures(recipe.method)
+    if len(read_at) > 1:
         raise UserError(
-            f"{method_words(recipe.method)} reads the teachers at T = {' and '.join(f'{t:g}' for t in at)}: "
+            f"{method_words(recipe.method)} reads the teachers at T = {' and '.join(f'{t:g}' for t in read_at)}: "
             "an ensemble is averaged at one temperature",
             "give its parts the same temperature, or give one teacher",
         )

@@ -36,7 +36,7 @@ from tutelage.training.student import load_student
 log = logging.getLogger(__name__)
 
 
-def close(study: Study, workspace: Workspace, watch: Watch, found: Leakage | None, *, force: bool) -> None:
+def close(study: Study, workspace: Workspace, watch: Watch, leakage: Leakage | None, *, force: bool) -> None:
     """All that comes after training: for one process alone.
 
     Args:
@@ -67,10 +67,10 @@ def close(study: Study, workspace: Workspace, watch: Watch, found: Leakage | Non
         _import_what_follows()
     if study.budget is not None:
         microcontroller.export_for(shown, dataset, study.budget, force=force)
-    shown.keep(LEAKAGE, {"sentence": leaks.sentence(found), "found": found})
+    shown.keep(LEAKAGE, {"sentence": leaks.sentence(leakage), "found": leakage})
     with progress.working("measuring what the study is about"):
         results = microcontroller.with_needs(gathered(done, watch), done, study.budget)
-    keep(folder, "results", {**results, "leakage": found})
+    keep(folder, "results", {**results, "leakage": leakage})
     handed.keep(done, results)
     with progress.working("drawing the report"):
         write_report(folder)
@@ -130,12 +130,12 @@ def _open_test(study: Finished) -> None:
         members = (load_member(study.taught, spec, dataset, workspace) for spec in study.taught.taught_by)
         logits["teacher"] = mean_logits([predict(m.network, test, what="teacher on test") for m in members], 1.0)
     keep_test(folder, test.labels, logits)
-    _measure(folder, {name: Predictions(of, test.labels) for name, of in logits.items()})
+    _measure(folder, {name: Predictions(answers, test.labels) for name, answers in logits.items()})
 
 
 def _measure(folder: Path, answers: dict[str, Predictions]) -> None:
     """Writes test.json from the answers on test, by run, and "teacher"."""
     teacher = answers.get("teacher")
     logits = None if teacher is None else teacher.logits
-    runs = {name: measure(*of, logits) for name, of in answers.items() if name != "teacher"}
+    runs = {name: measure(*predictions, logits) for name, predictions in answers.items() if name != "teacher"}
     keep(folder, "test", {"teacher": None if teacher is None else measure(*teacher), "runs": runs})

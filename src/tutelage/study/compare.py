@@ -46,31 +46,31 @@ def groups(paths: list[Path]) -> list[Group]:
     Raises:
         UserError: no run or study, an unfinished run, runs of a study that are gone, recipes that cannot be compared.
     """
-    found: list[Group] = []
+    groups: list[Group] = []
     with declarations():
         for run in dict.fromkeys(run for path in paths for run in _runs(path)):
             if not run.done:
                 raise UserError(f"{run.path} is not finished", f"tutelage train {run.path}/recipe.json goes on")
             recipe = dataclasses.replace(run.recipe, seed=0)
-            group = next((group for group in found if group.recipe == recipe), None)
+            group = next((group for group in groups if group.recipe == recipe), None)
             if group is None:
                 group = Group(recipe, {})
-                found.append(group)
+                groups.append(group)
             group.runs[run.recipe.seed] = run
-    if len(found) < 2:
+    if len(groups) < 2:
         raise UserError(
             "there is nothing to compare: all runs are of one recipe, up to the seed", "name runs of another recipe too"
         )
-    for group in found[1:]:
-        apart = [d for d in differences([found[0].recipe, group.recipe]) if d["field"].startswith(ALIKE)]
+    for group in groups[1:]:
+        apart = [d for d in differences([groups[0].recipe, group.recipe]) if d["field"].startswith(ALIKE)]
         if apart:
             reasons = "; ".join(f"{d['field']} is {d['values'][0]} and {d['values'][1]}" for d in apart)
-            one, other = (next(iter(g.runs.values())).path.name for g in (found[0], group))
+            one, other = (next(iter(g.runs.values())).path.name for g in (groups[0], group))
             raise UserError(
                 f"{one} and {other} cannot be compared: {reasons}",
                 "the difference would be of the images or of the budget; train one of them as the other was",
             )
-    return sorted(found, key=lambda group: not is_baseline(group.recipe.method))
+    return sorted(groups, key=lambda group: not is_baseline(group.recipe.method))
 
 
 class Difference(TypedDict):
@@ -127,18 +127,18 @@ def differences(recipes: list[Recipe]) -> list[Difference]:
     return [row for row in every if any(value != row["values"][0] for value in row["values"])]
 
 
-def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
+def comparison(groups: list[Group], data_root: Path | None = None) -> Comparison:
     """The numbers: every group on val, and its paired difference to the first."""
 
     @cache
     def dataset() -> "DataSet":
         from tutelage import data
 
-        return data.load(found[0].recipe.data, data_root)
+        return data.load(groups[0].recipe.data, data_root)
 
-    right = _right(found, dataset)
+    right = _right(groups, dataset)
     compared: list[Compared] = []
-    for label, group, hits in zip(_labels(found), found, right, strict=True):
+    for label, group, hits in zip(_labels(groups), groups, right, strict=True):
         top1 = [float(of_seed.mean()) for of_seed in hits.values()]
         measured = [_measured(group.runs[seed], dataset) for seed in hits]
         compared.append(
@@ -162,12 +162,12 @@ def comparison(found: list[Group], data_root: Path | None = None) -> Comparison:
     for (row, _), difference in zip(paired, judged([gain for _, gain in paired]), strict=True):
         row["difference"] = difference
     return {
-        "data": found[0].recipe.data.name,
+        "data": groups[0].recipe.data.name,
         "images": len(next(iter(right[0].values()))),
-        "epochs": found[0].recipe.fit.epochs,
+        "epochs": groups[0].recipe.fit.epochs,
         "groups": compared,
-        "differences": differences([group.recipe for group in found]),
-        "conditions": apart(run for group in found for run in group.runs.values()),
+        "differences": differences([group.recipe for group in groups]),
+        "conditions": apart(run for group in groups for run in group.runs.values()),
     }
 
 
@@ -183,22 +183,22 @@ def records(compared: Comparison) -> list[Record]:
     return filled(rows)
 
 
-def _right(found: list[Group], dataset: "Callable[[], DataSet]") -> list[dict[int, Any]]:
+def _right(groups: list[Group], dataset: "Callable[[], DataSet]") -> list[dict[int, Any]]:
     """On which images of val every run is right, by group and seed.
 
     Raises:
         UserError: the images of two runs are not the same.
     """
-    right: list[dict[int, Any]] = [{} for _ in found]
+    right: list[dict[int, Any]] = [{} for _ in groups]
     first: Hits | None = None
-    for of_group, group in zip(right, found, strict=True):
+    for of_group, group in zip(right, groups, strict=True):
         for seed, run in sorted(group.runs.items()):
             seen = on_val(run, dataset)
             first = first or seen
             if not np.array_equal(first.labels, seen.labels):
-                one = next(iter(found[0].runs.values())).path.name
+                name = next(iter(groups[0].runs.values())).path.name
                 raise UserError(
-                    f"{one} and {run.path.name} cannot be compared: they were validated on other images",
+                    f"{name} and {run.path.name} cannot be compared: they were validated on other images",
                     "files were added, removed or moved between them; train one of them again",
                 )
             of_group[seed] = seen.right
@@ -231,16 +231,16 @@ def _runs(path: Path) -> list[Run]:
     return [Run.open(path.parent / name) for name in names]
 
 
-def _labels(found: list[Group]) -> list[str]:
+def _labels(groups: list[Group]) -> list[str]:
     """Method and student, where students differ, and what else tells groups of one name apart."""
-    students = {group.recipe.student.name for group in found}
+    students = {group.recipe.student.name for group in groups}
     names = []
-    for group in found:
+    for group in groups:
         student = f" {Path(group.recipe.student.name).name}" if len(students) > 1 else ""
         names.append(method_words(group.recipe.method) + student)
     labels = []
-    for name, group in zip(names, found, strict=True):
-        alike = [g.recipe for n, g in zip(names, found, strict=True) if n == name]
+    for name, group in zip(names, groups, strict=True):
+        alike = [g.recipe for n, g in zip(names, groups, strict=True) if n == name]
         place = alike.index(group.recipe)
         own = [f"{d['field'].removeprefix('method.')} {d['values'][place]}" for d in differences(alike)]
         labels.append(f"{name} ({', '.join(own)})" if own else name)

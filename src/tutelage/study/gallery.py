@@ -24,7 +24,13 @@ LARGEST = 96
 
 
 def gallery(
-    val: Images, kept: dict[str, Predictions], *, baseline: str, student: str, temperature: float, learnt: list[int]
+    val: Images,
+    predictions: dict[str, Predictions],
+    *,
+    baseline: str,
+    student: str,
+    temperature: float,
+    learnt: list[int],
 ) -> dict[str, Any]:
     """The images and the answers to them, as JSON values.
 
@@ -45,7 +51,7 @@ def gallery(
         (softened shares).
     """
     soft = {
-        name: (kept[run].logits.double() / temperature).softmax(dim=1)
+        name: (predictions[run].logits.double() / temperature).softmax(dim=1)
         for name, run in (("teacher", "teacher"), ("baseline", baseline), ("student", student))
     }
     entropy = -(soft["teacher"] * soft["teacher"].clamp_min(1e-300).log()).sum(dim=1)
@@ -62,7 +68,8 @@ def gallery(
             "label": label,
             "png": base64.b64encode(_png(val.plain(torch.tensor([position]))[0])).decode(),
             "classes": [
-                {"index": index} | {name: round(of[position, index].item(), 4) for name, of in soft.items()}
+                {"index": index}
+                | {name: round(probabilities[position, index].item(), 4) for name, probabilities in soft.items()}
                 for index in dict.fromkeys([*shown, label])
             ],
         }

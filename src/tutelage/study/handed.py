@@ -32,8 +32,8 @@ def keep(study: Finished, results: Results) -> None:
     mean = {split: statistics.mean(seed[split]["top1"] for seed in row["seeds"]) for split in SPLITS}
     record = {"study": results["study"], "method": row["label"], "seed": shown.recipe.seed, "seeds": len(row["seeds"])}
     shown.keep(HANDED_OVER, record | {"mean": mean})
-    for one in results["rows"]:
-        for seed in one["seeds"]:
+    for row in results["rows"]:
+        for seed in row["seeds"]:
             keep_test(Run(study.workspace.runs / seed["run"]), seed["test"])
     if shown.result("export"):
         write_model_card(shown)

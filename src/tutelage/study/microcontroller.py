@@ -47,8 +47,8 @@ def with_needs(results: Results, study: Finished, budget: Budget | None) -> Resu
         if found is not None:
             row["microcontroller"] = {"flash": found.flash, "ram": found.ram, "how": found.how}
             if npu := found.npu:
-                kept = Npu(npu=npu["npu"], cycles=npu["cycles"], ms=npu["ms"], sram=npu["sram_bytes"])
-                row["microcontroller"]["npu"] = kept
+                measured = Npu(npu=npu["npu"], cycles=npu["cycles"], ms=npu["ms"], sram=npu["sram_bytes"])
+                row["microcontroller"]["npu"] = measured
     if budget is None:
         return results
     return {**results, "budget": {"flash": budget.flash, "ram": budget.ram}}

@@ -55,8 +55,8 @@ def do(tasks: Iterable[Task], address: str, share: Share, look: Callable[[], Non
                 for ended in ray.wait(list(pending), timeout=TICK_S)[0]:
                     name = pending.pop(ended)
                     results[name] = value(name, *_answer(ray, ended, name))
-                if asked := stop():
-                    raise interrupts.Stopped(asked, f"stopped with {len(pending)} tasks not done", saved=True)
+                if number := stop():
+                    raise interrupts.Stopped(number, f"stopped with {len(pending)} tasks not done", saved=True)
             return results
         finally:
             for left in pending:

@@ -73,5 +73,5 @@ class Outcome(os.PathLike):
             lines.append((row.label, *top1, gain))
         cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
         head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-        said = "".join(f"<p>{escape(line)}</p>" for line in str(self).splitlines())
-        return f"{said}<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
+        sentences = "".join(f"<p>{escape(line)}</p>" for line in str(self).splitlines())
+        return f"{sentences}<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"

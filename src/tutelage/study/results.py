@@ -64,7 +64,7 @@ def gathered(study: Finished, watch: Watch) -> Results:
         "cost": cost(study, watch),
         "export": handed.exported(study, rows),
         "test_openings": {
-            "study": [one for one in [*opened.unnamed, *opened.known] if one["run"] == study.folder.name],
+            "study": [opening for opening in [*opened.unnamed, *opened.known] if opening["run"] == study.folder.name],
             "all": len(opened.known) + len(opened.unnamed),
             "unnamed": len(opened.unnamed),
             "until": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -111,9 +111,9 @@ def _data_facts(study: Finished) -> DataFacts:
 
 def _on_val(study: Finished) -> dict[str, Predictions]:
     """Every network's logits on val, by its run's name, and "teacher"."""
-    kept = {run.path.name: predictions.on_val(run, study.dataset) for run in study.trained.values()}
+    by_run = {run.path.name: predictions.on_val(run, study.dataset) for run in study.trained.values()}
     teacher = lessons.all_on_val(study.taught, study.dataset, study.workspace)
-    return kept if teacher is None else kept | {"teacher": Predictions(teacher, study.dataset.val.labels)}
+    return by_run if teacher is None else by_run | {"teacher": Predictions(teacher, study.dataset.val.labels)}
 
 
 def _measured_on_val(study: Finished) -> dict[str, Measured]:
@@ -185,15 +185,15 @@ def _paired(row: Row, baseline: Row, split: Split) -> Gain:
     return paired_gain(mine, alone)
 
 
-def _by_image(rows: list[Row], teacher: Teacher | None, split: Split, kept: dict[str, Predictions]) -> None:
+def _by_image(rows: list[Row], teacher: Teacher | None, split: Split, answers: dict[str, Predictions]) -> None:
     """Adds what only the logits of a split can say.
 
     To every seed `interval` (over the images) and `mcnemar` (against its baseline), to every row `fidelity`, to the
     teacher `reliability`.
     """
-    by_row = [[kept[seed["run"]].logits for seed in row["seeds"]] for row in rows]
-    labels = kept[rows[0]["seeds"][0]["run"]].labels
-    alone, taught = by_row[0], kept["teacher"].logits if "teacher" in kept else None
+    by_row = [[answers[seed["run"]].logits for seed in row["seeds"]] for row in rows]
+    labels = answers[rows[0]["seeds"][0]["run"]].labels
+    alone, taught = by_row[0], answers["teacher"].logits if "teacher" in answers else None
     for row, of_row in zip(rows, by_row, strict=True):
         found: Fidelity = {"reliability": fidelity.reliability(of_row, labels)}
         if row is not rows[0]:

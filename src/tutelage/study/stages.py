@@ -63,7 +63,7 @@ def with_staged_teacher(recipe: Recipe, stages: tuple[Stage, ...], workspace: Wo
             f"teacher {recipe.teacher.model.name}, {WORDS[stage]} trained: right on {accuracy} of "
             f"{len(tried[-1].right):,} validation images after {progress.duration(tried[-1].seconds)}"
         )
-    best = chosen([one.right for one in tried])
+    best = chosen([trained.right for trained in tried])
     progress.say(
         f"the teacher with {WORDS[stages[best]]} trained teaches: on val none that costs more is better by more than a "
         "standard error"

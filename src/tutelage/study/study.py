@@ -132,7 +132,7 @@ class Study:
         folder = self.folder(workspace.runs)
         if self.budget is not None or not all((folder / name).is_file() for name in ("report.html", "test.json")):
             return False
-        runs = [Run(workspace.folder(recipe)) for one in self.every for recipe in (*one.of_teachers, one)]
+        runs = [Run(workspace.folder(recipe)) for row in self.every for recipe in (*row.of_teachers, row)]
         try:
             results = kept(folder, "results")
             kept(folder, "test")

@@ -49,11 +49,11 @@ def in_processes(tuning: "Tuning", workspace: Workspace, jobs: Jobs) -> None:
         on_ray.do(itertools.islice(tasks(), many), jobs.on, share, lambda: None)
         return
     room = fitting.room(jobs.jobs, search.trials, workspace.engine.threads, takes_steps)
-    with progress.several("trial", search.trials) as at:
+    with progress.several("trial", search.trials) as report:
 
         def at_once(running: Sequence[Working]) -> int:
             trial = len(list(folder.glob("trial-*.lock")))
-            at(trial, max(0, trial - len(running)))
+            report(trial, max(0, trial - len(running)))
             return room(running)
 
         processes.do(tasks(), at_once)

@@ -232,7 +232,7 @@ class Tuning:
         """The next trial, this process's alone while the block runs; None where the budget is spent."""
         from optuna.trial import TrialState
 
-        with ExitStack() as held:
+        with ExitStack() as locks:
             # One process at a time decides; what a dead one left is proposed again.
             with files.locked(folder / "lock", wait=True):
                 search = opened(folder, self.search)
@@ -245,7 +245,7 @@ class Tuning:
                         search.enqueue_trial(trial.params, {"defaults": trial.user_attrs.get("defaults", False)})
                 trial = None if self.search.spent(search) else search.ask()
                 if trial is not None:
-                    held.enter_context(files.locked(trial_lock(folder, trial.number)))
+                    locks.enter_context(files.locked(trial_lock(folder, trial.number)))
             yield None if trial is None else (search, trial)
 
     def _parameters(self, method: Method) -> dict[str, Any]:

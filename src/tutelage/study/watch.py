@@ -40,8 +40,8 @@ class Watch:
 
     def look(self, recipes: Iterable[Recipe], runs: Path) -> None:
         """Notes how far some runs and their teachers are; what they gain from now on is this command's."""
-        for one in recipes:
-            for folder in (Workspace(runs).folder(recipe) for recipe in (*one.of_teachers, one)):
+        for wanted in recipes:
+            for folder in (Workspace(runs).folder(recipe) for recipe in (*wanted.of_teachers, wanted)):
                 if folder not in self._before:
                     self._before[folder] = _seconds(folder)
 
@@ -108,11 +108,11 @@ def cost(study: "Finished", watch: Watch) -> "Cost":
         "commands": took.commands,
         "own_seconds": {who: round(seconds, 1) for who, seconds in own.items()},
         "found_done": {who: sum(run.path.name not in took.trained for run in runs) for who, runs in groups.items()},
-        "training_seconds": round(sum(one["seconds"] for one in costs), 1),
-        "teacher_training_seconds": sum(one["seconds"] for one in of_teachers),
+        "training_seconds": round(sum(cost["seconds"] for cost in costs), 1),
+        "teacher_training_seconds": sum(cost["seconds"] for cost in of_teachers),
         # A head-tuned teacher's own training pays for the embeddings that it then answers from.
-        "teacher_passes_paid": sum(one["teacher_passes_paid"] for one in (*costs, *of_teachers)),
-        "teacher_passes_saved": sum(one["teacher_passes_saved"] for one in costs),
+        "teacher_passes_paid": sum(cost["teacher_passes_paid"] for cost in (*costs, *of_teachers)),
+        "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
     }
 
 

@@ -77,12 +77,12 @@ def train_all(recipes: list[Recipe], workspace: Workspace, watch: Watch, jobs: J
     one_by_one, workspace = settled(recipes, workspace, jobs) if left else (True, workspace)
     while left:
         coming = _looked_at(left, workspace, watch)
-        held = _one_by_one(coming, len(left), workspace) if one_by_one else _at_once(coming, left, workspace, jobs)
-        for recipe in held:
+        busy = _one_by_one(coming, len(left), workspace) if one_by_one else _at_once(coming, left, workspace, jobs)
+        for recipe in busy:
             watch.forget(recipe, workspace.runs)
-        if len(held) == len(left):
+        if len(busy) == len(left):
             break
-        left = held
+        left = busy
     return [Run(workspace.folder(recipe)) for recipe in left if not Run(workspace.folder(recipe)).done]
 
 
@@ -129,7 +129,7 @@ def _looked_at(recipes: list[Recipe], workspace: Workspace, watch: Watch) -> Ite
 
 def _one_by_one(recipes: Iterable[Recipe], count: int, workspace: Workspace) -> list[Recipe]:
     """Trains in this process; those that others hold."""
-    held = []
+    busy = []
     with progress.whole(count) as whole:
         for recipe in recipes:
             whole.next()
@@ -137,8 +137,8 @@ def _one_by_one(recipes: Iterable[Recipe], count: int, workspace: Workspace) -> 
                 train(recipe, workspace)
                 whole.ended(worked=True)
             except Busy:
-                held.append(recipe)
-    return held
+                busy.append(recipe)
+    return busy
 
 
 def _at_once(coming: Iterable[Recipe], left: list[Recipe], workspace: Workspace, jobs: Jobs) -> list[Recipe]:
@@ -155,10 +155,10 @@ def _at_once(coming: Iterable[Recipe], left: list[Recipe], workspace: Workspace,
         patience = PATIENCE_S if jobs.on else 0.0
         return Task(run.path.name, train_in_a_process, (*plain, dataclasses.asdict(workspace.engine), patience))
 
-    with progress.several("run", len(left)) as at:
+    with progress.several("run", len(left)) as report:
 
         def look() -> None:
-            at(len(begun), sum(steps_made(path) / of for path, of in steps.items()))
+            report(len(begun), sum(steps_made(path) / steps_in_all for path, steps_in_all in steps.items()))
 
         if jobs.on:
             share = on_ray.Share(workspace.engine.threads, jobs.gpu if workspace.engine.device != "cpu" else 0)

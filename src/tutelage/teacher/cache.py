@@ -85,13 +85,13 @@ class TeacherCache:
         with files.locked(self.folder / "lock", wait=True):
             files.sweep(self.folder)
         unseen = [(field, view) for view in views for field in fields if (field, view) not in self._views]
-        shards.discard_damaged(self.folder, (Shard(*of, start) for of in unseen for start in self.files.starts))
+        shards.discard_damaged(self.folder, (Shard(*block, start) for block in unseen for start in self.files.starts))
         absent = {(shard.view, shard.start) for shard in self.files.missing(views, fields)}
         every = [(view, start) for view in views for start in self.files.starts]
         blocks = [block for block in every[process.rank :: process.world] if block in absent]
         if "logits" in fields:
             headfile.write(self.folder, network)
-        paid, held, lost = 0, [], [torch.zeros(0)]
+        paid, busy, lost = 0, [], [torch.zeros(0)]
         total = sum(self.files.rows(Shard("logits", *block)) for block in blocks)
         with advancing(f"teacher answers ({self.manifest['teacher']['name']})", total) as advance:
 
@@ -105,11 +105,11 @@ class TeacherCache:
                         lost.append(storing.divergence(answers[field], stored))
                 return (self.files.end(start) - start) * passes_each(fields)
 
-            for wait, at in ((False, blocks), (True, held)):
-                for view, start in at:
+            for wait, those in ((False, blocks), (True, busy)):
+                for view, start in those:
                     with shards.block(self.folder, view, start, wait=wait) as alone:
                         if not alone:
-                            held.append((view, start))
+                            busy.append((view, start))
                         elif self.files.missing([view], fields, [start]):  # another process may have asked since
                             paid += ask(view, start)
         if len(of_rows := torch.cat(lost)):

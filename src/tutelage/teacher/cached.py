@@ -31,8 +31,8 @@ class CachedTeacher(Teacher):
     def answer(self, pixels, sample, view):
         device, of_one = pixels.device, _the_only(view)
         if device.type == "cuda" and of_one is not None and self._hold(of_one, device):
-            there = sample.to(device, non_blocking=True)
-            return of_rows({f: storing.decoded(self._resident[f, of_one][there]) for f in self.fields})
+            rows = sample.to(device, non_blocking=True)
+            return of_rows({f: storing.decoded(self._resident[f, of_one][rows]) for f in self.fields})
         return of_rows({field: _moved(self.cache.rows(field, sample, view), device) for field in self.fields})
 
     def expect(self, sample, view):

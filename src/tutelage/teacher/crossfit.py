@@ -39,8 +39,8 @@ class CrossFitted(Teacher):
         places, answers = [], []
         for member, place, within in self._asked(sample):
             seen = shown[:, place.to(pixels.device)] if len(pixels) else shown
-            asked = within.to(sample.device), view[place.to(sample.device)]
-            answers.append(member.answer(seen.flatten(0, 1), *asked).logits.unflatten(0, (views, -1)))
+            addresses = within.to(sample.device), view[place.to(sample.device)]
+            answers.append(member.answer(seen.flatten(0, 1), *addresses).logits.unflatten(0, (views, -1)))
             places.append(place)
         order = torch.cat(places).argsort().to(answers[0].device)
         return Outputs(torch.cat(answers, dim=1)[:, order].flatten(0, 1))

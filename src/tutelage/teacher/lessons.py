@@ -96,12 +96,12 @@ def _of_member(recipe: Recipe, spec: TeacherSpec, dataset: DataSet, workspace: W
         )
     network = member.network.to(process.device)
     if process.first:
-        asked = len(dataset.train) // recipe.fit.batch_size * recipe.fit.batch_size * passes_each(recipe.method.needs)
+        passes = len(dataset.train) // recipe.fit.batch_size * recipe.fit.batch_size * passes_each(recipe.method.needs)
         each = macs(network, (1, *dataset.train.shape))
         log.info(
             "live teacher %s: %s passes an epoch of %s multiply-adds each",
             member.model.name,
-            f"{asked:,}",
+            f"{passes:,}",
             f"{each:,}",
         )
     live = LiveTeacher(network, recipe.method.needs)
@@ -112,7 +112,8 @@ def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: 
     """The lesson of one teacher whose answers are stored, once every answer that the run needs is there."""
     if recipe.second_view:
         of_each = [
-            _cached_lesson(one, member, dataset, workspace, process) for one in one_view_each(recipe, dataset.train)
+            _cached_lesson(each_view, member, dataset, workspace, process)
+            for each_view in one_view_each(recipe, dataset.train)
         ]
         first, second = of_each
         caches = first.caches + second.caches
@@ -126,11 +127,11 @@ def _cached_lesson(recipe: Recipe, member: Member, dataset: DataSet, workspace: 
             f"teacher's answers: {progress.counted(len(views), 'view')} of {len(dataset.train):,} images, "
             f"{progress.size(needed)} to add in {cache.folder}"
         )
-    asked, images = answering(recipe, member, dataset, workspace)
-    answered = cache.fill(asked, images.to(process.device), recipe.augment, views, fields_of(recipe), process)
+    answerer, images = answering(recipe, member, dataset, workspace)
+    answered = cache.fill(answerer, images.to(process.device), recipe.augment, views, fields_of(recipe), process)
     answered = sum(process.everyone(answered))
     _verify(cache, network, dataset, recipe, views, process)
-    paid = answered if asked is network else 0
+    paid = answered if answerer is network else 0
     return Lesson(CachedTeacher(cache, fields_of(recipe)), sizes, paid, (cache,))
 
 
@@ -151,17 +152,17 @@ def fill_part(
     """
     paid, caches, views, whole = 0, [], views_used(recipe), dataset
     seen = one_view_each(recipe, dataset.train)
-    for recipe, spec in ((one, spec) for one in seen for spec in one.taught_by):
+    for recipe, spec in ((of_view, spec) for of_view in seen for spec in of_view.taught_by):
         if cached(recipe, spec):
             dataset = answered_by(recipe, spec, whole)
             member = load_member(recipe, spec, dataset, workspace)
             network = member.network.to(device)
             cache = open_cache(recipe, member, dataset, workspace)
-            asked, images = answering(recipe, member, dataset, workspace)
-            one = Process(device, part[0] - 1, part[1])
-            answered = cache.fill(asked, images.to(device), recipe.augment, views, fields_of(recipe), one)
+            answerer, images = answering(recipe, member, dataset, workspace)
+            process = Process(device, part[0] - 1, part[1])
+            answered = cache.fill(answerer, images.to(device), recipe.augment, views, fields_of(recipe), process)
             cache.verify(network, dataset.train, recipe.augment, views=set(views) & set(cache.files.views()))
-            paid += answered if asked is network else 0
+            paid += answered if answerer is network else 0
             caches.append(cache)
     return paid, tuple(caches)
 

@@ -23,8 +23,8 @@ class PairedTeacher(Teacher):
 
     def answer(self, pixels, sample, view):
         """Of 2 B pixels under B addresses, 2 B answers."""
-        of = zip((self.first, self.second), pixels.chunk(2))
-        first, second = (teacher.answer(shown, sample, view) for teacher, shown in of)
+        pairs = zip((self.first, self.second), pixels.chunk(2))
+        first, second = (teacher.answer(shown, sample, view) for teacher, shown in pairs)
         return first.mapped(lambda *views: torch.cat(views), second)
 
     def expect(self, sample, view):

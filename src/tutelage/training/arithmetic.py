@@ -59,10 +59,10 @@ def decided(recipe: Recipe, run: Run, workspace: Workspace, steps_taken: StepsTa
     engine = workspace.engine
     if engine.fabric().device.type != "cpu" or engine.processes > 1 or engine.compile or embeddings_will_do(recipe):
         return replace(engine, precision=_given(engine) or "fp32")
-    asked = Way(engine.precision, engine.threads)
-    if asked.precision == "fp32" and asked.threads:
+    wanted = Way(engine.precision, engine.threads)
+    if wanted.precision == "fp32" and wanted.threads:
         return engine
-    way = _began(run) or _kept(recipe, asked, workspace, steps_taken)
+    way = _began(run) or _kept(recipe, wanted, workspace, steps_taken)
     threads = engine.threads or min(way.threads, os.cpu_count() or 1)
     return replace(engine, precision=_given(engine) or way.precision, threads=threads)
 
@@ -86,11 +86,11 @@ def _of(environment: dict[str, Any]) -> Way | None:
     return Way(precision, threads)
 
 
-def _kept(recipe: Recipe, asked: Way, workspace: Workspace, steps_taken: StepsTaken) -> Way:
+def _kept(recipe: Recipe, wanted: Way, workspace: Workspace, steps_taken: StepsTaken) -> Way:
     """The choice for all runs that are compared with this one: found, or measured now."""
     alone = replace(recipe.as_baseline, seed=0)
     here = {"processor": processor.name(), "torch": torch.__version__, "threads": TORCHS_OWN}
-    key = files.digest({"recipe": alone.identity, "asked": asked, **here})[:16]
+    key = files.digest({"recipe": alone.identity, "asked": wanted, **here})[:16]
     path, what = workspace.runs / "arithmetic" / f"{key}.json", f"arithmetic-{key}/choice"
     with files.locked(path.with_suffix(".lock"), wait=True):
         if path.exists():
@@ -103,11 +103,11 @@ def _kept(recipe: Recipe, asked: Way, workspace: Workspace, steps_taken: StepsTa
         measured: list[Timed] = []
         if way is None:
             steps = Plan.of(alone, len(data.load(alone.data, workspace.data_root).train)).steps
-            way, measured = choose(asked, TORCHS_OWN, _measurement(alone, workspace, steps_taken), steps)
+            way, measured = choose(wanted, TORCHS_OWN, _measurement(alone, workspace, steps_taken), steps)
         timed = [{"precision": m.way.precision, "threads": m.way.threads, "ms": round(m.ms, 3)} for m in measured]
         sealed.write_json(path, way._asdict() | {"measured": timed, "student": recipe.student.name, "on": here}, what)
     if len(measured) > 1:
-        log.info("%s", in_words(asked, recipe.student.name, way, measured))
+        log.info("%s", in_words(wanted, recipe.student.name, way, measured))
     return way
 
 

@@ -37,11 +37,11 @@ def concerns(seen: dict[str, Any]) -> list[str]:
     Args:
         seen: What `preflight.look` returns.
     """
-    found = [text for text in map(_form, seen["teachers"]) if text]
-    found += [text for teacher in seen["teachers"] for text in _identity(teacher, seen["classes"])]
-    found += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
+    concerns = [text for text in map(_form, seen["teachers"]) if text]
+    concerns += [text for teacher in seen["teachers"] for text in _identity(teacher, seen["classes"])]
+    concerns += [text for text in map(_stem, [*seen["teachers"], seen["student"]]) if text]
     of_all = (_chance(seen), _baseline(seen), _oversure(seen), _unsure(seen), _saturated(seen), *_small(seen))
-    return found + [text for text in of_all if text]
+    return concerns + [text for text in of_all if text]
 
 
 def decay(fit: Fit) -> str:
@@ -85,33 +85,33 @@ def _form(teacher: dict[str, Any]) -> str:
 
 def _identity(teacher: dict[str, Any], classes: list[str]) -> list[str]:
     """Is it the network that its weights were made for, with the classes that they were made for?"""
-    found = []
+    concerns = []
     name, known, recorded = teacher["name"], teacher["classes"], teacher["recorded"]
     if teacher["made_for"] and teacher["made_for"] != name:
-        found.append(
+        concerns.append(
             f"{teacher['weights']} says it was made for {teacher['made_for']}, not {name}: names and shapes fit, "
             f"numbers may not; try {teacher['flag']} {teacher['made_for']}"
         )
     if teacher["twins"] and not teacher["made_for"]:
         twin = teacher["twins"][0]
-        found.append(
+        concerns.append(
             f"{teacher['weights']} fits {name} and {twin} alike (they differ in padding and BatchNorm's eps) and does "
             f"not say which it was made for; compare its accuracy with {teacher['flag']} {twin}"
         )
     if known and sorted(known) != sorted(classes):
         differing = [(i, k, c) for i, (k, c) in enumerate(zip(known, classes, strict=False)) if k != c]
         number, theirs, ours = differing[0]
-        found.append(
+        concerns.append(
             f"{name} calls {len(differing)} of {len(classes)} classes otherwise: class {number} is "
             f'"{theirs}" to it and "{ours}" in the data; is it the same thing?'
         )
     if recorded is not None and teacher["val"]["top1"] < recorded - FAR_BELOW - 2 * _error(teacher["val"]):
-        found.append(
+        concerns.append(
             f"{name} reached {percent(recorded)} on val when it was trained, and "
             f"{percent(teacher['val']['top1'])} here: "
             "are its input size, its normalisation and the images the same?"
         )
-    return found
+    return concerns
 
 
 def _stem(network: dict[str, Any]) -> str:
@@ -189,27 +189,32 @@ def _unsure(seen: dict[str, Any]) -> str:
 
 
 def _saturated(seen: dict[str, Any]) -> str:
-    by_split = {split: {times: s["entropy"] for times, s in of.items()} for split, of in seen["softness"].items()}
+    by_split = {
+        split: {times: s["entropy"] for times, s in softness.items()} for split, softness in seen["softness"].items()
+    }
     if by_split["train"][1] >= SATURATED:
         return ""
     where = "training views and on val" if by_split["val"][1] < SATURATED else "training views, though not on val"
-    at = seen["temperature"]
-    hotter = ", ".join(f"{entropy:.2g} at T = {times * at:g}" for times, entropy in by_split["train"].items())
+    temperature = seen["temperature"]
+    hotter = ", ".join(f"{entropy:.2g} at T = {times * temperature:g}" for times, entropy in by_split["train"].items())
     return (
-        f"the teacher's answers are almost one-hot at T = {at:g} on {where}: little is left to teach beyond the label. "
+        f"the teacher's answers are almost one-hot at T = {temperature:g} on {where}: "
+        "little is left to teach beyond the label. "
         f"A higher method.temperature helps (entropy in nats: {hotter}), and augment.mix, or images that are new to it"
     )
 
 
 def _small(seen: dict[str, Any]) -> list[str]:
-    found = []
+    concerns = []
     if sum(teacher["parameters"] for teacher in seen["teachers"]) <= seen["student"]["parameters"]:
-        found.append(
+        concerns.append(
             "the teacher has no more parameters than the student: a larger one usually has more to teach (--teacher)"
         )
     if not seen["val_held_out"] and seen["val"]["nll"] < 0.02 and seen["val"]["images"] >= FEW:
-        found.append("the teacher's NLL on val is near 0: it was probably trained on those images, so val flatters it")
-    return found
+        concerns.append(
+            "the teacher's NLL on val is near 0: it was probably trained on those images, so val flatters it"
+        )
+    return concerns
 
 
 def _error(measured: dict[str, Any]) -> float:

@@ -32,11 +32,11 @@ class Distiller(nn.Module):
     def forward(self, pixels: Float[Tensor, "B C H W"], teacher: Outputs, context: Context) -> dict[str, Tensor]:
         """The terms by name, float32 scalars."""
         with normalised_by_all():
-            said = self.student(pixels, self.method.student_needs)
+            student = self.student(pixels, self.method.student_needs)
         # Losses are float32 whatever the precision of the forward pass: fp16 logs of small probabilities are infinite.
         with torch.autocast(pixels.device.type, enabled=False):
-            said, teacher = said.mapped(Tensor.float), teacher.mapped(Tensor.float)
+            student, teacher = student.mapped(Tensor.float), teacher.mapped(Tensor.float)
             if self.whole:
-                said, teacher, context = gathered(said, teacher, context)
+                student, teacher, context = gathered(student, teacher, context)
             with nullcontext() if self.whole else normalised_by_all():
-                return self.method.losses(said, teacher, context, self.adapters)
+                return self.method.losses(student, teacher, context, self.adapters)

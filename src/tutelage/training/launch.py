@@ -128,7 +128,7 @@ def _fill(
         raise UserError(f"--part with {process.world} processes", "give each part a process, or leave out --part")
     else:
         paid, filled = lessons.fill_part(recipe, dataset, workspace, process.device, part)
-    return paid, [str(one.folder) for one in filled], sum(one.files.size_bytes for one in filled)
+    return paid, [str(cache.folder) for cache in filled], sum(cache.files.size_bytes for cache in filled)
 
 
 def _on_run(

@@ -79,7 +79,7 @@ def on_test(study: Path) -> dict[str, Predictions]:
     if not (required or path.exists()):
         return {}
     try:
-        kept = sealed.read_tensors(path, f"{study_title(study)}/{TEST_FILE}", required=required)
+        tensors = sealed.read_tensors(path, f"{study_title(study)}/{TEST_FILE}", required=required)
     except Damaged as damaged:
         raise Damaged.of(
             path,
@@ -87,8 +87,8 @@ def on_test(study: Path) -> dict[str, Predictions]:
             "put back a copy; or remove it and test.json: tutelage distill then opens the test split once more, on "
             "the record",
         ) from None
-    labels = kept.pop("labels")
-    return {name: Predictions(logits, labels) for name, logits in kept.items()}
+    labels = tensors.pop("labels")
+    return {name: Predictions(logits, labels) for name, logits in tensors.items()}
 
 
 def keep_test(study: Path, labels: Int64[Tensor, " N"], logits: dict[str, Tensor]) -> None:

@@ -112,10 +112,10 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
         progress.say(f"note: {method_words(recipe.method)} sees one view: {why}; --second-view True shows both")
     for own in recipe.of_teachers:
         train(own, workspace)
-    found = look(recipe, seen, workspace)
-    for line in in_words(found):
+    concerns = look(recipe, seen, workspace)
+    for line in in_words(concerns):
         progress.say(line)
-    return found
+    return concerns
 
 
 @no_test_split("the check before a training run")
@@ -208,13 +208,13 @@ def in_words(seen: dict[str, Any]) -> list[str]:
     passes, seconds, size = (sum(cost[name] for cost in costs) for name in ("passes", "seconds", "bytes"))
     stored = f", {progress.size(size)} to add on disk for {progress.counted(seen['views'], 'view')}" if size else ""
     live = sum(not cost["cached"] for cost in costs)
-    asked = "; this method or teacher.live asks the teacher at every step" if live else ""
+    remark = "; this method or teacher.live asks the teacher at every step" if live else ""
     return [
         *lines,
         f"  mean largest probability / entropy at T = {seen['temperature']:g}: "
         f"{soft['train']} on training views, {soft['val']} on val",
         f"check: student {student['name']}, {_size(student)}",
-        f"  {passes:,} teacher passes to pay, about {progress.duration(seconds)} here{stored}{asked}",
+        f"  {passes:,} teacher passes to pay, about {progress.duration(seconds)} here{stored}{remark}",
         *(f"warning: {text}" for text in concerns(seen)),
     ]
 
@@ -276,17 +276,17 @@ def _cost(recipe: Recipe, member: Member, dataset: DataSet, workspace: Workspace
     """Teacher passes that are still to be paid, and the bytes they add."""
     if not lessons.cached(recipe, member.spec):
         batches = len(dataset.train) // recipe.fit.batch_size * recipe.fit.epochs
-        asked = batches * recipe.fit.batch_size * passes_each(recipe.method.needs)
-        return {"cached": False, "passes": asked, "bytes": 0}
-    fields, asked, size, views = lessons.widths(recipe, member.network.sizes()), 0, 0, views_used(recipe)
-    for one in one_view_each(recipe, dataset.train):
-        cache = lessons.open_cache(one, member, dataset, workspace)
+        passes = batches * recipe.fit.batch_size * passes_each(recipe.method.needs)
+        return {"cached": False, "passes": passes, "bytes": 0}
+    fields, passes, size, views = lessons.widths(recipe, member.network.sizes()), 0, 0, views_used(recipe)
+    for of_view in one_view_each(recipe, dataset.train):
+        cache = lessons.open_cache(of_view, member, dataset, workspace)
         size += cache.bytes_needed(views, fields)
-        if lessons.answering(one, member, dataset, workspace)[0] is member.network:
+        if lessons.answering(of_view, member, dataset, workspace)[0] is member.network:
             blocks = {(shard.view, shard.start) for shard in cache.files.missing(views, fields)}
             images = sum(min(SHARD, len(dataset.train) - start) for _, start in blocks)
-            asked += images * passes_each(fields)
-    return {"cached": True, "passes": asked, "bytes": size}
+            passes += images * passes_each(fields)
+    return {"cached": True, "passes": passes, "bytes": size}
 
 
 def _baseline(taught: Recipe, runs: Path) -> dict[str, Any] | None:

@@ -103,8 +103,8 @@ class Session:
             stop: The signal that this process was sent, 0: none.
         """
         due = time.monotonic() - self._saved_at > 60 * self.save_every
-        said = self.take_step.process.everyone(2 * stop + due)
-        return max(said) // 2, bool(said[0] % 2)
+        numbers = self.take_step.process.everyone(2 * stop + due)
+        return max(numbers) // 2, bool(numbers[0] % 2)
 
     def save(self, step: int) -> None:
         """Writes a checkpoint after so many steps."""

@@ -35,7 +35,7 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
     plain = _plain(network)
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in plain.state_dict().items()}
     mean, std = (",".join(map(repr, numbers)) for numbers in (network.mean, network.std))
-    said = {
+    metadata = {
         "mean": mean,
         "std": std,
         "interpolation": _interpolation(network),
@@ -44,12 +44,12 @@ def save_student(run: Run, network: Any, dataset: DataSet, teacher: Sizes) -> No
         "classes": json.dumps(dataset.classes),
     }
     if run.recipe.student.name.startswith("timm:"):
-        said["timm_name"] = bare(run.recipe.student.name)
+        metadata["timm_name"] = bare(run.recipe.student.name)
     if curve := run.curve("val", "top1"):
-        said["val_top1"] = repr(curve[-1][1])
+        metadata["val_top1"] = repr(curve[-1][1])
     with files.appearing(run.weights) as beside:
         # One entry: safetensors writes several in no fixed order, and the same weights shall be the same bytes.
-        save_file(tensors, beside, {METADATA: json.dumps(said, sort_keys=True)})
+        save_file(tensors, beside, {METADATA: json.dumps(metadata, sort_keys=True)})
     shape = dataset.train.shape
     run.keep(
         "card",

@@ -45,7 +45,7 @@ Measurement = Callable[[Way, int], Timed]
 """Times so many steps in one way."""
 
 
-def choose(asked: Way, available: int, measure: Measurement, steps: int) -> tuple[Way, list[Timed]]:
+def choose(wanted: Way, available: int, measure: Measurement, steps: int) -> tuple[Way, list[Timed]]:
     """One thread and float32 for a short run; for a long one more threads and bfloat16 where they are clearly faster.
 
     One thread gives the same bits on any number of cores, and waits for nobody: on a busy processor the steps of a
@@ -60,12 +60,12 @@ def choose(asked: Way, available: int, measure: Measurement, steps: int) -> tupl
     Returns:
         The choice, and all that was timed for it.
     """
-    best = measure(Way("fp32", asked.threads or 1), 1)
+    best = measure(Way("fp32", wanted.threads or 1), 1)
     is_long = best.cpu_ms * steps > LONG_S * 1e3
-    counts = [] if asked.threads or not is_long else _doubled(available)
-    halves = is_long if asked.precision == "auto" else asked.precision == "bf16"
+    counts = [] if wanted.threads or not is_long else _doubled(available)
+    halves = is_long if wanted.precision == "auto" else wanted.precision == "bf16"
     if not counts and not halves:
-        return Way(asked.precision, best.way.threads) if asked.precision != "auto" else best.way, [best]
+        return Way(wanted.precision, best.way.threads) if wanted.precision != "auto" else best.way, [best]
     tried = [best := measure(best.way, STEPS)]
     for threads in counts:
         tried.append(measure(Way("fp32", threads), STEPS))
@@ -75,7 +75,7 @@ def choose(asked: Way, available: int, measure: Measurement, steps: int) -> tupl
     if halves:
         half = measure(Way("bf16", best.way.threads), STEPS)
         tried.append(half)
-        if asked.precision == "bf16" or (half.cpu_ms * CLEARLY < best.cpu_ms and half.agrees(best)):
+        if wanted.precision == "bf16" or (half.cpu_ms * CLEARLY < best.cpu_ms and half.agrees(best)):
             best = half
     return best.way, tried
 
@@ -86,11 +86,11 @@ def _doubled(threads: int) -> list[int]:
     return [*powers, *([threads] if threads > 1 else [])]
 
 
-def in_words(asked: Way, student: str, way: Way, measured: list[Timed]) -> str:
+def in_words(wanted: Way, student: str, way: Way, measured: list[Timed]) -> str:
     """One line: what was chosen and what it was compared with; a warning where the user's own choice is slower."""
     times = ", ".join(f"{m.way} {m.ms:.3g} ms" for m in measured)
     by_precision = {m.way.precision: m.cpu_ms for m in measured if m.way.threads == way.threads}
-    if asked.precision == "bf16" and by_precision["bf16"] > by_precision["fp32"]:
+    if wanted.precision == "bf16" and by_precision["bf16"] > by_precision["fp32"]:
         return (
             f"warning: {student} trains slower in bfloat16 on this processor, {by_precision['bf16']:,.0f} ms a step, "
             f"than in float32, {by_precision['fp32']:,.0f} ms: leave out --engine.precision"

@@ -88,9 +88,9 @@ def _batch_norm(x: Tensor, running: Pair, affine: Pair, momentum: float, eps: fl
     variance = _Sum.apply(centred.square().mean(over, keepdim=True)) / world
     count = world * x.numel() // x.shape[1]
     with torch.no_grad():
-        for kept, now in zip(running, (mean, variance * (count / (count - 1))), strict=True):
-            if kept is not None:
-                kept.lerp_(now.flatten().to(kept.dtype), momentum)
+        for average, now in zip(running, (mean, variance * (count / (count - 1))), strict=True):
+            if average is not None:
+                average.lerp_(now.flatten().to(average.dtype), momentum)
     weight, bias = (None if part is None else part.view(mean.shape) for part in affine)
     scale = (variance + eps).rsqrt()
     normalised = centred * (scale if weight is None else scale * weight)

@@ -98,10 +98,10 @@ def test_it_is_full_int8_and_its_input_a_byte(exported):
     task, told, folder = exported
     program = flatbuffer.micro(folder / told["file"]).program
     unsigned = task.micro.input == "uint8"
-    assert program.asked.dtype == (np.uint8 if unsigned else np.int8)
-    assert program.said.dtype == np.int8
-    assert program.asked.scale == pytest.approx(1 / 255, rel=1e-6)
-    assert program.asked.zero == round(0.31 * 255) - (0 if unsigned else 128)
+    assert program.input.dtype == (np.uint8 if unsigned else np.int8)
+    assert program.output.dtype == np.int8
+    assert program.input.scale == pytest.approx(1 / 255, rel=1e-6)
+    assert program.input.zero == round(0.31 * 255) - (0 if unsigned else 128)
     names = {one.name for one in graph.operators(folder / told["file"])}
     assert names - {"QUANTIZE", "SOFTMAX"} <= {"CONV_2D", "DEPTHWISE_CONV_2D", "PAD", "RESHAPE", "FULLY_CONNECTED",
                                                "TRANSPOSE"}  # fmt: skip

@@ -33,11 +33,11 @@ def open_file(path: Path) -> Opened:
             f"{path} has {len(inputs)} inputs and {len(outputs)} outputs", "expected a classifier with one of each"
         )
     name, output = inputs[0].name, outputs[0].name
-    said = session.get_modelmeta().custom_metadata_map
+    metadata = session.get_modelmeta().custom_metadata_map
 
     def own_card() -> Card:
-        if card.KEY not in said:
+        if card.KEY not in metadata:
             return card.beside(path)
-        return Card.of(card.parsed(said[card.KEY], f"{path}'s metadata"), f"{path}'s metadata")
+        return Card.of(card.parsed(metadata[card.KEY], f"{path}'s metadata"), f"{path}'s metadata")
 
     return Opened(lambda pixels: np.asarray(session.run([output], {name: pixels})[0]), own_card)
