@@ -155,30 +155,58 @@ def page(result: dict[str, Any], name: str) -> str:
 
 
 def in_readme(text: str, result: dict[str, Any]) -> str:
-    """The README with the summary in its place."""
-    return PLACE.sub(lambda found: found[1] + summary(result, "headline") + found[2], text)
+    """The README with the brief table in its place."""
+    return PLACE.sub(lambda found: found[1] + brief(result) + found[2], text)
+
+
+def brief(result: dict[str, Any]) -> str:
+    """What a newcomer asks first: accuracy, size and time of the 8-bit file, and what the teacher adds."""
+    lines = ["| training | test, float | test, 8 bits | 8-bit file | an image takes |", "|---|---|---|---|---|"]
+    for row in result["rows"]:
+        file = row["files"][FILES["int8"]]
+        cells = [*(_percent(row[form]) for form in FILES), f"{file['bytes'] / 1000:.0f} kB"]
+        lines.append(f"| {names(result)[row['name']]} | {' | '.join(cells)} | {file['latency_ms']['p50']:.2f} ms |")
+    seeds = max(row["n"] for row in result["rows"])
+    gains = {form: result["gains"][form]["over_alone"] for form in FILES}
+    added = {form: f"{100 * gain['mean']:.2f} points ({_interval(gain)})" for form, gain in gains.items()}
+    lines += [
+        "",
+        f"Mean and standard deviation of {seeds} seeds; the test split was opened {opened(result)}. The teacher adds "
+        f"{added['float']} in float and {added['int8']} in 8 bits, with the 95 % interval in brackets. The times are "
+        f"those of one thread of an {result['machine']['processor']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def names(result: dict[str, Any]) -> dict[str, str]:
+    """The rows' names for people."""
+    teacher = result["recipe"]["teacher"]["model"]["name"].replace("resnet", "ResNet-")
+    return {"published": "published weights", "alone": "ours, no teacher", "taught": f"ours, taught by {teacher}"}
+
+
+def opened(result: dict[str, Any]) -> str:
+    """How often the test split was."""
+    return {1: "once", 2: "twice"}.get(result["openings"], f"{result['openings']} times")
 
 
 def summary(result: dict[str, Any], name: str) -> str:
-    """What was run, the table and the claims, as the README has them."""
+    """What was run, the table and the claims."""
     fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
     gpu = result.get("trained_on", {}).get("gpu")
     of = {row["name"]: row for row in result["rows"]}
-    opened = {1: "once", 2: "twice"}.get(result["openings"], f"{result['openings']} times")
     sets = ", ".join(result["machine"].get("int8_instructions", ()))
     where = result["machine"]["processor"] + (f", 8-bit products by {sets}" if sets else "")
     where = f"trained on an {gpu}, measured on an {where}" if gpu else where
     lines = [
         f"`python benchmarks/headline.py{flag}` ({where}): {result['images']:,} images to "
         f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
-        f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened {opened}. Sizes and "
+        f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened {opened(result)}. Sizes and "
         "single-thread latencies (medians, all files in turn) are of the ONNX files.",
         "",
         "| training | test, float | test, int8 | float file | int8 file | latency, float | latency, int8 |",
         "|---|---|---|---|---|---|---|",
     ]
-    teacher = result["recipe"]["teacher"]["model"]["name"].replace("resnet", "ResNet-")
-    words = {"published": "published weights", "alone": "ours, no teacher", "taught": f"ours, taught by {teacher}"}
+    words = names(result)
     for row in result["rows"]:
         both = [row["files"][FILES[form]] for form in FILES]
         cells = [_percent(row[form]) for form in FILES] + [f"{told['bytes'] / 1000:.0f} kB" for told in both]
@@ -205,8 +233,12 @@ def _percent(values: list[float]) -> str:
     return f"{100 * statistics.mean(values):.2f}{spread} %"
 
 
+def _interval(gain: dict[str, Any]) -> str:
+    return f"{100 * gain['low']:.2f} to {100 * gain['high']:.2f}"
+
+
 def _points(gain: dict[str, Any]) -> str:
-    interval = "" if gain["low"] is None else f" ({100 * gain['low']:.2f} to {100 * gain['high']:.2f})"
+    interval = "" if gain["low"] is None else f" ({_interval(gain)})"
     return f"{100 * gain['mean']:+.2f}{interval} points, n = {gain['n']}"
 
 

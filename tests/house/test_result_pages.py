@@ -142,6 +142,14 @@ def test_the_rows_of_the_search_are_its_finished_trials_seed_by_seed():
     assert "| 2 | 90.50 +- 0.71 | 91.00 90.00 |" in ninety.table([row])
 
 
+def test_longer_training_is_extrapolated_from_four_lengths_on():
+    measured = {epochs: 100 - 8 - 20 / epochs**0.5 for epochs in (12, 25, 50, 200)}
+    text = ninety.extrapolated(measured)
+    assert "8.0 + 20.0 / epochs^0.50 describes (least squares, 4 lengths) puts 400 epochs at 91.0 % on val" in text
+    assert "+0.4 points over 200, and endless training at 92.0 %" in text
+    assert ninety.extrapolated({12: 86.2, 25: 88.0, 50: 89.2}) == ""
+
+
 def test_a_table_trained_on_a_gpu_says_so_and_gives_minutes_a_run():
     told = json.loads((RESULTS / "headline.json").read_text()) | {"trained_on": {"gpu": "NVIDIA H200"}}
     for row in told["rows"][1:]:
