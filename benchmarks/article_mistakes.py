@@ -120,11 +120,11 @@ def learn(
     student = build_for(recipe.student, dataset, recipe.seed).to(memory_format=torch.channels_last)
     optimizer = optim.optimizer(recipe.fit, student)
     best, curve, hits = copy.deepcopy(student), [], 0
-    kept: list[torch.Tensor] = []
+    recorded: list[torch.Tensor] = []
     if cache is not None and "by_batch_number" in mistakes:
         before = replace(plan, seed=plan.seed + 1000)  # the loader's order when the teacher was asked
         orders = [before.addresses(step)[0] for step in range(plan.steps_per_epoch)]
-        kept = [cache.answers(order, torch.full_like(order, plan.view(0))).logits for order in orders]
+        recorded = [cache.answers(order, torch.full_like(order, plan.view(0))).logits for order in orders]
 
     for epoch in range(recipe.fit.epochs):
         if "new_adam" in mistakes:
@@ -137,7 +137,7 @@ def learn(
                 logits = student(images.view(sample, view, recipe.augment).pixels).logits
             loss = F.cross_entropy(logits.float(), labels)
             if cache is not None:
-                answers = kept[number] if kept else cache.answers(sample, view).logits
+                answers = recorded[number] if recorded else cache.answers(sample, view).logits
                 hits += int((answers.argmax(1) == labels).sum())
                 log_q = F.log_softmax(logits.float() / kd.temperature, dim=1)
                 log_p = F.log_softmax(answers / kd.temperature, dim=1)

@@ -37,13 +37,13 @@ HEADS = {
 
 def result(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """What docs/results/article_mistakes.json holds: every cell by seed, and what it lost against the right one."""
-    told: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for line in sorted(lines, key=lambda line: (line["data"], line["seed"])):
-        cell = told.setdefault(line["data"], {}).setdefault(line["cell"], {})
+        cell = result.setdefault(line["data"], {}).setdefault(line["cell"], {})
         for name, value in line.items():
             if name not in ("data", "cell") and value is not None:
                 cell.setdefault(name, []).append(value)
-    for cells in told.values():
+    for cells in result.values():
         for name, row in cells.items():
             right = cells["head, eval mode" if name in HEADS else "right"]
             pairs = dict(zip(right["seed"], right["val_top1"], strict=True))
@@ -53,10 +53,10 @@ def result(lines: list[dict[str, Any]]) -> dict[str, Any]:
                 row["against_right"] = {
                     key: gain[key] if gain[key] is None else round(gain[key], 3) for key in ("mean", "n", "low", "high")
                 }
-    return told
+    return result
 
 
-def page(told: dict[str, Any]) -> str:
+def page(result: dict[str, Any]) -> str:
     """docs/results/article_mistakes.md."""
     lines = [
         "# What each mistake of the article costs",
@@ -67,9 +67,9 @@ def page(told: dict[str, Any]) -> str:
         "paired by seed, with a 95 % t-interval from 3 seeds on.",
     ]
     for name, (_, long) in SETS.items():
-        if name not in told:
+        if name not in result:
             continue
-        cells = told[name]
+        cells = result[name]
         lines += ["", f"## {long}", ""]
         lines += [
             "| mistake | val top-1 | against none | teacher's answers that are right | n |",
@@ -109,11 +109,11 @@ def row(words: str, cell: dict[str, Any]) -> str:
     return f"| {words} | {mean(cell):.2f}{spread} % | {against} | {right} | {len(top1)} |"
 
 
-def mistakes(told: dict[str, Any]) -> dict[str, str]:
+def mistakes(result: dict[str, Any]) -> dict[str, str]:
     """Sentences from article_mistakes.json: one a data set."""
     found: dict[str, list[str]] = {}
     for name, (short, _) in SETS.items():
-        cells = told.get(name, {})
+        cells = result.get(name, {})
         for cell in WORDS:
             if cell in cells and cell != "right":
                 text = f"On {short}: {sentence(cells[cell], cells['right'])}"
@@ -146,13 +146,13 @@ def neighbours(moving: dict[str, Any]) -> str:
     )
 
 
-def lite0(told: dict[str, Any]) -> dict[str, str]:
+def lite0(result: dict[str, Any]) -> dict[str, str]:
     """Sentences from lite0.json."""
-    teachers, lost = told["teachers"], told["lost"]
+    teachers, lost = result["teachers"], result["lost"]
     found = {}
     if "at 32 pixels" in teachers:
         found["at 32 pixels"] = (
-            f"A new head on EfficientNet-lite0: {teachers['teacher']['val_top1']:.2f} % at {told['size']} pixels, "
+            f"A new head on EfficientNet-lite0: {teachers['teacher']['val_top1']:.2f} % at {result['size']} pixels, "
             f"{teachers['at 32 pixels']['val_top1']:.2f} % at 32."
         )
     if "wrong when loaded" in lost:
@@ -162,11 +162,11 @@ def lite0(told: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def head(told: dict[str, Any]) -> dict[str, str]:
+def head(result: dict[str, Any]) -> dict[str, str]:
     """The sentence from head.json."""
     return {
-        "head": f"Ten epochs cost {told['ratio']:.2f} bare forward passes over the images ({told['images']:,} images, "
-        f"EfficientNet-lite0 at {told['size']} pixels)."
+        "head": f"Ten epochs cost {result['ratio']:.2f} bare forward passes over the images "
+        f"({result['images']:,} images, EfficientNet-lite0 at {result['size']} pixels)."
     }
 
 
@@ -201,12 +201,12 @@ def sentences() -> dict[str, str]:
     return found
 
 
-def filled(text: str, said: dict[str, str]) -> str:
+def filled(text: str, sentences: dict[str, str]) -> str:
     """The page with every sentence in its place; a place without a sentence is left empty."""
 
     def fill(place: re.Match[str]) -> str:
         name = place["name"]
-        return place[1] + (f"> {said[name]}\n" if name in said else "") + place[3]
+        return place[1] + (f"> {sentences[name]}\n" if name in sentences else "") + place[3]
 
     return PLACE.sub(fill, text)
 

@@ -50,15 +50,15 @@ BASE, ALONE_ROW = "kd, one teacher", "alone"
 
 def recipe(name: str, folds: int, seed: int) -> Recipe:
     """The taught run of one seed."""
-    of = SETS[name]
+    settings = SETS[name]
     return Recipe(
-        data=Data(name.partition("-")[0], part=of["part"]),
+        data=Data(name.partition("-")[0], part=settings["part"]),
         student=Model("resnet8"),
-        teacher=TeacherSpec(Model("resnet20"), tune="full", fit=of["teacher"], folds=folds),
+        teacher=TeacherSpec(Model("resnet20"), tune="full", fit=settings["teacher"], folds=folds),
         method=KD(temperature=4.0, alpha=0.9),
         augment=Augment(crop_padding=1, flip="none") if name == "digits" else Augment(),
-        fit=of["student"],
-        views=of["views"],
+        fit=settings["student"],
+        views=settings["views"],
         seed=seed,
     )
 
@@ -73,7 +73,7 @@ def on_what_it_answers(taught: Recipe, space: Workspace) -> dict[str, float]:
     on_val = lessons.all_on_val(taught, dataset, space)
     assert on_val is not None
     splits = {"answered": (answers, dataset.train.labels), "val": (on_val, dataset.val.labels)}
-    return {split: round(100 * measure(*of)["top1"], 2) for split, of in splits.items()}
+    return {split: round(100 * measure(*answers_and_labels)["top1"], 2) for split, answers_and_labels in splits.items()}
 
 
 def run(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
@@ -88,10 +88,13 @@ def run(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
                 train(own, space)
             done = train(taught.as_baseline if label == ALONE_ROW else taught, space)
             val.setdefault(label, []).append(100 * done.curve("val", "top1")[-1][1])
-        print(f"{name}, seed {seed}: " + ", ".join(f"{label} {of[-1]:.2f}" for label, of in val.items()), flush=True)
+        print(
+            f"{name}, seed {seed}: " + ", ".join(f"{label} {values[-1]:.2f}" for label, values in val.items()),
+            flush=True,
+        )
     teachers = {label: on_what_it_answers(recipe(name, folds, 0), space) for label, folds in folds_of.items()}
-    of = SETS[name]
-    settings = {"part": of["part"], "epochs": of["student"].epochs, "views": of["views"]}
+    chosen_set = SETS[name]
+    settings = {"part": chosen_set["part"], "epochs": chosen_set["student"].epochs, "views": chosen_set["views"]}
     return settings | {"rows": compared(val, BASE), "teachers": teachers}
 
 
@@ -108,12 +111,16 @@ def page(result: dict[str, Any]) -> str:
         f"{machine['gpu'] or machine['processor']}, float32; {result['date']}.",
         "",
     ]
-    for name, of in result["sets"].items():
-        seeds = next(iter(of["rows"].values()))["n"]
-        parts += [f"## {name}: {of['part']:,} images, {of['epochs']} epochs, {of['views']} views, {seeds} seeds", ""]
+    for name, measured in result["sets"].items():
+        seeds = next(iter(measured["rows"].values()))["n"]
+        parts += [
+            f"## {name}: {measured['part']:,} images, {measured['epochs']} epochs, {measured['views']} views, "
+            f"{seeds} seeds",
+            "",
+        ]
         parts += ["| student | val | against one teacher | p | teacher on what it answers | on val |", "|---" * 6 + "|"]
-        for label, row in of["rows"].items():
-            teacher = of["teachers"].get(label)
+        for label, row in measured["rows"].items():
+            teacher = measured["teachers"].get(label)
             cells = [label, f"{statistics.mean(row['val']):.2f} +- {statistics.stdev(row['val']):.2f}"]
             cells.append(f"{row['gain']:+.2f} +- {row['half']:.2f}" if "gain" in row else "")
             cells.append("" if "p" not in row else "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}")
@@ -131,11 +138,11 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs/crossfit"))
     chosen = parser.parse_args()
-    told = RESULTS / "crossfit.json"
+    file = RESULTS / "crossfit.json"
     if chosen.step == "run":
-        before = json.loads(told.read_text())["sets"] if told.exists() else {}
+        before = json.loads(file.read_text())["sets"] if file.exists() else {}
         write("crossfit", {"sets": before | {name: run(name, chosen) for name in chosen.sets}})
-    (RESULTS / "crossfit.md").write_text(page(json.loads(told.read_text())))
+    (RESULTS / "crossfit.md").write_text(page(json.loads(file.read_text())))
 
 
 if __name__ == "__main__":

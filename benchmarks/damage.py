@@ -123,44 +123,46 @@ def _place(runs: Path) -> Workspace:
 # --- what each kind is read by: a value that equals another if and only if the results would be the same
 
 
-def _resumed(world: World, at: Path) -> Any:
+def _resumed(world: World, folder: Path) -> Any:
     """The student that an interrupted run ends with."""
     for name in ("DONE", "student.safetensors"):
-        (at / world.run.path.name / name).unlink(missing_ok=True)
-    return files.file_digest(train(world.recipe, _place(at)).weights)
+        (folder / world.run.path.name / name).unlink(missing_ok=True)
+    return files.file_digest(train(world.recipe, _place(folder)).weights)
 
 
-def _trained(world: World, at: Path) -> Any:
+def _trained(world: World, folder: Path) -> Any:
     """What a finished run says after the command that made it was typed again."""
-    run = train(world.recipe, _place(at))
-    told = {name: run.result("cost")[name] for name in ("images", "teacher_passes_saved", "best_val")}
+    run = train(world.recipe, _place(folder))
+    costs = {name: run.result("cost")[name] for name in ("images", "teacher_passes_saved", "best_val")}
     card = {name: value for name, value in run.result("card").items() if name not in ("input", "normalisation")}
-    return files.file_digest(run.weights), run.metrics(), told, card
+    return files.file_digest(run.weights), run.metrics(), costs, card
 
 
-def _opened(world: World, at: Path) -> Any:
+def _opened(world: World, folder: Path) -> Any:
     """What the commands that read a finished run see of it: no training."""
-    run = Run.open(at / world.run.path.name)
+    run = Run.open(folder / world.run.path.name)
     on_val = predictions.on_val(run, world.dataset)
     evaluated = predictions.evaluate_run(run, world.dataset)
     student = weights_digest(load_student(run, world.dataset))
     return run.recipe.to_dict(), student, on_val.logits.tolist(), evaluated, run.metrics(), run.result("cost")
 
 
-def _answered(world: World, at: Path) -> Any:
+def _answered(world: World, folder: Path) -> Any:
     """What the cache says, asked as a run asks it."""
     member = _member(world)
-    cache = lessons.open_cache(world.recipe, member, world.dataset, _place(at))
+    cache = lessons.open_cache(world.recipe, member, world.dataset, _place(folder))
     cache.fill(member.network, world.dataset.train, world.recipe.augment, (0, 1), ("logits", "embedding"))
     sample = torch.arange(len(world.dataset.train))
     rows = [cache.answers(sample, torch.full_like(sample, view), ("logits", "embedding")) for view in (0, 1)]
     head = cache.head
-    return [[part.tolist() for part in (of.logits, of.embedding)] for of in rows], head and head.weight.tolist()
+    return [
+        [part.tolist() for part in (outputs.logits, outputs.embedding)] for outputs in rows
+    ], head and head.weight.tolist()
 
 
-def _pictures(world: World, at: Path) -> Any:
+def _pictures(world: World, folder: Path) -> Any:
     """Every pixel of a folder of photos."""
-    os.environ["TUTELAGE_CACHE"] = str(at)
+    os.environ["TUTELAGE_CACHE"] = str(folder)
     index._latest.clear()
     data._load.cache_clear()
     dataset = data.load(Data(str(world.photos), size=8))
@@ -170,17 +172,17 @@ def _pictures(world: World, at: Path) -> Any:
     ]
 
 
-def _reported(world: World, at: Path) -> Any:
+def _reported(world: World, folder: Path) -> Any:
     """What is read of a study: its recipes, its results, its answers on test, the openings."""
-    folder = at / world.study.name
+    folder = folder / world.study.name
     answers = {name: of.logits.tolist() for name, of in predictions.on_test(folder).items()}
-    ledger = openings(_place(at).test_openings)
+    ledger = openings(_place(folder).test_openings)
     return Study.open(folder).to_dict(), kept(folder, "results"), kept(folder, "test"), answers, ledger
 
 
-def _predicted(world: World, at: Path) -> Any:
+def _predicted(world: World, folder: Path) -> Any:
     """What the exported file says."""
-    student = open_file(at / _exported(world).path.name / "student.onnx")
+    student = open_file(folder / _exported(world).path.name / "student.onnx")
     card = student.card()
     return card, student.infer(np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8)).tolist()
 
@@ -347,7 +349,7 @@ def truth_of(world: World, kind: Kind) -> Any:
 def attacked(world: World, names: list[str], trials: int, seed: int) -> dict[str, dict[str, dict[str, int]]]:
     """Counts of how the trials ended, by kind and damage."""
     truths: dict[Any, Any] = {}
-    told = {}
+    result = {}
     for name in names:
         kind = KINDS[name]
         if kind.read not in truths:
@@ -361,8 +363,8 @@ def attacked(world: World, names: list[str], trials: int, seed: int) -> dict[str
                 end = trial(world, kind, truths[kind.read], how, drawn)
                 how = how if end != "unchanged" else "flip"
             ends[how][end] += 1
-        told[name] = {how: dict(of) for how, of in ends.items()}
-    return told
+        result[name] = {how: dict(counts) for how, counts in ends.items()}
+    return result
 
 
 def cost(folder: Path, images: int = 50_000, classes: int = 10, views: int = 8) -> dict[str, float]:
@@ -416,20 +418,22 @@ def shares(world: World, folder: Path, data_root: Path | None, runs: int = 5, ep
     """`share` of ResNet-8 by run: taught by kd on the digits, and alone on CIFAR-10 where its files are at hand."""
     fit = Fit(epochs=epochs, batch_size=100, learning_rate=0.05, ema=0.9)
     small = replace(world.recipe, student=Model("resnet8"), method=method_class("kd")(), data=Data("digits"), fit=fit)
-    told = {f"the digits, kd, {epochs} epochs": [share(small, _place(folder / str(n))) for n in range(runs)]}
+    result = {f"the digits, kd, {epochs} epochs": [share(small, _place(folder / str(n))) for n in range(runs)]}
     if data_root:
         large = Recipe(data=Data("cifar10"), student=Model("resnet8"), fit=Fit(epochs=2))
-        told["CIFAR-10, baseline, 2 epochs"] = [share(large, replace(_place(folder / "large"), data_root=data_root))]
-    return told
+        result["CIFAR-10, baseline, 2 epochs"] = [share(large, replace(_place(folder / "large"), data_root=data_root))]
+    return result
 
 
-def table(told: dict[str, dict[str, dict[str, int]]]) -> str:
+def table(result: dict[str, dict[str, dict[str, int]]]) -> str:
     """Markdown."""
     ends = ("made again", "named", "silent", "traceback")
     lines = ["| file | trials | " + " | ".join(ends) + " |", "|---|---:|" + "---:|" * len(ends)]
-    for name, by_how in told.items():
-        of = sum((Counter(counts) for counts in by_how.values()), Counter())
-        lines.append(f"| {name} | {sum(of[end] for end in ends)} | " + " | ".join(str(of[e]) for e in ends) + " |")
+    for name, by_how in result.items():
+        total = sum((Counter(counts) for counts in by_how.values()), Counter())
+        lines.append(
+            f"| {name} | {sum(total[end] for end in ends)} | " + " | ".join(str(total[e]) for e in ends) + " |"
+        )
     return "\n".join(lines)
 
 
@@ -488,11 +492,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
             world = made(Path(folder))
-        told = {}
+        result = {}
         for name in names:
             with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-                told |= attacked(world, [name], chosen.trials, chosen.seed)
-            print(f"{time.monotonic() - begun:.0f} s {name}: {told[name]}", flush=True)
+                result |= attacked(world, [name], chosen.trials, chosen.seed)
+            print(f"{time.monotonic() - begun:.0f} s {name}: {result[name]}", flush=True)
         (Path(folder) / "cost").mkdir()
         taken_ms = cost(Path(folder) / "cost")
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
@@ -504,11 +508,11 @@ def main() -> None:
         "seconds": taken,
         "shares": parts,
         "cost_ms": taken_ms,
-        "kinds": told,
+        "kinds": result,
     }
     written = write("damage", found, chosen.out)
     written.with_suffix(".md").write_text(page(json.loads(written.read_text())))
-    print(table(told))
+    print(table(result))
 
 
 if __name__ == "__main__":

@@ -48,11 +48,11 @@ def measured(name: str, count: int, rounds: int, limit_s: float, variants: tuple
     folded.network = fuse(net.network)
     pixels = images.plain(torch.arange(count)).contiguous(memory_format=torch.channels_last)
 
-    def loop(asked: nn.Module, batch: int) -> Callable[[int], None]:
+    def loop(network: nn.Module, batch: int) -> Callable[[int], None]:
         @torch.inference_mode()
         def ask(number: int) -> None:
             for part in pixels.split(batch):
-                asked(part)
+                network(part)
 
         return ask
 
@@ -66,9 +66,9 @@ def measured(name: str, count: int, rounds: int, limit_s: float, variants: tuple
         }
         for variant in variants:
             kind, _, batch = variant.partition(" ")
-            asked = {"batch": net, "folded": folded, "compiled": net}[kind]
-            asked = torch.compile(asked) if kind == "compiled" else asked
-            contenders[variant] = loop(asked, int(batch or FILL_BATCH))
+            network = {"batch": net, "folded": folded, "compiled": net}[kind]
+            network = torch.compile(network) if kind == "compiled" else network
+            contenders[variant] = loop(network, int(batch or FILL_BATCH))
         seconds = interleaved(contenders, rounds, limit_s=limit_s)
     with torch.inference_mode():
         plain, other = net(pixels).logits, folded(pixels).logits

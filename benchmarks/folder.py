@@ -77,10 +77,10 @@ def to_a_chip(session: "Session", distill: tuple[str, ...], given: argparse.Name
     begun = time.monotonic()
     session.say(*distill)
     wall = time.monotonic() - begun
-    told = latest_study(session.work)
-    run = session.work / "runs" / told["export"]["run"]
-    row = next(row for row in told["rows"] if run.name in [seed["run"] for seed in row["seeds"]])
-    room, classes = budget(given.fit_in, fitting.FLAG), told["data"]["classes"]
+    study = latest_study(session.work)
+    run = session.work / "runs" / study["export"]["run"]
+    row = next(row for row in study["rows"] if run.name in [seed["run"] for seed in row["seeds"]])
+    room, classes = budget(given.fit_in, fitting.FLAG), study["data"]["classes"]
     result = {
         "fit_in": given.fit_in,
         "images": given.images,
@@ -88,17 +88,17 @@ def to_a_chip(session: "Session", distill: tuple[str, ...], given: argparse.Name
         "command": shlex.join(("tutelage", *distill)),
         "choice": fitting.in_words(ladder.choose(room, SIZE, len(classes)), room, SIZE),
         "wall_s": wall,
-        "student": told["student"],
+        "student": study["student"],
         "run": run.name,
         "handed_over": row["label"],
         "rows": [
-            {"label": of["label"]}
-            | {"top1": {split: [seed[split]["top1"] for seed in of["seeds"]] for split in ("val", "test")}}
-            for of in told["rows"]
+            {"label": each["label"]}
+            | {"top1": {split: [seed[split]["top1"] for seed in each["seeds"]] for split in ("val", "test")}}
+            for each in study["rows"]
         ],
         "test_images": row["seeds"][0]["test"]["images"],
         "doubt": json.loads(doubt.read_text())["why"] if (doubt := run / "doubt.json").exists() else "",
-        "claim": claim(cast(Results, told)),
+        "claim": claim(cast(Results, study)),
         "export": json.loads((run / "export.json").read_text()),
         "c": sorted(path.name for path in (run / "c").iterdir()),
     }
@@ -118,8 +118,8 @@ def to_int8(session: "Session", distill: tuple[str, ...]) -> None:
     work = session.work
     session.say("data", "check", "photos")
     session.say(*distill)
-    told = latest_study(work)
-    run = f"runs/{told['export']['run']}"
+    study = latest_study(work)
+    run = f"runs/{study['export']['run']}"
     session.say("export", run, "--format", ",".join(installed()), "--force")
     exported: dict[str, Any] = json.loads((work / run / "export.json").read_text())
     static = exported["onnx-int8"]
@@ -127,10 +127,10 @@ def to_int8(session: "Session", distill: tuple[str, ...]) -> None:
         session.say("export", run, "--format", "onnx-int8", "--finish", "3", "--force")
         exported = json.loads((work / run / "export.json").read_text())
     session.say("bench", run)
-    pictures = [f"photos/{name}/{name}_0000.jpg" for name in told["data"]["classes"]]
+    pictures = [f"photos/{name}/{name}_0000.jpg" for name in study["data"]["classes"]]
     session.say("predict", f"{run}/student-int8.onnx", *pictures)
     checked = json.loads(session.told("data", "check", "photos", "--json"))
-    study_without_pictures = {name: value for name, value in told.items() if name != "gallery"}
+    study_without_pictures = {name: value for name, value in study.items() if name != "gallery"}
     result = {"check": checked, "study": study_without_pictures, "export": exported, "static_int8": static}
     result["bench"] = json.loads((work / run / "bench.json").read_text())
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -56,18 +56,18 @@ def main() -> None:
 def rows(task: Task, rounds: int) -> list[dict[str, Any]]:
     """One row a format: what exporting told, with latency and memory from measuring all in turn."""
     with tempfile.TemporaryDirectory() as folder:
-        told = {}
+        result = {}
         for name in FORMATS:
             try:
                 (row,) = chosen([name]).values()
             except UserError as missing:
                 progress.say(missing.message)
                 continue
-            told[name] = export_file(task, name, row, Path(folder), force=True)
+            result[name] = export_file(task, name, row, Path(folder), force=True)
         files = [
-            Contestant(name, Path(folder) / one["file"], task.shape, one["val_top1"]) for name, one in told.items()
+            Contestant(name, Path(folder) / one["file"], task.shape, one["val_top1"]) for name, one in result.items()
         ]
-        return [told[row["name"]] | row for row in compare(files, rounds=rounds, batch=32)]
+        return [result[row["name"]] | row for row in compare(files, rounds=rounds, batch=32)]
 
 
 def page(networks: dict[str, list[dict[str, Any]]]) -> str:
@@ -81,9 +81,9 @@ def page(networks: dict[str, list[dict[str, Any]]]) -> str:
         "file: what its process needs beyond the runtime itself, after 20 images. Speed on x86 says nothing about a",
         "microcontroller's.",
     ]
-    for name, told in networks.items():
+    for name, files_of in networks.items():
         lines += ["", f"## {name}", "", "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-        lines += ["| " + " | ".join(cell(row) for cell in COLUMNS.values()) + " |" for row in told]
+        lines += ["| " + " | ".join(cell(row) for cell in COLUMNS.values()) + " |" for row in files_of]
     return "\n".join(lines) + "\n"
 
 

@@ -143,21 +143,21 @@ def verdict(data: bytes, folder: Path) -> str:
 
 def fuzzed(files: int) -> dict[str, Any]:
     """How many files of which format and damage were found sound, were refused, and failed."""
-    told: Counter[tuple[str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
     slowest = 0.0
     with tempfile.TemporaryDirectory() as folder:
         for number in range(files):
             kind, damage, data = damaged(number)
             begun = time.monotonic()
-            told[kind, damage, verdict(data, Path(folder))] += 1
+            counts[kind, damage, verdict(data, Path(folder))] += 1
             slowest = max(slowest, time.monotonic() - begun)
-    failed = Counter({key: count for key, count in told.items() if key[2] not in ("sound", "refused")})
+    failed = Counter({key: count for key, count in counts.items() if key[2] not in ("sound", "refused")})
     return {
         "files": files,
         "formats": {
             kind: {
-                "sound": sum(n for (k, _, v), n in told.items() if (k, v) == (kind, "sound")),
-                "refused": sum(n for (k, _, v), n in told.items() if (k, v) == (kind, "refused")),
+                "sound": sum(n for (k, _, v), n in counts.items() if (k, v) == (kind, "sound")),
+                "refused": sum(n for (k, _, v), n in counts.items() if (k, v) == (kind, "refused")),
                 "failed": sum(n for (k, *_), n in failed.items() if k == kind),
             }
             for kind in FORMATS
@@ -167,12 +167,12 @@ def fuzzed(files: int) -> dict[str, Any]:
     }
 
 
-def table(told: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> str:
     """The formats, and how many of their files were found sound, refused, and failed; before and now."""
     lines = ["| format | files | sound | refused | failed before | fail now |", "|---|---|---|---|---|---|"]
-    for kind, now in told["now"]["formats"].items():
+    for kind, now in result["now"]["formats"].items():
         counts = [sum(now.values()), now["sound"], now["refused"]]
-        counts += [told[code]["formats"][kind]["failed"] for code in ("before", "now")]
+        counts += [result[code]["formats"][kind]["failed"] for code in ("before", "now")]
         lines.append(f"| {kind} | {' | '.join(f'{count:,}' for count in counts)} |")
     return "\n".join(lines)
 
@@ -185,10 +185,10 @@ def main() -> None:
     chosen = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     found = fuzzed(chosen.files) | {"pillow": Image.__version__}
-    told = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    told[chosen.code] = found
-    RESULT.write_text(json.dumps(told, indent=2) + "\n")
-    print(json.dumps(told[chosen.code], indent=2))
+    result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    result[chosen.code] = found
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result[chosen.code], indent=2))
 
 
 if __name__ == "__main__":

@@ -81,11 +81,11 @@ def on_test(runs: dict[str, list[Run]], weights: str, dataset: DataSet, folder: 
     published = published_task(os.path.join(weights, PUBLISHED), dataset)
     exported = {name: export_file(published, name, FORMATS[name], folder, force=True) for name in FILES.values()}
     test = open_test(dataset, ledger, run=folder.name, reason="the headline: all its numbers in one opening")
-    told: dict[str, Any] = {"published": {"export": exported} | _accuracies(published.network, folder, test)}
+    measured: dict[str, Any] = {"published": {"export": exported} | _accuracies(published.network, folder, test)}
     for name, of_row in runs.items():
-        told[name] = [_accuracies(load_student(run, dataset), run.path, test) for run in of_row]
-    files.write_json(folder / "test.json", told)
-    return told
+        measured[name] = [_accuracies(load_student(run, dataset), run.path, test) for run in of_row]
+    files.write_json(folder / "test.json", measured)
+    return measured
 
 
 def _accuracies(network: Any, folder: Path, test: Images) -> dict[str, float]:
@@ -117,11 +117,11 @@ def gather(runs: dict[str, list[Run]], test: dict[str, Any], dataset: DataSet) -
                 "teacher_passes_saved": sum(cost["teacher_passes_saved"] for cost in costs),
             }
         )
-    of = {row["name"]: row for row in rows}
+    by_name = {row["name"]: row for row in rows}
     gains = {
         form: {
-            "over_alone": paired_gain(of["taught"][form], of["alone"][form]),
-            "over_published": paired_gain(of["taught"][form], of["published"][form] * of["taught"]["n"]),
+            "over_alone": paired_gain(by_name["taught"][form], by_name["alone"][form]),
+            "over_published": paired_gain(by_name["taught"][form], by_name["published"][form] * by_name["taught"]["n"]),
         }
         for form in FILES
     }
@@ -138,13 +138,13 @@ def latencies(rows: list[dict[str, Any]], folders: list[Path], shape: tuple[int,
     """Puts what one image takes, all files measured in turn, in the place of what each took on its own day."""
     paths = [folder / FORMATS[name].file for folder in folders for name in FILES.values()]
     compared = compare([Contestant(str(path), path, shape) for path in paths], rounds=ROUNDS, batch=1)
-    told = [row["files"][name] for row in rows for name in FILES.values()]
-    for of_file, one in zip(told, compared, strict=True):
+    files_told = [row["files"][name] for row in rows for name in FILES.values()]
+    for of_file, one in zip(files_told, compared, strict=True):
         of_file["latency_ms"] = one["latency_ms"]
 
 
-def _forms(told: list[dict[str, Any]]) -> dict[str, list[float]]:
-    return {form: [one[form] for one in told] for form in FILES}
+def _forms(measured: list[dict[str, Any]]) -> dict[str, list[float]]:
+    return {form: [one[form] for one in measured] for form in FILES}
 
 
 def page(result: dict[str, Any], name: str) -> str:
@@ -193,14 +193,14 @@ def summary(result: dict[str, Any], name: str) -> str:
     """What was run, the table and the claims."""
     fit, flag = result["recipe"]["fit"], " --small" if name.endswith("small") else ""
     gpu = result.get("trained_on", {}).get("gpu")
-    of = {row["name"]: row for row in result["rows"]}
+    by_name = {row["name"]: row for row in result["rows"]}
     sets = ", ".join(result["machine"].get("int8_instructions", ()))
     where = result["machine"]["processor"] + (f", 8-bit products by {sets}" if sets else "")
     where = f"trained on an {gpu}, measured on an {where}" if gpu else where
     lines = [
         f"`python benchmarks/headline.py{flag}` ({where}): {result['images']:,} images to "
         f"learn from, {fit['epochs']} epochs, batch {fit['batch_size']}, {result['recipe']['views']} views, "
-        f"n = {of['taught']['n']} seeds a row, last epoch, chosen on val, test opened {opened(result)}. Sizes and "
+        f"n = {by_name['taught']['n']} seeds a row, last epoch, chosen on val, test opened {opened(result)}. Sizes and "
         "single-thread latencies (medians, all files in turn) are of the ONNX files.",
         "",
         "| training | test, float | test, int8 | float file | int8 file | latency, float | latency, int8 |",
@@ -209,15 +209,16 @@ def summary(result: dict[str, Any], name: str) -> str:
     words = names(result)
     for row in result["rows"]:
         both = [row["files"][FILES[form]] for form in FILES]
-        cells = [_percent(row[form]) for form in FILES] + [f"{told['bytes'] / 1000:.0f} kB" for told in both]
-        cells += [f"{told['latency_ms']['p50']:.2f} ms" for told in both]
+        cells = [_percent(row[form]) for form in FILES] + [f"{file['bytes'] / 1000:.0f} kB" for file in both]
+        cells += [f"{file['latency_ms']['p50']:.2f} ms" for file in both]
         lines.append(f"| {words[row['name']]} | {' | '.join(cells)} |")
     lines += [""]
     for form in FILES:
-        for against, said in (("over_alone", "our own baseline"), ("over_published", "the published weights")):
-            lines.append(f"- {form}: {_points(result['gains'][form][against])} against {said}")
+        for against, base in (("over_alone", "our own baseline"), ("over_published", "the published weights")):
+            lines.append(f"- {form}: {_points(result['gains'][form][against])} against {base}")
     seen = (
-        f"{words[name]} {_percent(of[name]['train'])} ({_percent(of[name]['val'])})" for name in ("alone", "taught")
+        f"{words[name]} {_percent(by_name[name]['train'])} ({_percent(by_name[name]['val'])})"
+        for name in ("alone", "taught")
     )
     lines.append(f"- on the training images as they are, and in brackets on val: {', '.join(seen)}")
     hours = sum(sum(row.get("seconds", [])) for row in result["rows"]) / 3600
@@ -261,15 +262,15 @@ def main() -> None:
     runs = finished(rows, engine, chosen.runs, dataset)
     folder = chosen.runs / f"{name}-{files.digest([one.name for one in taught])[:8]}"
     ledger = chosen.runs / "test_openings.jsonl"
-    told = gather(runs, on_test(runs, chosen.weights, dataset, folder, ledger), dataset)
-    latencies(told["rows"], [folder, *(of_row[0].path for of_row in runs.values())], dataset.train.shape)
+    result = gather(runs, on_test(runs, chosen.weights, dataset, folder, ledger), dataset)
+    latencies(result["rows"], [folder, *(of_row[0].path for of_row in runs.values())], dataset.train.shape)
     of_recipe = taught[0].to_dict()
     of_recipe["teacher"]["model"]["weights"] = TEACHER
     settings = {"recipe": of_recipe, "seeds": chosen.seeds, "images": len(dataset.train)}
     trained = files.read_json(runs["taught"][0].path / "environment.json")
     settings |= {"trained_on": trained["machine"], "precision": trained["engine"]["precision"]}
     settings["openings"] = sum(one["run"].startswith("headline") for one in openings(ledger))
-    path = write(name, settings | told)
+    path = write(name, settings | result)
     result = files.read_json(path)
     path.with_suffix(".md").write_text(page(result, name))
     if not chosen.small:

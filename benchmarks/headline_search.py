@@ -103,12 +103,12 @@ def trials(weights: str) -> dict[str, tuple[Recipe, Recipe | None]]:
 
 def rows(found: dict[str, tuple[Recipe, Recipe | None]], runs: Path) -> list[dict[str, Any]]:
     """Val top-1 of what is done, in percent."""
-    told = []
+    lines = []
     for name, pair in found.items():
         values = [_val(runs, one) for one in pair]
         if values != [None, None]:
-            told.append({"tried": name, "taught": values[0], "alone": values[1]})
-    return told
+            lines.append({"tried": name, "taught": values[0], "alone": values[1]})
+    return lines
 
 
 def _val(runs: Path, recipe: Recipe | None) -> float | None:

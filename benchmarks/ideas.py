@@ -181,7 +181,7 @@ def main() -> None:
             one = replace(base, method=method, seed=seed)
             run = train(one if method.needs else one.as_baseline, space)
             val.setdefault(label, []).append(100 * run.curve("val", "top1")[-1][1])
-        print(f"seed {seed}: " + ", ".join(f"{label} {of[-1]:.2f}" for label, of in val.items()), flush=True)
+        print(f"seed {seed}: " + ", ".join(f"{label} {values[-1]:.2f}" for label, values in val.items()), flush=True)
     if chosen.page:
         settings = {"data": "digits", "part": IMAGES, "epochs": EPOCHS, "views": 4, "seeds": chosen.seeds}
         print(write("ideas", settings | {"rows": compared(val)}))

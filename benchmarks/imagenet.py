@@ -65,18 +65,18 @@ def photos(root: Path, classes: int, each: int, size: int) -> Path:
     return root
 
 
-def indexed(at: Path, images: int, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def indexed(folder: Path, images: int, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every set, or that of so many images, read cold and warm, each time by another process."""
     found = [row for row in before if images not in (0, row["images"])]
     for classes, each, size in SETS:
         if images not in (0, classes * each):
             continue
-        root = at / f"tutelage-photos-{classes * each}"
+        root = folder / f"tutelage-photos-{classes * each}"
         shutil.rmtree(root, ignore_errors=True)  # of a run that was stopped; of a million files this takes minutes
         photos(root, classes, each, size)
         one = next(root.rglob("*.JPEG")).stat().st_size
         for look in ("headers", "whole") if classes == 10 else ("headers",):
-            with tempfile.TemporaryDirectory(dir=at) as cache:
+            with tempfile.TemporaryDirectory(dir=folder) as cache:
                 for start in ("cold", "warm"):
                     done = subprocess.run(
                         [sys.executable, "-c", CHILD, str(root), look],
@@ -92,9 +92,9 @@ def indexed(at: Path, images: int, before: list[dict[str, Any]]) -> list[dict[st
     return sorted(found, key=lambda row: row["images"])
 
 
-def rows(at: Path, samples: int = 400_000, classes: int = 1000) -> dict[str, Any]:
+def rows(folder: Path, samples: int = 400_000, classes: int = 1000) -> dict[str, Any]:
     """Milliseconds a step of 10 ms and the reading of its rows: from memory, from the disk, and asked for ahead."""
-    folder, size = at / "v1-made-up", 8192
+    folder, size = folder / "v1-made-up", 8192
     places = [shards.Shard("logits", 0, start) for start in range(0, samples, size)]
     for place in places:
         draw = np.random.default_rng(place.start)
@@ -162,9 +162,9 @@ def stored(logits: Tensor, temperature: float) -> dict[str, Tensor]:
     eight = storing.decoded(torch.from_numpy(storing.encoded(logits, "logits", "int8")))
     found["8 bits, a scale a row"] = torch.softmax(eight.double() / temperature, 1)
     most = min((classes + 8) // 4, classes - 1)  # two bytes the class, two its probability
-    kept, at = p.topk(most, 1)
-    rest = ((1 - kept.sum(1, keepdim=True)) / (classes - most)).clamp_min(1e-12)
-    found[f"{most} largest, the rest even"] = rest.expand_as(p).clone().scatter_(1, at, kept)
+    largest, at = p.topk(most, 1)
+    rest = ((1 - largest.sum(1, keepdim=True)) / (classes - most)).clamp_min(1e-12)
+    found[f"{most} largest, the rest even"] = rest.expand_as(p).clone().scatter_(1, at, largest)
     draws = (classes + 8) // 2
     drawn = torch.multinomial(p, draws, replacement=True, generator=torch.Generator().manual_seed(0))
     found[f"{draws} unbiased samples"] = F.one_hot(drawn, classes).sum(1).double() / draws
@@ -173,15 +173,15 @@ def stored(logits: Tensor, temperature: float) -> dict[str, Tensor]:
 
 def apart(logits: Tensor) -> list[dict[str, Any]]:
     """How far what is stored is from the full answers."""
-    told = []
+    rows = []
     for temperature in (1.0, 4.0):
         log_p = torch.log_softmax(logits.double() / temperature, 1)
         for how, q in stored(logits, temperature).items():
             kl = (log_p.exp() * (log_p - q.clamp_min(1e-300).log())).sum(1).mean().item()
             variation = (log_p.exp() - q).abs().sum(1).mean().item() / 2
             finite = bool((q > 0).all())
-            told.append({"temperature": temperature, "how": how, "kl": kl if finite else None, "variation": variation})
-    return told
+            rows.append({"temperature": temperature, "how": how, "kl": kl if finite else None, "variation": variation})
+    return rows
 
 
 def answers(images: int = 2000, of_1000: int = 128) -> dict[str, Tensor]:
@@ -219,9 +219,9 @@ def taught(given: dict[str, Tensor], temperature: float = 4.0, epochs: int = 20)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (images // 64))
             order = torch.Generator().manual_seed(seed)
             for part in (p for _ in range(epochs) for p in torch.randperm(images, generator=order).split(64)[:-1]):
-                said = torch.log_softmax(student(given["pixels"][part]).logits / temperature, 1)
+                log_p = torch.log_softmax(student(given["pixels"][part]).logits / temperature, 1)
                 optimizer.zero_grad()
-                (-(target[part].float() * said).sum(1).mean() * temperature**2).backward()
+                (-(target[part].float() * log_p).sum(1).mean() * temperature**2).backward()
                 optimizer.step()
                 schedule.step()
             with torch.no_grad():
@@ -248,12 +248,12 @@ if __name__ == "__main__":
     parser.add_argument("--images", type=int, default=0, help="index: of one set alone; 0: of all")
     chosen = parser.parse_args()
     file = RESULTS / "imagenet.json"
-    told = json.loads(file.read_text()) if file.exists() else {}
+    result = json.loads(file.read_text()) if file.exists() else {}
     parts = {
-        "index": lambda: indexed(chosen.at, chosen.images, told.get("index", [])),
+        "index": lambda: indexed(chosen.at, chosen.images, result.get("index", [])),
         "rows": lambda: rows(chosen.at),
         "storage": storage,
     }
-    told |= {chosen.part: parts[chosen.part](), "machine": machine()} if chosen.part in parts else {}
-    write("imagenet", told)
-    (RESULTS / "imagenet.md").write_text(imagenet_page.text(told))
+    result |= {chosen.part: parts[chosen.part](), "machine": machine()} if chosen.part in parts else {}
+    write("imagenet", result)
+    (RESULTS / "imagenet.md").write_text(imagenet_page.text(result))

@@ -56,28 +56,30 @@ other images of the training split:
 """
 
 
-def text(told: dict[str, Any]) -> str:
+def text(result: dict[str, Any]) -> str:
     """Markdown; a part that was not measured is left out."""
     parts = {"index": _index, "rows": _rows, "storage": _storage}
-    return HEAD.format(**told["machine"]) + "".join(part(told[name]) for name, part in parts.items() if name in told)
+    return HEAD.format(**result["machine"]) + "".join(
+        part(result[name]) for name, part in parts.items() if name in result
+    )
 
 
 def _index(measured: list[dict[str, Any]]) -> str:
     page = INDEX
-    for of in measured:
+    for row in measured:
         page += (
-            f"| {of['images']:,} | {of['bytes_a_photo']:,} | {of['look']} | {of['start']} | {of['cpu_s']:.1f} "
-            f"| {of['wall_s']:.1f} | {of['peak_mb']} | {of['private_mb']} | {of['index_bytes'] / 1e6:.1f} |\n"
+            f"| {row['images']:,} | {row['bytes_a_photo']:,} | {row['look']} | {row['start']} | {row['cpu_s']:.1f} "
+            f"| {row['wall_s']:.1f} | {row['peak_mb']} | {row['private_mb']} | {row['index_bytes'] / 1e6:.1f} |\n"
         )
-    large = [of for of in measured if of["start"] == "cold" and of["bytes_a_photo"] > 10_000]
-    minutes = {of["look"]: of["cpu_s"] / of["images"] * IMAGES / 60 for of in large}
+    large = [row for row in measured if row["start"] == "cold" and row["bytes_a_photo"] > 10_000]
+    minutes = {row["look"]: row["cpu_s"] / row["images"] * IMAGES / 60 for row in large}
     return page + EXTRAPOLATED.format(bytes=large[0]["bytes_a_photo"], images=IMAGES, **minutes)
 
 
 def _rows(measured: dict[str, Any]) -> str:
-    page, of = ROWS.format(**measured), measured["rows"]
-    memory = of["in memory"]["step_ms"]
-    for how, one in of.items():
+    page, rows = ROWS.format(**measured), measured["rows"]
+    memory = rows["in memory"]["step_ms"]
+    for how, one in rows.items():
         page += (
             f"| {how} | {one['step_ms']:.2f} | {memory / one['step_ms']:.2f} | {one['wall_ms']:.2f} "
             f"| {one['cpu_ms']:.2f} | {one['kib_a_row']:.1f} |\n"
@@ -88,15 +90,15 @@ def _rows(measured: dict[str, Any]) -> str:
 def _storage(measured: dict[str, Any]) -> str:
     page = STORAGE
     for teacher in ("resnet56", "lite0"):
-        for of in measured[teacher]["apart"]:
-            kl = "infinite" if of["kl"] is None else f"{of['kl']:.1e}"
+        for student in measured[teacher]["apart"]:
+            kl = "infinite" if student["kl"] is None else f"{student['kl']:.1e}"
             name = f"{teacher}, {measured[teacher]['images']} images"
-            page += f"| {name} | {of['temperature']:g} | {of['how']} | {kl} | {of['variation']:.1e} |\n"
+            page += f"| {name} | {student['temperature']:g} | {student['how']} | {kl} | {student['variation']:.1e} |\n"
     page += STUDENTS
     first = next(iter(measured["students"].values()))
-    for how, of in measured["students"].items():
-        apart = [100 * (one - other) for one, other in zip(of, first, strict=True)]
-        mean, deviation = 100 * statistics.mean(of), 100 * statistics.stdev(of)
+    for how, student in measured["students"].items():
+        apart = [100 * (one - other) for one, other in zip(student, first, strict=True)]
+        mean, deviation = 100 * statistics.mean(student), 100 * statistics.stdev(student)
         difference = f"{statistics.mean(apart):+.2f} +- {statistics.stdev(apart):.2f}" if how != "float16" else ""
-        page += f"| {how} | {mean:.2f} +- {deviation:.2f} (n = {len(of)}) | {difference} |\n"
+        page += f"| {how} | {mean:.2f} +- {deviation:.2f} (n = {len(student)}) | {difference} |\n"
     return page

@@ -74,7 +74,7 @@ def main() -> None:
             found["WebAssembly"] = in_web(folder, names[:-1], len(test), given.web.resolve())
     labels = test.labels.numpy()
     first = found[next(iter(HIDDEN))]
-    rows = {where: {name: row(name, of, first, labels) for name in of} for where, of in found.items()}
+    rows = {where: {name: row(name, answers, first, labels) for name in answers} for where, answers in found.items()}
     result = {"onnxruntime": onnxruntime.__version__, "test_images": len(labels), "processors": rows}
     path = write("int8", result)
     (RESULTS / "int8.md").write_text(page(json.loads(path.read_text())))
@@ -103,15 +103,15 @@ def here(folder: Path, names: list[str], hidden: str) -> Found:
             patched(folder)
         environment |= {"PYTHONPATH": str(folder), "LD_PRELOAD": str(folder / "fewer.so"), "HIDDEN": hidden}
     words = [sys.executable, str(HERE / "int8_session.py"), str(folder), *names]
-    told = json.loads(subprocess.run(words, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return {name: (np.load(folder / f"{name}.npy"), told[name]) for name in names}
+    result = json.loads(subprocess.run(words, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return {name: (np.load(folder / f"{name}.npy"), result[name]) for name in names}
 
 
 def in_web(folder: Path, names: list[str], images: int, runtime: Path) -> Found:
     """What onnxruntime-web says under node."""
     words = ["node", str(HERE / "int8.mjs"), str(runtime), str(folder), str(images), *names]
-    told = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return {name: (np.fromfile(folder / f"{name}.f32", np.float32).reshape(images, -1), told[name]) for name in names}
+    result = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return {name: (np.fromfile(folder / f"{name}.f32", np.float32).reshape(images, -1), result[name]) for name in names}
 
 
 def patched(folder: Path) -> None:
@@ -141,15 +141,15 @@ def patched(folder: Path) -> None:
     subprocess.run(built, check=True)
 
 
-def row(name: str, of: Found, first: Found, labels: np.ndarray) -> dict[str, Any]:
+def row(name: str, answers: Found, first: Found, labels: np.ndarray) -> dict[str, Any]:
     """What one file is worth in one place; `first` is where all instruction sets are used."""
-    logits, taken = of[name]
+    logits, taken = answers[name]
     right, as_float = labels, first["float"][0].argmax(1)
     return {
         "test_top1": float((logits.argmax(1) == right).mean()),
         "same_as_float": float((logits.argmax(1) == as_float).mean()),
         "largest_difference": float(np.abs(logits - first[name][0]).max()),
-        "time_to_8_bit_weights": ratio({other: seconds for other, (_, seconds) in of.items()}, name, BASE),
+        "time_to_8_bit_weights": ratio({other: seconds for other, (_, seconds) in answers.items()}, name, BASE),
         **milliseconds([second / REPEATS for second in taken]),
     }
 
@@ -157,7 +157,7 @@ def row(name: str, of: Found, first: Found, labels: np.ndarray) -> dict[str, Any
 def page(result: dict[str, Any]) -> str:
     """The tables as Markdown."""
     rows = result["processors"]
-    base, ours = rows["AVX2 alone"][BASE], [of[OURS] for of in rows.values()]
+    base, ours = rows["AVX2 alone"][BASE], [files[OURS] for files in rows.values()]
     times = [one["time_to_8_bit_weights"]["median"] for one in ours]
     lines = [
         "# int8 that means the same everywhere",
@@ -175,9 +175,9 @@ def page(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name in next(iter(rows.values())):
-        for where, of in rows.items():
-            if name in of:
-                one = of[name]
+        for where, files in rows.items():
+            if name in files:
+                one = files[name]
                 taken = one["time_to_8_bit_weights"]["median"]
                 lines.append(
                     f"| {name} | {where} | {one['test_top1']:.2%} | {one['same_as_float']:.2%} | "

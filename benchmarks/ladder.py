@@ -70,12 +70,12 @@ def main() -> None:
     whole = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {"networks": {}}
     for model in ladder.every():
         name = ladder.called(model)
-        kept = {} if chosen.anew else whole["networks"].get(name, {})
-        if chosen.only not in name or ("lacks" in kept) or {*map(str, sizes_of(name))} <= {*kept.get("sizes", {})}:
+        known = {} if chosen.anew else whole["networks"].get(name, {})
+        if chosen.only not in name or ("lacks" in known) or {*map(str, sizes_of(name))} <= {*known.get("sizes", {})}:
             continue
         process = Converters()
         litert.environment.run = process.run
-        whole["networks"][name] = of_network(model, name, kept)
+        whole["networks"][name] = of_network(model, name, known)
         process.close()
         whole["made_by"] = {name: version(name) for name in ("tflite-micro", "torch")} | {
             "converters": list(environment.PACKAGES)
@@ -102,9 +102,9 @@ class Converters:
         assert self.process.stdout is not None
         self.process.stdin.write("\t".join(map(str, words)) + "\n")
         self.process.stdin.flush()
-        said = next((line for line in self.process.stdout if line.startswith("CONVERTED")), "CONVERTED it ended")
-        if said.strip() != "CONVERTED":
-            raise UserError(f"the network cannot be converted: {said.strip()[10:]}", "choose a simpler student")
+        answer = next((line for line in self.process.stdout if line.startswith("CONVERTED")), "CONVERTED it ended")
+        if answer.strip() != "CONVERTED":
+            raise UserError(f"the network cannot be converted: {answer.strip()[10:]}", "choose a simpler student")
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -117,22 +117,22 @@ def sizes_of(name: str) -> tuple[int, ...]:
     return ladder.SIZES if name in map(ladder.called, ladder.models()) else ladder.SIZES[:1]
 
 
-def of_network(model: Model, name: str, kept: dict[str, Any]) -> dict[str, Any]:
+def of_network(model: Model, name: str, known: dict[str, Any]) -> dict[str, Any]:
     """Its numbers by size, and those of one class more; `lacks` where it cannot be exported.
 
     Args:
         model: Of the ladder, or any other.
         name: What the table calls it.
-        kept: What the table has of it: sizes that are there are not measured again.
+        known: What the table has of it: sizes that are there are not measured again.
     """
-    sizes, known = sizes_of(name), kept.get("sizes", {})
+    sizes, known = sizes_of(name), known.get("sizes", {})
     at = FIRST if FIRST in sizes else sizes[0]
     missing = [size for size in sizes if str(size) not in known]
     try:
         content, first = written(model, at, ladder.CLASSES)
         if sizes == (at,):
             return {"sizes": {str(at): first}}
-        row = {key: kept[key] for key in ("resized_apart", "class") if key in kept}
+        row = {key: known[key] for key in ("resized_apart", "class") if key in known}
         row = row or {"class": of_a_class(first, written(model, at, ladder.CLASSES + MORE)[1])}
         if name.startswith(CONVERTED):
             found = {size: first if size == at else written(model, size, ladder.CLASSES)[1] for size in missing}
@@ -151,7 +151,7 @@ def of_network(model: Model, name: str, kept: dict[str, Any]) -> dict[str, Any]:
 def of_a_class(few: dict[str, int], many: dict[str, int]) -> dict[str, int]:
     """What one class more takes, by a file of `MORE` classes more."""
     parts = {"model": ("model",), "ram": ("head", "tail"), "macs": ("macs",)}
-    return {key: -(-sum(many[part] - few[part] for part in of) // MORE) for key, of in parts.items()}
+    return {key: -(-sum(many[part] - few[part] for part in parts_of) // MORE) for key, parts_of in parts.items()}
 
 
 def written(model: Model, size: int, classes: int) -> tuple[bytes, dict[str, int]]:
@@ -179,9 +179,9 @@ def numbers(path: Path, count: int) -> dict[str, int]:
     return {name: getattr(taken, name) for name in ("model", "code", "head", "tail")} | {"macs": count}
 
 
-def memory(of: dict[str, int]) -> int:
+def memory(bytes_of: dict[str, int]) -> int:
     """Bytes of the arena."""
-    return of["head"] + of["tail"]
+    return bytes_of["head"] + bytes_of["tail"]
 
 
 def resized(content: bytes, size: int) -> bytes:
@@ -190,8 +190,8 @@ def resized(content: bytes, size: int) -> bytes:
     model = graph._model(content)
     (subgraph,) = model.subgraphs
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    asked = subgraph.tensors[subgraph.inputs[0]]
-    asked.shape = np.array([1, size, size, asked.shape[3]], np.int32)
+    tensor = subgraph.tensors[subgraph.inputs[0]]
+    tensor.shape = np.array([1, size, size, tensor.shape[3]], np.int32)
     for step in subgraph.operators:
         code = model.operatorCodes[step.opcodeIndex]
         name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
@@ -234,7 +234,7 @@ def as_json(whole: dict[str, Any]) -> str:
             if "class" in row:
                 lines.append(f'   "class": {json.dumps(row["class"])},')
             lines.append('   "sizes": {')
-            lines += [f"    {json.dumps(size)}: {json.dumps(of)}," for size, of in row["sizes"].items()]
+            lines += [f"    {json.dumps(size)}: {json.dumps(needs_at)}," for size, needs_at in row["sizes"].items()]
             lines[-1] = lines[-1].rstrip(",")
             lines.append("   }")
         lines.append("  },")

@@ -150,22 +150,22 @@ def result(found: dict[str, Any], seeds: list[int], epochs: int) -> dict[str, An
     }
 
 
-def page(told: dict[str, Any]) -> str:
+def page(result: dict[str, Any]) -> str:
     """docs/results/lite0.md."""
-    teachers, students, gain = told["teachers"], told["students"], told["gain"]
+    teachers, students, gain = result["teachers"], result["students"], result["gain"]
     words = {
-        "teacher": f"`{RIGHT}`, {told['size']} pixels",
+        "teacher": f"`{RIGHT}`, {result['size']} pixels",
         "at 32 pixels": f"`{RIGHT}`, 32 pixels: the images as they come",
-        "wrong network": f"`{WRONG}`, the same file, {told['size']} pixels",
+        "wrong network": f"`{WRONG}`, the same file, {result['size']} pixels",
         "wrong when loaded": f"the first row's weights, head and all, loaded as `{WRONG}`",
     }
     lines = [
         "# EfficientNet-lite0 teaches resnet20",
         "",
         "`python benchmarks/lite0.py --weights imagenet_tf_efficientnet_lite0.safetensors`: published ImageNet weights,"
-        f" a new head trained on {told['train']:,} images of CIFAR-10 (10 epochs of Adam from cached embeddings, "
+        f" a new head trained on {result['train']:,} images of CIFAR-10 (10 epochs of Adam from cached embeddings, "
         "images resized inside the network), then resnet20 from it on the same images; val accuracy on "
-        f"{told['val']:,} others, the test split was not opened. Times are processor seconds of one thread.",
+        f"{result['val']:,} others, the test split was not opened. Times are processor seconds of one thread.",
         "",
         "| teacher | val top-1 | NLL | ECE | seconds | images through the backbone |",
         "|---|---|---|---|---|---|",
@@ -175,7 +175,7 @@ def page(told: dict[str, Any]) -> str:
             f"| {words[name]} | {row['val_top1']:.2f} % | {row['nll']:.3f} | {row['ece']:.3f} | {row['cpu_s']:.0f} | "
             f"{row['passes']:,} |"
         )
-    lost = told["lost"]
+    lost = result["lost"]
     lines += [
         "",
         "The two names hold the same tensors under the same names, so either loads without an error; padding and "
@@ -184,8 +184,8 @@ def page(told: dict[str, Any]) -> str:
         f"only). Without resizing, at 32 pixels, the same weights lose {lost['at 32 pixels']:.2f}: "
         "`--teacher.model.size` is the flag.",
         "",
-        f"Answers to {VIEWS} views of the {told['train']:,} images: {told['answers']['cpu_s']:.0f} seconds, paid once "
-        "for all methods and seeds.",
+        f"Answers to {VIEWS} views of the {result['train']:,} images: {result['answers']['cpu_s']:.0f} seconds, "
+        "paid once for all methods and seeds.",
         "",
         "| student | val top-1, by seed | mean | seconds a run |",
         "|---|---|---|---|",
@@ -197,7 +197,7 @@ def page(told: dict[str, Any]) -> str:
     interval = "" if gain["low"] is None else f" (95 %: {gain['low']:.2f} to {gain['high']:.2f})"
     lines += [
         "",
-        f"{told['epochs']} epochs, SGD 0.05, cosine, batch 64, {VIEWS} views. Paired gain: {gain['mean']:+.2f} "
+        f"{result['epochs']} epochs, SGD 0.05, cosine, batch 64, {VIEWS} views. Paired gain: {gain['mean']:+.2f} "
         f"points{interval}, n = {gain['n']}.",
     ]
     return "\n".join(lines) + "\n"
@@ -213,9 +213,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/lite0"))
     chosen = parser.parse_args()
     found = measured(chosen.weights, chosen.seeds, chosen.epochs, chosen.runs, chosen.data_root)
-    told = result(found, chosen.seeds, chosen.epochs)
-    print(write("lite0", told))
-    (RESULTS / "lite0.md").write_text(page(told))
+    numbers = result(found, chosen.seeds, chosen.epochs)
+    print(write("lite0", numbers))
+    (RESULTS / "lite0.md").write_text(page(numbers))
 
 
 if __name__ == "__main__":

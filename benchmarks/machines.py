@@ -367,8 +367,8 @@ def killed_fill() -> dict[str, Any]:
         while len(list(root.rglob("logits_*.npy"))) < 12:
             time.sleep(0.01)
         fillers[0].kill()
-        said = [filler.communicate()[0] for filler in fillers]
-        paid = [int(text.partition(": ")[2].partition(" ")[0].replace(",", "")) for text in said[1:]]
+        outputs = [filler.communicate()[0] for filler in fillers]
+        paid = [int(text.partition(": ")[2].partition(" ")[0].replace(",", "")) for text in outputs[1:]]
         cache = TeacherCache.open(next((root / "runs" / "teacher-cache").glob("v1-*")))
         blocks = len(list(cache.folder.glob("view_*/logits_*.npy")))
         return {"views": len(cache.files.views()), "blocks": blocks, "block": cache.samples,

@@ -116,7 +116,7 @@ def of_published(weights: str, dataset: DataSet, test: Images) -> dict[str, Any]
         path = Path(folder) / "student-int8.tflite"
         write_micro(task, path)
         some = MemoryImages(test.images[:COMPARED], test.labels[:COMPARED])
-        said = answers(micro(path).program, test, "TensorFlow Lite Micro")
+        answered = answers(micro(path).program, test, "TensorFlow Lite Micro")
         beside = answers(litert(path, reference=True), some, "LiteRT")
         taken = needs(path)
     pytorch = predict(task.network, test)
@@ -125,10 +125,10 @@ def of_published(weights: str, dataset: DataSet, test: Images) -> dict[str, Any]
         "weights_sha256": files.file_digest(Path(weights)),
         "test_images": len(test),
         "pytorch_test_top1": measure(pytorch, test.labels)["top1"],
-        "micro_test_top1": float((said.argmax(1) == test.labels.numpy()).mean()),
-        "same_predictions": float((said.argmax(1) == pytorch.argmax(1).numpy()).mean()),
+        "micro_test_top1": float((answered.argmax(1) == test.labels.numpy()).mean()),
+        "same_predictions": float((answered.argmax(1) == pytorch.argmax(1).numpy()).mean()),
         "compared_with_litert": len(beside),
-        "litert_steps_apart": int(np.abs(said[: len(beside)] - beside).max()),
+        "litert_steps_apart": int(np.abs(answered[: len(beside)] - beside).max()),
         "macs": macs(task.network, (1, 3, 32, 32)),
         **taken.told(),
     }
@@ -136,8 +136,8 @@ def of_published(weights: str, dataset: DataSet, test: Images) -> dict[str, Any]
 
 def right(path: Path, images: Images) -> float:
     """The share of images that a file of 8 bits has right in TensorFlow Lite Micro."""
-    said = answers(micro(path).program, images, path.name)
-    return float((said.argmax(1) == images.labels.numpy()).mean())
+    answered = answers(micro(path).program, images, path.name)
+    return float((answered.argmax(1) == images.labels.numpy()).mean())
 
 
 if __name__ == "__main__":

@@ -120,11 +120,11 @@ def networks(run: Run, dataset: DataSet, task: Task, epochs: int) -> dict[str, C
     """What is written down in 8 bits."""
 
     def longer() -> Any:
-        kept, network = run.path / f"finished-{epochs}.safetensors", copy.deepcopy(task.network)
-        if not kept.exists():
-            with files.appearing(kept) as beside:
+        file, network = run.path / f"finished-{epochs}.safetensors", copy.deepcopy(task.network)
+        if not file.exists():
+            with files.appearing(file) as beside:
                 save_model(finished(run, dataset, task, epochs, ENGINE), beside)
-        load_model(network, kept)
+        load_model(network, file)
         return network.eval()
 
     return {"plain": lambda: task.network, "finished": longer}
@@ -140,8 +140,8 @@ def _in_micro(task: Task, exact: np.ndarray) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "student-int8.tflite"
         write_micro(task, path)
-        said, taken = answers(micro(path).program, task.dataset.val, path.name), needs(path)
-    right = said.argmax(1) == task.dataset.val.labels.numpy()
+        answered, taken = answers(micro(path).program, task.dataset.val, path.name), needs(path)
+    right = answered.argmax(1) == task.dataset.val.labels.numpy()
     lost = exact.astype(float) - right
     low, high = image_interval(lost)
     return _accuracy(right) | {"drop": float(lost.mean()), "drop_low": low, "drop_high": high} | taken.told()

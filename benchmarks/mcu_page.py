@@ -215,8 +215,8 @@ def _interval(value: float, images: int) -> str:
     return f"{_share(low)} to {_share(high)}"
 
 
-def _points(of: Found, split: str) -> str:
-    return f"{100 * (of[f'pytorch_{split}_top1'] - of[f'micro_{split}_top1']):.2f} points"
+def _points(found: Found, split: str) -> str:
+    return f"{100 * (found[f'pytorch_{split}_top1'] - found[f'micro_{split}_top1']):.2f} points"
 
 
 if __name__ == "__main__":

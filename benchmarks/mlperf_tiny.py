@@ -54,9 +54,9 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         for name in ("onnx", "onnx-int8"):
-            told = export_file(task, name, FORMATS[name], Path(folder))
-            logits = torch.from_numpy(run_file(Path(folder) / told["file"], test))
-            result[name] = told | {"test_top1": measure(logits, test.labels)["top1"]}
+            exported = export_file(task, name, FORMATS[name], Path(folder))
+            logits = torch.from_numpy(run_file(Path(folder) / exported["file"], test))
+            result[name] = exported | {"test_top1": measure(logits, test.labels)["top1"]}
     for name in ("pytorch", "onnx", "onnx-int8"):
         print(f"{name:<10} test {result[name]['test_top1']:.2%}")
     print(write(chosen.name, result))
@@ -67,8 +67,8 @@ def task_of(weights: str, dataset: DataSet) -> Task:
     row = DATASETS["cifar10"]
     model = Model("mlperf_tiny_resnet8", weights=weights)
     network = build(model, DataSpec(10, 3, 32, row.mean, row.std)).eval()
-    said = {"classes": list(dataset.classes), "input": card.for_input(3, 32, 32, network.interpolation)}
-    return Task(network, dataset, said, predict(network, dataset.val))
+    fields = {"classes": list(dataset.classes), "input": card.for_input(3, 32, 32, network.interpolation)}
+    return Task(network, dataset, fields, predict(network, dataset.val))
 
 
 if __name__ == "__main__":

@@ -60,14 +60,14 @@ def look(name: str) -> dict[str, Any]:
     network.eval()
     torch._dynamo.reset()
     with torch.no_grad():
-        said = network(pixels, EVERYTHING)
+        outputs = network(pixels, EVERYTHING)
         compiled = torch.compile(network, fullgraph=True, backend="eager")(pixels, EVERYTHING)
-        torch.testing.assert_close(compiled, said)
+        torch.testing.assert_close(compiled, outputs)
     torch._dynamo.reset()
     program = torch.onnx.export(Logits(network).eval(), (pixels,), dynamo=True, optimize=False, verbose=False)
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
     (logits,) = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
-    apart = float(np.abs(logits - said.logits.numpy()).max() / said.logits.std())
+    apart = float(np.abs(logits - outputs.logits.numpy()).max() / outputs.logits.std())
     assert apart < 1e-4, (name, apart)
     return {
         "parameters": parameters(network),
@@ -99,12 +99,12 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         "| network | parameters | published | multiply-adds | stages (channels x side) | embedding | ONNX apart |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, told in found.items():
-        published = f"{told['published_millions']} M" if told["published_millions"] else ""
-        stages = ", ".join(f"{channels} x {side}" for channels, side, _ in told["stages"].values())
+    for name, facts in found.items():
+        published = f"{facts['published_millions']} M" if facts["published_millions"] else ""
+        stages = ", ".join(f"{channels} x {side}" for channels, side, _ in facts["stages"].values())
         lines.append(
-            f"| {name} | {told['parameters'] / 1e6:.2f} M | {published} | {told['macs'] / 1e6:.1f} M | {stages} | "
-            f"{told['embedding']} | {told['onnx_largest_difference_in_sd']:.0e} |"
+            f"| {name} | {facts['parameters'] / 1e6:.2f} M | {published} | {facts['macs'] / 1e6:.1f} M | {stages} | "
+            f"{facts['embedding']} | {facts['onnx_largest_difference_in_sd']:.0e} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -221,7 +221,7 @@ def mean_val(lines: Iterable[dict[str, Any]]) -> dict[str, float]:
     values: dict[str, list[float]] = {}
     for line in lines:
         values.setdefault(line["name"], []).append(line["val"])
-    return {name: statistics.mean(of) for name, of in values.items()}
+    return {name: statistics.mean(vals) for name, vals in values.items()}
 
 
 def make(
@@ -291,13 +291,13 @@ def search(todo: list[Trial], chosen: argparse.Namespace, log: Path) -> int:
     device = "cpu" if chosen.engine.device == "cpu" else "cuda"
     at_once = min(chosen.jobs, max(len(todo), 1))
     with ProcessPoolExecutor(at_once, mp_context=multiprocessing.get_context("spawn")) as pool:
-        asked = {
+        questions = {
             (str(t.recipe.augment), t.recipe.views, str(s)): (t.recipe, s) for t in todo for s in t.recipe.taught_by
         }
         parts = [Process(device, rank, chosen.parts) for rank in range(chosen.parts)]
         for paid in [
             pool.submit(pay, recipe, spec, chosen.runs, chosen.data_root, part)
-            for recipe, spec in asked.values()
+            for recipe, spec in questions.values()
             for part in parts
         ]:
             paid.result()
@@ -309,8 +309,8 @@ def search(todo: list[Trial], chosen: argparse.Namespace, log: Path) -> int:
             if line is None:
                 continue
             files.append_line(log, line)
-            told = line.get("error") or f"{100 * line['val']:.2f} % in {line['seconds']:.0f} s"
-            print(f"{time.time() - chosen.begun:.0f} s: {line['name']}: {told}", flush=True)
+            outcome = line.get("error") or f"{100 * line['val']:.2f} % in {line['seconds']:.0f} s"
+            print(f"{time.time() - chosen.begun:.0f} s: {line['name']}: {outcome}", flush=True)
     left = len(todo) - len({line["run"] for line in files.read_lines(log)} & {trial.key for trial in todo})
     print(f"{left} of {len(todo)} trials are left" if left else "the stage is whole", flush=True)
     return left
@@ -342,12 +342,12 @@ def rows(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for line in lines:
         if "val" in line:
             found.setdefault(tuple(line[key] for key in keys), []).append(line)
-    told = [
+    table_rows = [
         dict(zip(keys, of_row, strict=True))
-        | {"val": [round(100 * line["val"], 2) for line in sorted(of, key=lambda line: line["seed"])]}
-        for of_row, of in found.items()
+        | {"val": [round(100 * line["val"], 2) for line in sorted(finished, key=lambda line: line["seed"])]}
+        for of_row, finished in found.items()
     ]
-    return sorted(told, key=lambda row: (row["stage"], not row["taught"], -statistics.mean(row["val"])))
+    return sorted(table_rows, key=lambda row: (row["stage"], not row["taught"], -statistics.mean(row["val"])))
 
 
 def lengths(result: dict[str, Any]) -> dict[int, float]:
@@ -425,16 +425,18 @@ def page(result: dict[str, Any]) -> str:
 
 def publish(lines: list[dict[str, Any]]) -> None:
     """Writes docs/results/ninety.json and ninety.md; of other machines and numbers of images what was there stays."""
-    told = RESULTS / "ninety.json"
-    made = {(of["device"], of["images"]): of for of in json.loads(told.read_text())["made"]}
+    file = RESULTS / "ninety.json"
+    made = {(part["device"], part["images"]): part for part in json.loads(file.read_text())["made"]}
     of_each: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for line in lines:
         if "val" in line:
             of_each.setdefault((line["device"], line["images"]), []).append(line)
-    for key, of in of_each.items():
-        made[key] = {name: of[0][name] for name in ("device", "images", "precision", "tf32")} | {"rows": rows(of)}
-    result = {"made": sorted(made.values(), key=lambda of: -of["images"])}
-    told.write_text(json.dumps(result, indent=2) + "\n")
+    for key, trials_of in of_each.items():
+        made[key] = {name: trials_of[0][name] for name in ("device", "images", "precision", "tf32")} | {
+            "rows": rows(trials_of)
+        }
+    result = {"made": sorted(made.values(), key=lambda part: -part["images"])}
+    file.write_text(json.dumps(result, indent=2) + "\n")
     (RESULTS / "ninety.md").write_text(page(result))
 
 

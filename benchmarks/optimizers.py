@@ -82,8 +82,8 @@ def page(result: dict[str, Any]) -> str:
     text = (
         "# Built-in recipes by SGD and by Muon\n\nTop-1 on val in percent, +- over paired seeds; test was not opened.\n"
     )
-    for name, told in result["recipes"].items():
-        text += f"\n## {name}\n\n`{told['command']}`\n\n{table(told['rows'])}"
+    for name, recipe in result["recipes"].items():
+        text += f"\n## {name}\n\n`{recipe['command']}`\n\n{table(recipe['rows'])}"
     notes = RESULTS / "optimizers_notes.md"
     return text + ("\n" + notes.read_text() if notes.exists() else "")
 
@@ -113,7 +113,7 @@ def main() -> None:
         print(table([row(*key, *runs) for key, runs in rows.items()]), flush=True)
     path = RESULTS / "optimizers.json"
     recipes = files.read_json(path)["recipes"] if path.exists() else {}
-    numbers = [f"--{of} {' '.join(map(str, getattr(chosen, of)))}" for of in ("epochs", "seeds")]
+    numbers = [f"--{flag} {' '.join(map(str, getattr(chosen, flag)))}" for flag in ("epochs", "seeds")]
     named = " ".join(f'"{way}"' for way in chosen.ways)
     command = f"python benchmarks/optimizers.py {chosen.recipe} {' '.join(numbers)} --ways {named}"
     command += f" --part {chosen.part} --views {chosen.views} --weights DIR" if chosen.recipe == "cifar10" else ""

@@ -92,8 +92,8 @@ def torchdistill_box(inputs: Tensor, labels: Tensor) -> Contender:
     """A DistillationBox, forward_process and post_forward_process as in its training scripts."""
     from torchdistill.core.distillation import DistillationBox
 
-    at = {"module_path": ".", "module_io": "output"}
-    kd: dict[str, Any] = {f"{who}_{key}": value for who in ("student", "teacher") for key, value in at.items()}
+    places = {"module_path": ".", "module_io": "output"}
+    kd: dict[str, Any] = {f"{who}_{key}": value for who in ("student", "teacher") for key, value in places.items()}
     loader = {
         "dataset_id": "train",
         "sampler": {"class_or_func": RandomSampler},

@@ -67,9 +67,9 @@ def torchvisions(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[
 
 def ours(folder: Path, workers: int) -> dict[str, Callable[[], Iterable[Any]]]:
     """An epoch of the same photos as runs have them, by how they are kept."""
-    told = index.read(str(folder))
-    decoder = Decoder(folder, told.sound, SIDE, "training")
-    labels = torch.zeros(len(told.sound), dtype=torch.int64)
+    indexed = index.read(str(folder))
+    decoder = Decoder(folder, indexed.sound, SIDE, "training")
+    labels = torch.zeros(len(indexed.sound), dtype=torch.int64)
     in_file = kept(decoder, "file", "decoding")
 
     def epoch(photos: Any) -> Iterable[Any]:
@@ -141,22 +141,22 @@ def main() -> None:
 
 def row(stored: int, workers: int, images: int, taken: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
     """What is written of photos of one size and one number of workers, and printed."""
-    told: dict[str, Any] = {"stored": stored, "workers": workers}
+    result: dict[str, Any] = {"stored": stored, "workers": workers}
     for kind, seconds in taken.items():
         theirs = [name for name in seconds if name.startswith("ImageFolder")]
         best = min(theirs, key=lambda name: statistics.median(seconds[name]))
-        told[kind] = {
-            "images_per_second": {name: round(images / statistics.median(of)) for name, of in seconds.items()},
+        result[kind] = {
+            "images_per_second": {name: round(images / statistics.median(times)) for name, times in seconds.items()},
             "best_of_torchvision": best,
             "speed_to_best": {name: ratio({"a": seconds[best], "b": seconds[name]}, "a", "b") for name in seconds},
         }
-        for name, values in told[kind]["speed_to_best"].items():
-            speed = told[kind]["images_per_second"][name]
+        for name, values in result[kind]["speed_to_best"].items():
+            speed = result[kind]["images_per_second"][name]
             print(
                 f"{stored} pixels, {workers} workers, {kind}: {name} / {best} = {in_words(values)}, {speed:,} images/s",
                 flush=True,
             )
-    return told
+    return result
 
 
 if __name__ == "__main__":

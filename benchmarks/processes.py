@@ -94,12 +94,15 @@ def differences(names: list[str], folder: Path, learning_rate: float = 0.003) ->
 def apart(names: list[str], folder: Path, learning_rate: float, which: str) -> dict[str, float]:
     """By method: the largest difference between a weight of one process and that of another way."""
     recipes = {name: recipe(name, folder, learning_rate) for name in names}
-    return {name: largest(weights(of, folder / "one"), weights(of, folder / which)) for name, of in recipes.items()}
+    return {
+        name: largest(weights(recipe, folder / "one"), weights(recipe, folder / which))
+        for name, recipe in recipes.items()
+    }
 
 
-def weights(of: Recipe, runs: Path) -> dict[str, Tensor]:
+def weights(recipe: Recipe, runs: Path) -> dict[str, Tensor]:
     """All that a finished run has trained: the student, the adapters."""
-    run = Run(Workspace(runs).folder(of))
+    run = Run(Workspace(runs).folder(recipe))
     last = run.checkpoints.folder / f"step_{list_steps(run.checkpoints.folder)[-1]:08d}"
     files = {part: load_file(last / f"{part}.safetensors") for part in ("student", "adapters")}
     return {f"{part}.{name}": tensor for part, state in files.items() for name, tensor in state.items()}

@@ -121,7 +121,7 @@ def over_views(root: Path, rounds: int) -> dict[str, Any]:
         reads["a view a batch"](number)
         memory.append(own_memory_mib())
     seconds = interleaved(reads, rounds)
-    told = {
+    result = {
         "samples": VIEW_SAMPLES,
         "views": VIEWS,
         "files": VIEWS * len(range(0, VIEW_SAMPLES, 8192)),
@@ -129,9 +129,9 @@ def over_views(root: Path, rounds: int) -> dict[str, Any]:
         f"read_{READ}_rows": {name: milliseconds(times) for name, times in seconds.items()},
         "memory_grown_mib": round(memory[-1] - before, 1),
     }
-    print(f"{VIEWS} views of {VIEW_SAMPLES:,} images: opened and looked through in {told['open']['median_ms']} ms")
-    print(f"{READ} rows, {told[f'read_{READ}_rows']}; memory grew by {told['memory_grown_mib']} MiB")
-    return told
+    print(f"{VIEWS} views of {VIEW_SAMPLES:,} images: opened and looked through in {result['open']['median_ms']} ms")
+    print(f"{READ} rows, {result[f'read_{READ}_rows']}; memory grew by {result['memory_grown_mib']} MiB")
+    return result
 
 
 def main() -> None:

@@ -95,10 +95,10 @@ def claims(script: str, result: dict[str, Any]) -> list[Claim]:
             found.append(Claim("a run of the digits: all of it / its training", run["all_s"] / run["training_s"]))
             found.append(Claim("the same command again, seconds", run["again_s"]))
             if demo := result.get("demo"):  # a result of before has none
-                words, of = f"the demo, {demo['runs']} runs", f"n = {demo['rounds']}"
-                found.append(Claim(f"{words}, seconds as typed", demo["all_s"], spread=of))
+                words, rounds = f"the demo, {demo['runs']} runs", f"n = {demo['rounds']}"
+                found.append(Claim(f"{words}, seconds as typed", demo["all_s"], spread=rounds))
                 found.append(Claim(f"{words}: as typed / training one after the other", demo["all_s"] / demo["runs_s"]))
-                found.append(Claim(f"{words}, seconds when all is done", demo["again_s"], spread=of))
+                found.append(Claim(f"{words}, seconds when all is done", demo["again_s"], spread=rounds))
             return found
         case "views":
             return [Claim(f"{kind}: images/s on one core", row["median"]) for kind, row in result["views"].items()]
@@ -183,13 +183,13 @@ def _claims_or_none(script: str, result: dict[str, Any] | None) -> list[Claim]:
 
 def last_release() -> str:
     """The newest tag, or the last commit before there is any."""
-    told = _git("describe", "--tags", "--abbrev=0")
-    return told.strip() if told else "HEAD"
+    described = _git("describe", "--tags", "--abbrev=0")
+    return described.strip() if described else "HEAD"
 
 
 def _git(*arguments: str) -> str:
-    told = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
-    return told.stdout if told.returncode == 0 else ""
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else ""
 
 
 def committed(release: str) -> dict[str, dict[str, Any]]:
@@ -224,21 +224,21 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=600.0, help="seconds in all")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0: its choice")
     chosen = parser.parse_args()
-    begun, told = time.monotonic(), {}
+    begun, ended = time.monotonic(), {}
     for benchmark in () if chosen.page else BENCHMARKS:
         if chosen.only is None or benchmark.script in chosen.only:
             print(f"== {benchmark.script}", flush=True)
-            told[benchmark.script] = run(benchmark, chosen.budget - (time.monotonic() - begun), chosen.threads)
-            print(f"== {benchmark.script}: {told[benchmark.script]}", flush=True)
+            ended[benchmark.script] = run(benchmark, chosen.budget - (time.monotonic() - begun), chosen.threads)
+            print(f"== {benchmark.script}: {ended[benchmark.script]}", flush=True)
     release = last_release()
     paths = {benchmark.script: RESULTS / f"{benchmark.script}.json" for benchmark in BENCHMARKS}
     results = {script: json.loads(path.read_text()) for script, path in paths.items() if path.exists()}
     results = {script: result for script, result in results.items() if _claims_or_none(script, result)}
     PAGE.write_text(page(results, committed(release), release))
     print(PAGE)
-    for script, how in told.items():
+    for script, how in ended.items():
         print(f"{script}: {how}")
-    if any(how.startswith(("FAILED", "stopped")) for how in told.values()):
+    if any(how.startswith(("FAILED", "stopped")) for how in ended.values()):
         sys.exit(1)
 
 

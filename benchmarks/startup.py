@@ -35,8 +35,8 @@ IMPORTS = "import sys; from tutelage import cli; cli.main(sys.argv[1:]); sys.exi
 def seconds(arguments: list[str]) -> tuple[float, bool]:
     """Of a whole process, and whether it imported torch."""
     begun = time.perf_counter()
-    told = subprocess.run([sys.executable, "-c", IMPORTS, *arguments], capture_output=True, check=False)
-    return time.perf_counter() - begun, told.returncode != 0
+    done = subprocess.run([sys.executable, "-c", IMPORTS, *arguments], capture_output=True, check=False)
+    return time.perf_counter() - begun, done.returncode != 0
 
 
 def a_run() -> dict[str, float]:
@@ -53,15 +53,15 @@ def a_run() -> dict[str, float]:
         begun = time.perf_counter()
         run = train(replace(recipe, seed=seed), Workspace(runs, engine=engine))
         evaluate_run(run, dataset)
-        told.update(run.result("cost"))
+        result.update(run.result("cost"))
         return time.perf_counter() - begun
 
-    told: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
         all_of_it(0)
         whole, again = all_of_it(1), all_of_it(1)
-    return {"all_s": round(whole, 3), "training_s": round(told["seconds"], 3), "again_s": round(again, 3)}
+    return {"all_s": round(whole, 3), "training_s": round(result["seconds"], 3), "again_s": round(again, 3)}
 
 
 def demo(rounds: int) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def demo(rounds: int) -> dict[str, Any]:
             typed(one_by_one, "--jobs", "1")
             costs = [json.loads(file.read_text())["seconds"] for file in Path(one_by_one).glob("*/cost.json")]
             found.append((*times, sum(costs)))
-    middle = [round(statistics.median(of), 2) for of in zip(*found, strict=True)]
+    middle = [round(statistics.median(column), 2) for column in zip(*found, strict=True)]
     return dict(zip(("all_s", "again_s", "runs_s"), middle, strict=True)) | {"runs": len(costs), "rounds": rounds}
 
 

@@ -28,9 +28,9 @@ from tutelage.run.network import build_for
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
-from tutelage.study.study import evaluate_run
 from tutelage.teacher import lessons
 from tutelage.teacher.members import load_member
+from tutelage.training.predictions import evaluate_run
 
 SETTINGS = [(temperature, alpha) for temperature in (1.0, 2.0, 4.0, 8.0) for alpha in (0.5, 0.9)]
 BARE_EVERY = 4

@@ -8,14 +8,14 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 
-def prepared(name, asked):
+def prepared(name, expected):
     """What the student sees of a picture file, float32 [1, C, H, W] in [0, 1], bit for bit as it was validated.
 
     Args:
         name: Of the file.
-        asked: The card's `input`.
+        expected: The card's `input`.
     """
-    channels, height, width = asked["shape"]
+    channels, height, width = expected["shape"]
     picture = ImageOps.exif_transpose(Image.open(name))
     if picture.mode.startswith("I"):  # 16 bits, or as many of them as the values need
         values = np.asarray(picture, np.int64)
@@ -29,7 +29,7 @@ def prepared(name, asked):
     high = min(picture.height, max(1, picture.width * height // width))
     left, top = (picture.width - wide) // 2, (picture.height - high) // 2
     picture = picture.crop((left, top, left + wide, top + high))
-    picture = picture.resize((width, height), Image.Resampling[asked["interpolation"].upper()])
+    picture = picture.resize((width, height), Image.Resampling[expected["interpolation"].upper()])
     pixels = np.asarray(picture, np.float32) * np.float32(1 / 255)
     return pixels.reshape(1, height, width, channels).transpose(0, 3, 1, 2)
 

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -308,6 +309,18 @@ def test_a_function_has_at_most_50_lines_and_6_parameters():
             assert len([n for n in names if n not in ("self", "cls")]) <= 6, f"{function.name}({', '.join(names)})"
 
 
+@pytest.mark.parametrize("folder", ["benchmarks", "docs", "examples", "tests"])
+def test_what_is_imported_from_the_package_is_there(folder):
+    for file in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tutelage":
+                module = importlib.import_module(node.module)
+                for name in (alias.name for alias in node.names):
+                    with suppress(ImportError):
+                        importlib.import_module(f"{node.module}.{name}")
+                    assert hasattr(module, name), f"{file}: {node.module} has no {name}"
+
+
 def private(name: str) -> bool:
     """Whether a name is for its own module or folder alone."""
     return name.startswith("_") and not name.startswith("__")
@@ -425,3 +438,12 @@ def test_a_docstring_begins_with_a_sentence_of_one_line():
         first = (ast.get_docstring(tree) or "").split("\n")[0]
         assert re.search(r"[.?!]( |$)", first), f"{file}: {first}"
         assert not first.startswith(("Of ", "What ", "From ", "Where ", "Which ")), f"{file}: {first}"
+
+
+def test_a_docstring_tells_of_arguments_that_are_there():
+    for file, tree in TREES.items():
+        for function in functions(tree):
+            listed = re.search(r"^Args:\n((?:    .*\n?|\n)*)", ast.get_docstring(function) or "", re.MULTILINE)
+            named = re.findall(r"^    (\w+): ", listed[1], re.MULTILINE) if listed else []
+            arguments = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+            assert arguments >= set(named), f"{file}: {function.name}"

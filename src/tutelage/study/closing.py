@@ -43,7 +43,7 @@ def close(study: Study, workspace: Workspace, watch: Watch, leakage: Leakage | N
         study: Its runs are trained.
         workspace: Where they are.
         watch: Of the command that this is a part of.
-        found: What is known of copies among training and test images.
+        leakage: What is known of copies among training and test images.
         force: Export the student also where something speaks against it.
     """
     folder = study.folder(workspace.runs)

@@ -39,7 +39,7 @@ def gallery(
 
     Args:
         val: The validation images.
-        kept: Logits on them by run; "teacher" among them.
+        predictions: Logits on them by run; "teacher" among them.
         baseline: The run of the student alone.
         student: The run of the student taught, of the same seed.
         temperature: That softens all answers.

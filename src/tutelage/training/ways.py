@@ -52,7 +52,7 @@ def choose(wanted: Way, available: int, measure: Measurement, steps: int) -> tup
     tiny network take a hundred times as long on two threads.
 
     Args:
-        asked: "auto" and 0 are decided here, everything else stays.
+        wanted: "auto" and 0 are decided here, everything else stays.
         available: The threads that torch would use.
         measure: Times so many steps and one before them.
         steps: Of the whole run.
