@@ -28,7 +28,9 @@ def test_a_declaration_is_that_of_the_class(name):
         issubclass(real, kind) for kind in (Adapted, Extended)
     ]
     assert inspect.getdoc(read) == inspect.getdoc(real)
-    assert inspect.getsource(read).splitlines() == inspect.getsource(real).splitlines()
+    # What checks shapes in the tests decorates the real class once more: to Python 3.13 its source begins after that.
+    sources = [inspect.getsource(cls) for cls in (real, read)]
+    assert sources[0][sources[0].index("class ") :] == sources[1][sources[1].index("class ") :]
 
 
 def test_a_declared_method_has_its_name_and_its_range():
