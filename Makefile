@@ -10,7 +10,7 @@ WEIGHTS ?= $(TUTELAGE_WEIGHTS)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch .venv/ready
 
-.PHONY: help setup demo test check bench docs site headline headline-small browser results folder clean
+.PHONY: help setup demo test oldest check bench docs site headline headline-small browser results folder clean
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,11 @@ demo: .venv/ready ## the main job on the embedded digits: teacher, cache, 20 pai
 
 test: .venv/ready ## the whole test suite, a process a core
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+
+oldest: ## the test suite with the lowest versions that pyproject.toml allows; needs uv
+	test -x .venv-oldest/bin/python || uv venv --quiet --python $(PYTHON) .venv-oldest
+	uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct -e '.[dev]'
+	OMP_NUM_THREADS=1 .venv-oldest/bin/pytest -n auto --dist loadfile
 
 check: .venv/ready ## format, lint, types
 	$(BIN)/ruff format --check .
