@@ -166,8 +166,12 @@ def test_toml_has_no_null(tmp_path):
 
 
 def test_a_recipe_of_another_schema_is_refused():
-    with pytest.raises(UserError, match="schema 2"):
+    with pytest.raises(UserError, match="schema 2") as error:
         Recipe.from_dict({"schema": 2})
+    assert "update this one" in error.value.hint
+    with pytest.raises(UserError, match="schema 0") as error:
+        Recipe.from_dict({"schema": 0})
+    assert error.value.hint == "write schema = 1"
 
 
 @settings(deadline=None, max_examples=30)

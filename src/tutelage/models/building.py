@@ -16,6 +16,7 @@ from tutelage.models.external import (
     from_file,
     from_timm,
     from_torchvision,
+    is_at_hand,
     last_linear,
     made_by,
 )
@@ -99,6 +100,16 @@ def check_file(model: Model, channels: int) -> None:
     except NotImplementedError:  # it computes its widths with tensors
         return
     check_fit(network.module, model.weights, network.head)
+
+
+def fetch(model: Model) -> None:
+    """Fetches pretrained weights that this machine does not have, before anything slow is done.
+
+    Raises:
+        UserError: they cannot be fetched.
+    """
+    if model.weights == "pretrained" and not is_at_hand(model.name):
+        _make(model, CLASSES, channels=3)
 
 
 def _make(model: Model, classes: int, channels: int) -> Network:

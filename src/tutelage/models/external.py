@@ -3,8 +3,10 @@
 import inspect
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from tutelage import userfile
@@ -182,18 +184,45 @@ def made_by(model: Model) -> dict[str, Any]:
     return {library: version(library), "options": model.options}
 
 
+def is_at_hand(name: str) -> bool:
+    """Whether this machine has the pretrained weights of timm:NAME, hf-hub:OWNER/NAME or torchvision:NAME.
+
+    It says no where they may lie under another name.
+    """
+    source, _, own = name.partition(":")
+    if source == "torchvision":
+        import torchvision
+
+        url = getattr(torchvision.models.get_model_weights(own), "DEFAULT").url  # noqa: B009
+        return (Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name).is_file()
+    import huggingface_hub
+    import timm
+
+    published = timm.models.get_pretrained_cfg(own) if source == "timm" else None
+    repository = own if published is None else published.hf_hub_id
+    return bool(repository) and isinstance(huggingface_hub.try_to_load_from_cache(repository, "model.safetensors"), str)
+
+
 def call(function: Callable[..., Any], model: Model, **given: int) -> Any:
     """A network's function with what it accepts of `given`, and all of the model's options.
 
     Raises:
-        UserError: the function names no such option.
+        UserError: the function names no such option, or cannot take its value.
     """
     named = inspect.signature(function).parameters
     anything = any(p.kind is p.VAR_KEYWORD for p in named.values())
     for option in model.options:
         if option in given or not (anything or option in named):
             raise unknown(f"option of {model.name}", option, [n for n in named if n not in given])
-    return function(**{k: v for k, v in given.items() if anything or k in named}, **model.options)
+    try:
+        return function(**{k: v for k, v in given.items() if anything or k in named}, **model.options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if not model.options:
+            raise
+        raise UserError(
+            f"{model.name} cannot be made with the options {model.options}: {str(error).partition(chr(10))[0]}",
+            "give each option a value as the network's function has it by default",
+        ) from error
 
 
 def last_linear(module: nn.Module) -> str:

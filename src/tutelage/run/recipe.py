@@ -115,7 +115,11 @@ class Recipe:
         plain = dict(plain)
         schema = plain.pop("schema", SCHEMA)
         if schema != SCHEMA:
-            raise UserError(f"recipe of schema {shown(schema)}; this version reads schema {SCHEMA}", "write it anew")
+            newer = isinstance(schema, int) and schema > SCHEMA
+            raise UserError(
+                f"recipe of schema {shown(schema)}; this version reads schema {SCHEMA}",
+                "a newer tutelage has written it: update this one" if newer else f"write schema = {SCHEMA}",
+            )
         return parsed(Recipe, plain, "")
 
     @property

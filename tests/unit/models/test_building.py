@@ -110,6 +110,13 @@ def test_unknown_options():
         made("convnet", options={"classes": 3})
 
 
+@pytest.mark.parametrize("widths", ["4", [0, -4], [4.5], [None]])
+def test_an_options_value_that_the_network_cannot_take(widths):
+    with pytest.raises(UserError, match="convnet cannot be made with the options") as error:
+        made("convnet", options={"widths": widths})
+    assert repr(widths) in error.value.message
+
+
 def test_our_own_networks_have_no_hub():
     with pytest.raises(UserError, match="resnet20 has no pretrained weights of its own"):
         made("resnet20", weights="pretrained")
