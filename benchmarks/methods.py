@@ -49,6 +49,7 @@ from tutelage.teacher import lessons
 TOLD = RESULTS / "methods.json"
 IDEAS = Path(__file__).with_name("ideas.py")
 PUBLISHED_EPOCHS = 240
+CLASSES, BATCH = 10, 128
 ALWAYS = ("baseline", "kd", "dkd")
 """In both waves, whatever the first one says."""
 BEST = 10
@@ -62,6 +63,17 @@ def named(name: str, **values: Any) -> Callable[[], Method]:
     return lambda: replace(method_at_defaults(name), **values)
 
 
+def here(name: str) -> Callable[[], Method]:
+    """A method whose weights are divided by how much more they weigh here than where they were published."""
+
+    def weighed() -> Method:
+        method = method_at_defaults(name)
+        times = {weight.field: weight.times(CLASSES, BATCH) for weight in method.claims.published}
+        return replace(method, **{field: getattr(method, field) / heavier for field, heavier in times.items()})
+
+    return weighed
+
+
 VARIANTS: dict[str, Callable[[], Method]] = {
     "kd, T = 8": named("kd", temperature=8.0),
     "kd, standardised": named("kd", standardize=True, temperature=2.0, teacher_weight=10.0),
@@ -73,6 +85,9 @@ VARIANTS: dict[str, Callable[[], Method]] = {
     "dkd+nd": named("dkd+nd"),
     "mlkd, standardised": named("mlkd", standardize=True, instance_weight=9.0, batch_weight=4.5, class_weight=4.5),
     "cat_kd, ResNet-56 to 20": named("cat_kd", teacher_weight=0.7),
+    "mlkd, for 10 classes": here("mlkd"),
+    "cat_kd, for 10 classes": here("cat_kd"),
+    "wkd_l, for 10 classes": here("wkd_l"),
     "idea: mean over views 0.5": named(f"{IDEAS}:ViewMean"),
     "idea: mean over views 1": named(f"{IDEAS}:ViewMean", share=1.0),
     "idea: views that differ count more": named(f"{IDEAS}:ViewSpread"),
@@ -118,7 +133,7 @@ def recipe(label: str, seed: int, teacher: str, epochs: int, views: int, part: i
         student=Model("resnet8"),
         teacher=TeacherSpec(Model("resnet56", weights=teacher, **imagenet)) if method.needs else None,
         method=method,
-        fit=Fit(epochs, 128, optimizer="muon", learning_rate=0.05, weight_decay=0.01, schedule="linear"),
+        fit=Fit(epochs, BATCH, optimizer="muon", learning_rate=0.05, weight_decay=0.01, schedule="linear"),
         views=views,
         seed=seed,
     )

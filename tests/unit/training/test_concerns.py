@@ -7,7 +7,12 @@ import torch
 
 import small
 from tutelage.data.memory import MemoryImages
-from tutelage.training.concerns import OVERSURE, SATURATED, concerns, thin
+from tutelage.methods.cat_kd import CATKD
+from tutelage.methods.combine import composed
+from tutelage.methods.kd import KD
+from tutelage.methods.mlkd import MLKD
+from tutelage.methods.wkd_l import WKDL
+from tutelage.training.concerns import OVERSURE, SATURATED, concerns, heavy, thin
 
 SOFT = {1: 0.6, 2: 0.9, 4: 1.3}
 TEACHER = {
@@ -101,4 +106,33 @@ def test_classes_of_very_few_images_are_named():
     assert thin(replace(whole, train=without(whole.train, 2), val=without(whole.val, 0))) == [
         "training images of 3 (2) are too few to learn from: add some, or remove the class",
         "no val image is of 3: no number on val speaks of it; add some, or remove the class",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "classes", "batch", "instead"),
+    [
+        (CATKD(), 10, 128, ["--method.teacher_weight 1.5"]),
+        (CATKD(), 100, 64, []),
+        (CATKD(), 1000, 64, []),
+        (CATKD(), 10, 16, ["--method.teacher_weight 1.5"]),
+        (CATKD(teacher_weight=0.7), 10, 128, []),
+        (MLKD(), 10, 128, ["--method.batch_weight 0.022", "--method.class_weight 0.0011"]),
+        (MLKD(), 100, 256, ["--method.batch_weight 0.11", "--method.class_weight 0.028"]),
+        (composed(KD(), WKDL()), 10, 64, ["--method.second.others_weight 60"]),
+        (KD(), 10, 128, []),
+    ],
+)
+def test_a_weight_of_a_hundred_classes_is_named_where_there_are_few(method, classes, batch, instead):
+    found = heavy(method, classes, batch)
+    assert [text.rpartition("; ")[2] for text in found] == [
+        f"{flag} weighs here what was published" for flag in instead
+    ]
+
+
+def test_how_heavy_it_is_and_for_what_it_was_published_is_said():
+    assert heavy(MLKD(batch_weight=0.0), 10, 128) == [
+        "mlkd's class_weight = 0.45 was published for 100 classes and batches of 64: with 10 classes and batches of "
+        "128 its term weighs 400 times as much, and the student may learn less than alone; "
+        "--method.class_weight 0.0011 weighs here what was published"
     ]
