@@ -144,14 +144,14 @@ def _published(cls: type[Method]) -> str:
     for weight in cls.claims.published:
         powers = {f"({weight.classes} / C)": weight.by_classes, f"(B / {weight.batch})": weight.by_batch}
         growth = [base if power == 1 else f"{base}^{power:g}" for base, power in powers.items() if power]
-        grow.append(f"`{weight.field}` weighs {' '.join(growth)} times as much")
+        grow.append(f"`{weight.field}` counts {' '.join(growth)} times")
         heavier = weight.times(FEW, BATCH)
         times.append(f"{heavier:g}")
         typed.append(f"--method.{weight.field} {getattr(cls, weight.field) / heavier:.2g}")
     return (
-        f"for {weight.condition()}. With C classes in batches of B images, {_and(grow)} beside the labels: with {FEW} "
-        f"in batches of {BATCH} {_and(times)} times. There a student learns less than alone, or nothing; type "
-        f"`{' '.join(typed)}`."
+        f"for {weight.condition()}. With C classes in batches of B images, {_and(grow)} as much beside the labels: "
+        f"with {FEW} in batches of {BATCH}, {_and(times)} times. There a student learns less than alone, or nothing; "
+        f"to undo that: `{' '.join(typed)}`."
     )
 
 

@@ -80,16 +80,19 @@ def heavy(method: Method, classes: int, batch_size: int, flag: str = "--method")
     values = {field.name: getattr(method, field.name) for field in fields(method)}
     parts = {name: part for name, part in values.items() if isinstance(part, Method)}
     found = [text for name, part in parts.items() for text in heavy(part, classes, batch_size, f"{flag}.{name}")]
-    for weight in method.claims.published:
-        published, times = getattr(type(method), weight.field), weight.times(classes, batch_size)
-        if values[weight.field] * times >= HEAVY * published:
-            here = f"{classes} classes" + (f" and batches of {batch_size}" if weight.by_batch else "")
-            found.append(
-                f"{method_name(method)}'s {weight.field} = {published:g} was published for {weight.condition()}: with "
-                f"{here} its term weighs {times:.3g} times as much, and the student may learn less than alone; "
-                f"{flag}.{weight.field} {published / times:.2g} weighs here what was published"
-            )
-    return found
+    published = {weight: getattr(type(method), weight.field) for weight in method.claims.published}
+    times = {weight: weight.times(classes, batch_size) for weight in published}
+    far = [weight for weight in published if values[weight.field] * times[weight] >= HEAVY * published[weight]]
+    if not far:
+        return found
+    heavier = " and ".join(f"{weight.field} counts {times[weight]:.3g} times" for weight in far)
+    instead = " ".join(f"{flag}.{weight.field} {published[weight] / times[weight]:.2g}" for weight in far)
+    here = f"{classes} classes" + (f" and batches of {batch_size}" if any(weight.by_batch for weight in far) else "")
+    return [
+        *found,
+        f"{method_name(method)}'s weights were published for {far[0].condition()}: with {here}, {heavier} as much "
+        f"beside the labels, and the student may learn less than alone; to undo that: {instead}",
+    ]
 
 
 def thin(dataset: DataSet) -> list[str]:
