@@ -8,6 +8,7 @@ the work.
 
     python benchmarks/methods.py all   --teacher FILE [--device cuda]
     python benchmarks/methods.py best  --teacher FILE [--device cuda]
+    python benchmarks/methods.py weights --teacher FILE
     python benchmarks/methods.py small --teacher FILE
     python benchmarks/methods.py cost  --teacher FILE
     python benchmarks/methods.py page
@@ -50,6 +51,8 @@ TOLD = RESULTS / "methods.json"
 IDEAS = Path(__file__).with_name("ideas.py")
 PUBLISHED_EPOCHS = 240
 CLASSES, BATCH = 10, 128
+CROWDED, TEN = ("mlkd", "cat_kd", "wkd_l"), ", for 10 classes"
+"""Methods whose published weights are for more classes, and what a label says where they are divided."""
 ALWAYS = ("baseline", "kd", "dkd")
 """In both waves, whatever the first one says."""
 BEST = 10
@@ -85,9 +88,7 @@ VARIANTS: dict[str, Callable[[], Method]] = {
     "dkd+nd": named("dkd+nd"),
     "mlkd, standardised": named("mlkd", standardize=True, instance_weight=9.0, batch_weight=4.5, class_weight=4.5),
     "cat_kd, ResNet-56 to 20": named("cat_kd", teacher_weight=0.7),
-    "mlkd, for 10 classes": here("mlkd"),
-    "cat_kd, for 10 classes": here("cat_kd"),
-    "wkd_l, for 10 classes": here("wkd_l"),
+    **{name + TEN: here(name) for name in CROWDED},
     "idea: mean over views 0.5": named(f"{IDEAS}:ViewMean"),
     "idea: mean over views 1": named(f"{IDEAS}:ViewMean", share=1.0),
     "idea: views that differ count more": named(f"{IDEAS}:ViewSpread"),
@@ -103,6 +104,13 @@ WAVES: dict[str, dict[str, Any]] = {
     "all": {"labels": list(LABELS), "seeds": [0], "part": 20_000, "epochs": 12, "views": 8},
     "best": {"labels": None, "seeds": [0, 1, 2, 3, 4], "part": 20_000, "epochs": 40, "views": 8},
     "again": {"labels": None, "seeds": [1, 2, 3], "part": 20_000, "epochs": 12, "views": 8},
+    "weights": {
+        "labels": ["kd", "baseline", *(f"{name}{ten}" for name in CROWDED for ten in ("", TEN))],
+        "seeds": [0],
+        "part": 5_000,
+        "epochs": 8,
+        "views": 2,
+    },
     "small": {
         "labels": ["kd", *(label for label in LABELS if label.startswith("idea")), "dkd", "baseline"],
         "seeds": [0, 1, 2],
@@ -111,8 +119,8 @@ WAVES: dict[str, dict[str, Any]] = {
         "views": 4,
     },
 }
-"""What is trained: all once; the best of them for longer, or with seeds that did not choose them; ideas where nothing
-but a slow processor is at hand."""
+"""What is trained: all once; the best of them for longer, or with seeds that did not choose them; where nothing but a
+slow processor is at hand, weights of 100 classes beside those for ten, and ideas."""
 
 
 def chosen_method(label: str, epochs: int) -> Method:
@@ -326,6 +334,7 @@ TITLES = {
     "best": "Trained for longer",
     "again": "The most promising once more, with other seeds than the one that chose them",
     "all": "All methods, once",
+    "weights": "Weights that were published for 100 classes, and the same for ten, trained shortly",
     "small": "Ideas of our own, and methods that are new here, where nothing but a slow processor was at hand",
     "short": "The first 32 methods, trained shortly",
 }
