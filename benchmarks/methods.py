@@ -8,6 +8,7 @@ the work.
 
     python benchmarks/methods.py all   --teacher FILE [--device cuda]
     python benchmarks/methods.py best  --teacher FILE [--device cuda]
+    python benchmarks/methods.py weights --teacher FILE
     python benchmarks/methods.py small --teacher FILE
     python benchmarks/methods.py cost  --teacher FILE
     python benchmarks/methods.py page
@@ -49,6 +50,9 @@ from tutelage.teacher import lessons
 TOLD = RESULTS / "methods.json"
 IDEAS = Path(__file__).with_name("ideas.py")
 PUBLISHED_EPOCHS = 240
+CLASSES, BATCH = 10, 128
+CROWDED, TEN = ("mlkd", "cat_kd", "wkd_l"), ", for 10 classes"
+"""Methods whose published weights are for more classes, and what a label says where they are divided."""
 ALWAYS = ("baseline", "kd", "dkd")
 """In both waves, whatever the first one says."""
 BEST = 10
@@ -62,6 +66,17 @@ def named(name: str, **values: Any) -> Callable[[], Method]:
     return lambda: replace(method_at_defaults(name), **values)
 
 
+def here(name: str) -> Callable[[], Method]:
+    """A method whose weights are divided by how much more they weigh here than where they were published."""
+
+    def weighed() -> Method:
+        method = method_at_defaults(name)
+        times = {weight.field: weight.times(CLASSES, BATCH) for weight in method.claims.published}
+        return replace(method, **{field: getattr(method, field) / heavier for field, heavier in times.items()})
+
+    return weighed
+
+
 VARIANTS: dict[str, Callable[[], Method]] = {
     "kd, T = 8": named("kd", temperature=8.0),
     "kd, standardised": named("kd", standardize=True, temperature=2.0, teacher_weight=10.0),
@@ -73,6 +88,7 @@ VARIANTS: dict[str, Callable[[], Method]] = {
     "dkd+nd": named("dkd+nd"),
     "mlkd, standardised": named("mlkd", standardize=True, instance_weight=9.0, batch_weight=4.5, class_weight=4.5),
     "cat_kd, ResNet-56 to 20": named("cat_kd", teacher_weight=0.7),
+    **{name + TEN: here(name) for name in CROWDED},
     "idea: mean over views 0.5": named(f"{IDEAS}:ViewMean"),
     "idea: mean over views 1": named(f"{IDEAS}:ViewMean", share=1.0),
     "idea: views that differ count more": named(f"{IDEAS}:ViewSpread"),
@@ -88,6 +104,13 @@ WAVES: dict[str, dict[str, Any]] = {
     "all": {"labels": list(LABELS), "seeds": [0], "part": 20_000, "epochs": 12, "views": 8},
     "best": {"labels": None, "seeds": [0, 1, 2, 3, 4], "part": 20_000, "epochs": 40, "views": 8},
     "again": {"labels": None, "seeds": [1, 2, 3], "part": 20_000, "epochs": 12, "views": 8},
+    "weights": {
+        "labels": ["kd", "baseline", *(f"{name}{ten}" for name in CROWDED for ten in ("", TEN))],
+        "seeds": [0],
+        "part": 5_000,
+        "epochs": 8,
+        "views": 2,
+    },
     "small": {
         "labels": ["kd", *(label for label in LABELS if label.startswith("idea")), "dkd", "baseline"],
         "seeds": [0, 1, 2],
@@ -96,8 +119,8 @@ WAVES: dict[str, dict[str, Any]] = {
         "views": 4,
     },
 }
-"""What is trained: all once; the best of them for longer, or with seeds that did not choose them; ideas where nothing
-but a slow processor is at hand."""
+"""What is trained: all once; the best of them for longer, or with seeds that did not choose them; where nothing but a
+slow processor is at hand, weights of 100 classes beside those for ten, and ideas."""
 
 
 def chosen_method(label: str, epochs: int) -> Method:
@@ -118,7 +141,7 @@ def recipe(label: str, seed: int, teacher: str, epochs: int, views: int, part: i
         student=Model("resnet8"),
         teacher=TeacherSpec(Model("resnet56", weights=teacher, **imagenet)) if method.needs else None,
         method=method,
-        fit=Fit(epochs, 128, optimizer="muon", learning_rate=0.05, weight_decay=0.01, schedule="linear"),
+        fit=Fit(epochs, BATCH, optimizer="muon", learning_rate=0.05, weight_decay=0.01, schedule="linear"),
         views=views,
         seed=seed,
     )
@@ -311,6 +334,7 @@ TITLES = {
     "best": "Trained for longer",
     "again": "The most promising once more, with other seeds than the one that chose them",
     "all": "All methods, once",
+    "weights": "Weights that were published for 100 classes, and the same for ten, trained shortly",
     "small": "Ideas of our own, and methods that are new here, where nothing but a slow processor was at hand",
     "short": "The first 32 methods, trained shortly",
 }

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from scipy import stats
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,6 +23,7 @@ import methods as methods_page  # noqa: E402
 import ninety  # noqa: E402
 import optimizers  # noqa: E402
 import small_photos_page  # noqa: E402
+import weights as weights_page  # noqa: E402
 
 PAGES = {
     "article_mistakes": article_pages.page,
@@ -34,6 +36,7 @@ PAGES = {
     "int8": int8.page,
     "small_photos": small_photos_page.as_text,
     "imagenet": imagenet_page.text,
+    "weights": weights_page.page,
 } | {name: partial(headline.page, name=name) for name in ("headline", "headline_small")}
 
 
@@ -71,6 +74,31 @@ def test_methods_are_compared_by_pairs_of_seeds_with_one_deviation_for_all():
     assert rows["other"]["p"] == pytest.approx(test.pvalue, abs=1e-4)
     assert 2 * rows["other"]["half"] == pytest.approx(high - low, abs=0.02)
     assert "gain" not in rows["kd"]
+
+
+def test_weights_are_divided_by_what_their_methods_claim_and_taken_after_their_warm_up():
+    mlkd, luminet = (methods_page.LABELS[label]() for label in ("mlkd, for 10 classes", "luminet"))
+    assert (mlkd.batch_weight, mlkd.class_weight) == pytest.approx((0.45 / 20, 0.45 / 400))
+    assert mlkd.instance_weight == 0.9
+    assert weights_page.after_warm_up(luminet).warm_up == 0.0
+    assert weights_page.after_warm_up(mlkd) is mlkd
+
+
+def test_the_table_of_weights_says_what_diverged_and_has_the_heaviest_first():
+    fine, broken = (
+        {"first": 2.0, "last": 3.0, "cross_entropy": 1.5},
+        {"first": 67.4, "last": None, "cross_entropy": None},
+    )
+    rows = {"kd": {"muon": fine, "sgd": fine}, "cat_kd": {"muon": broken, "sgd": broken | {"last": 80.0}}}
+    assert weights_page.table(rows).splitlines()[2:] == [
+        "| cat_kd | 67.4 | diverged | 80 | diverged | diverged |",
+        "| kd | 2 | 3 | 3 | 1.50 | 1.50 |",
+    ]
+
+
+def test_a_gradients_norm_is_that_of_all_weights_together():
+    weights = [torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)]
+    assert weights_page.norm((3 * weights[0] + 4 * weights[1]).sum(), weights) == pytest.approx(5.0)
 
 
 def test_a_warm_up_is_the_published_share_of_the_training():

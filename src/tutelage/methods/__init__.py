@@ -76,7 +76,18 @@ METHODS: dict[str, Row] = {
 
 
 BUILDING_BLOCKS = {
-    "base": ("Adapted", "Claims", "Epochs", "Extended", "Method", "Range", "Share", "Temperature", "Weight"),
+    "base": (
+        "Adapted",
+        "Claims",
+        "Epochs",
+        "Extended",
+        "Method",
+        "Published",
+        "Range",
+        "Share",
+        "Temperature",
+        "Weight",
+    ),
     "_common": ("label_cross_entropy", "ramp", "softened_kl", "standardized", "widened"),
     "combine": ("Sum", "Warmed", "composed"),
 }

@@ -14,6 +14,7 @@ from tutelage.methods.base import Claims as Claims
 from tutelage.methods.base import Epochs as Epochs
 from tutelage.methods.base import Extended as Extended
 from tutelage.methods.base import Method as Method
+from tutelage.methods.base import Published as Published
 from tutelage.methods.base import Range as Range
 from tutelage.methods.base import Share as Share
 from tutelage.methods.base import Temperature as Temperature

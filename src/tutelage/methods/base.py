@@ -54,6 +54,33 @@ VALUE_AND_GRADIENT, GRADIENT = "value and gradient", "gradient"
 MEAN = "a mean over samples"
 
 
+class Published(NamedTuple):
+    """For how many classes and which batches a weight was published whose term does not keep its size elsewhere."""
+
+    field: str
+    """The weight's name."""
+    by_classes: float
+    """The power of (classes / C) with which the term's pull at a logit grows beside that of the labels ..."""
+    by_batch: float = 0.0
+    """... and the power of (B / batch)."""
+    classes: int = 100
+    """Those of CIFAR-100."""
+    batch: int = 64
+    """Images a step there."""
+
+    def times(self, classes: int, batch: int) -> float:
+        """How much heavier the same weight is with these classes and batches.
+
+        >>> Published("class_weight", by_classes=2, by_batch=2).times(10, 128)
+        400.0
+        """
+        return (self.classes / classes) ** self.by_classes * (batch / self.batch) ** self.by_batch
+
+    def condition(self) -> str:
+        """What it was published for, in words."""
+        return f"{self.classes} classes" + (f" and batches of {self.batch}" if self.by_batch else "")
+
+
 class Claims(NamedTuple):
     """What a method says of itself beyond the contract that all keep, and why; the contract's tests hold it to that."""
 
@@ -76,6 +103,8 @@ class Claims(NamedTuple):
     """In which of its adapters there is batch norm, whose statistics several processes share; empty: in none."""
     two_views: str = ""
     """What its published results owe to two views of an image a step; empty: they stand on one."""
+    published: tuple[Published, ...] = ()
+    """Weights whose published values are for one number of classes or size of batches; empty: none is known to be."""
 
 
 @cache

@@ -6,7 +6,9 @@ Departures: the networks stay as they are: their last layers are linear, so the 
 Defaults: ResNet-32x4 to 8x4 on CIFAR-100 (configs/cifar100/CAT_KD/res32x4_res8x4.yaml of the authors' code).
     teacher_weight is 0.7 for ResNet-56 to 20, 1.8 for 110 to 32, 4.5 for VGG-13 to 8, 12 for WRN-40-2 to 16-2, and 40
     with `normalize` for ResNet-50 to MobileNetV2.
-When: where things are in the image matters. Cached logits of 16 parts are read: 17 times the disk of kd's.
+When: where things are in the image matters. Cached logits of 16 parts are read: 17 times the disk of kd's. The mean is
+    over classes too, so that fewer classes pull each logit harder; too hard a pull lets the last layer diverge,
+    whatever the optimiser (docs/results/weights.md).
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import label_cross_entropy, widened
 from tutelage.methods._regions import grid, require_regions
 from tutelage.methods._relations import unit
-from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Adapted, Claims, Range, Weight
+from tutelage.methods.base import MEAN, VALUE_AND_GRADIENT, Adapted, Claims, Published, Range, Weight
 
 
 def cat_loss(
@@ -47,7 +49,12 @@ class CATKD(Adapted):
 
     needs: ClassVar[frozenset[str]] = frozenset({"regions"})
     student_needs: ClassVar[frozenset[str]] = frozenset({"logits", "regions"})
-    claims: ClassVar[Claims] = Claims(zero=VALUE_AND_GRADIENT, why="a squared difference", duplicates=MEAN)
+    claims: ClassVar[Claims] = Claims(
+        zero=VALUE_AND_GRADIENT,
+        why="a squared difference",
+        duplicates=MEAN,
+        published=(Published("teacher_weight", by_classes=1),),
+    )
 
     label_weight: Weight = 1.0
     """Weight of the labels, >= 0; published: 1."""

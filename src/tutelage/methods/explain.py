@@ -17,6 +17,8 @@ WIDTH = 100
 """The width of the text, in characters."""
 PARTS = ("logits", "embedding", "features", "regions", "rotations", "head")
 """The parts of a network's answer that a method may read."""
+FEW, BATCH = 10, 128
+"""Classes and images a step of the example for weights that were published for others."""
 HEADINGS = ("Source", "Departures", "Defaults", "When")
 """What the docstring of a method's file says after its title, each after "Heading:"."""
 
@@ -49,6 +51,7 @@ def describe(name: str, cls: type[Method], source: str, functions: tuple[str, ..
         "Source": headings.get("Source", ""),
         "Departures": headings.get("Departures", ""),
         "Defaults": headings.get("Defaults", ""),
+        "Published weight": _published(cls),
         "When": headings.get("When", ""),
         "Reads of the teacher": _teacher(cls),
         "Reads of the student": _and([part for part in PARTS if part in cls.student_needs]),
@@ -132,6 +135,24 @@ def _trained(cls: type[Method]) -> str:
     if not issubclass(cls, Extended):
         return "adapters, dropped at the end of training"
     return "adapters, which stay in the network that is evaluated and exported"
+
+
+def _published(cls: type[Method]) -> str:
+    if not cls.claims.published:
+        return ""
+    grow, times, typed = [], [], []
+    for weight in cls.claims.published:
+        powers = {f"({weight.classes} / C)": weight.by_classes, f"(B / {weight.batch})": weight.by_batch}
+        growth = [base if power == 1 else f"{base}^{power:g}" for base, power in powers.items() if power]
+        grow.append(f"`{weight.field}` counts {' '.join(growth)} times")
+        heavier = weight.times(FEW, BATCH)
+        times.append(f"{heavier:g}")
+        typed.append(f"--method.{weight.field} {getattr(cls, weight.field) / heavier:.2g}")
+    return (
+        f"for {weight.condition()}. With C classes in batches of B images, {_and(grow)} as much beside the labels: "
+        f"with {FEW} in batches of {BATCH}, {_and(times)} times. There a student learns less than alone, or nothing; "
+        f"to undo that: `{' '.join(typed)}`."
+    )
 
 
 def _coupled(cls: type[Method]) -> str:

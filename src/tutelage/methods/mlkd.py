@@ -9,9 +9,7 @@ Departures: every view counts alike, and terms are means over views. The authors
 Defaults: all pairs on CIFAR-100: kd's weights of mdistiller/engine/cfg.py, on which the authors' code stands, times 1/2
     for samples and classes. Standardised logits, ResNet-32x4 to 8x4 (README of the authors of `standardize`):
     `--method.standardize True --method.instance_weight 9 --method.batch_weight 4.5 --method.class_weight 4.5`.
-When: batches are large enough for every class to occur, but classes are many: the term of classes grows with (B / C)^2.
-    At 10 classes and batches of 128 it is 400 times what it is at 100 and 64, and at its published weight a student
-    learnt nothing (docs/results/methods.md): divide `class_weight` by that. The published gains stand on 480 epochs
+When: batches are large enough for every class to occur, but classes are many. The published gains stand on 480 epochs
     with two views a step.
 """
 
@@ -23,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tutelage.methods._common import label_cross_entropy, softened_kl, standardized, widened
-from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Method, Range, Weight
+from tutelage.methods.base import VALUE_AND_GRADIENT, Claims, Method, Published, Range, Weight
 
 TEMPERATURES = (2.0, 3.0, 4.0, 5.0, 6.0)
 """At which every term is summed (the authors' code)."""
@@ -61,6 +59,10 @@ class MLKD(Method):
         zero=VALUE_AND_GRADIENT,
         why="a KL divergence and squared differences",
         couples_batch="likenesses of samples and of classes",
+        published=(
+            Published("batch_weight", by_classes=1, by_batch=1),
+            Published("class_weight", by_classes=2, by_batch=2),
+        ),
         two_views="its published numbers are of a weak and a strong view of every image, together in each step",
     )
 

@@ -8,7 +8,8 @@ Departures: classes are as unlike as 1 - the cosine of their rows in the teacher
 Defaults: ResNet-32x4 to 8x4 on CIFAR-100 (configs/cifar100/wkd_l/res32x4_res8x4.yaml of the authors' code); on ImageNet
     others_weight 30 and T = 2 for ResNet-34 to 18 (configs/imagenet/r34_r18/wkd_l.yaml).
 When: classes lie in groups that resemble each other. The teacher must end in a linear layer, and its cached logits are
-    enough. The cost grows with the square of the number of classes, for every image.
+    enough. The cost grows with the square of the number of classes, for every image. A distance, unlike its square,
+    pulls as hard near the teacher as far from it: too large a weight leaves nothing to the labels.
 """
 
 import math
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from tutelage.methods._common import at_least_three_classes, label_cross_entropy, others, widened
 from tutelage.methods._relations import unit
 from tutelage.methods.adapters import FrozenHead
-from tutelage.methods.base import MEAN, Adapted, Claims, Range, Temperature, Weight
+from tutelage.methods.base import MEAN, Adapted, Claims, Published, Range, Temperature, Weight
 
 
 def sinkhorn_cost(
@@ -89,7 +90,10 @@ class WKDL(Adapted):
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "head"})
     mixable: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
-        why="a regularised plan moves something between equal distributions too", duplicates=MEAN, three_classes=True
+        why="a regularised plan moves something between equal distributions too",
+        duplicates=MEAN,
+        three_classes=True,
+        published=(Published("others_weight", by_classes=1),),
     )
 
     temperature: Temperature = 8.0

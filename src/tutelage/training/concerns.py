@@ -1,14 +1,19 @@
 """Turns the facts of the pre-flight into warnings to read before paying a teacher, each with a way out."""
 
 import math
+from dataclasses import fields
 from typing import Any
 
 import torch
 
 from tutelage.data.place import few
 from tutelage.data.splits import DataSet
+from tutelage.measure.statistics import how_little
+from tutelage.methods import method_name
+from tutelage.methods.base import Method
 from tutelage.names import shown
 from tutelage.run.optim import Fit
+from tutelage.run.recipe import Recipe
 from tutelage.shares import percent
 
 SATURATED = 0.05
@@ -27,6 +32,9 @@ FAR_BELOW = 0.03
 """A share of accuracy beyond chance: how much less than recorded is another network, normalisation or data set."""
 OF_THE_RATE = 5e-3
 """Weight decay from which on it is thought to be times the rate. A choice."""
+HEAVY = 4
+"""Times its published weight from which on a term is said to be heavy. A choice: at 10 times and more students learnt
+less than alone, or nothing (docs/results/methods.md)."""
 SMALL = 64
 """Pixels a side up to which a network's reduction by 32 leaves too little of an image."""
 
@@ -44,6 +52,12 @@ def concerns(seen: dict[str, Any]) -> list[str]:
     return concerns + [text for text in of_all if text]
 
 
+def beforehand(recipe: Recipe, dataset: DataSet) -> list[str]:
+    """What can be seen without asking a network, a sentence each."""
+    of_method = heavy(recipe.method, len(dataset.classes), recipe.fit.batch_size)
+    return [text for text in (how_little(len(dataset.val)), *thin(dataset), decay(recipe.fit), *of_method) if text]
+
+
 def decay(fit: Fit) -> str:
     """A weight decay that was made for another optimiser, where it is; else nothing."""
     if fit.optimizer in ("muon", "adamw") or fit.weight_decay < OF_THE_RATE:
@@ -52,6 +66,33 @@ def decay(fit: Fit) -> str:
         f"fit.weight_decay = {fit.weight_decay:g} is usual for muon and adamw, which take it times the rate; for "
         f"{fit.optimizer} 1e-4 to 1e-3 are: --fit.weight_decay 5e-4"
     )
+
+
+def heavy(method: Method, classes: int, batch_size: int, flag: str = "--method") -> list[str]:
+    """Weights that were published for more classes or smaller batches, where their term outweighs all else here.
+
+    Args:
+        method: Also one that is made of others.
+        classes: Of the data set.
+        batch_size: Images a step.
+        flag: What sets the method's fields.
+    """
+    values = {field.name: getattr(method, field.name) for field in fields(method)}
+    parts = {name: part for name, part in values.items() if isinstance(part, Method)}
+    found = [text for name, part in parts.items() for text in heavy(part, classes, batch_size, f"{flag}.{name}")]
+    published = {weight: getattr(type(method), weight.field) for weight in method.claims.published}
+    times = {weight: weight.times(classes, batch_size) for weight in published}
+    far = [weight for weight in published if values[weight.field] * times[weight] >= HEAVY * published[weight]]
+    if not far:
+        return found
+    heavier = " and ".join(f"{weight.field} counts {times[weight]:.3g} times" for weight in far)
+    instead = " ".join(f"{flag}.{weight.field} {published[weight] / times[weight]:.2g}" for weight in far)
+    here = f"{classes} classes" + (f" and batches of {batch_size}" if any(weight.by_batch for weight in far) else "")
+    return [
+        *found,
+        f"{method_name(method)}'s weights were published for {far[0].condition()}: with {here}, {heavier} as much "
+        f"beside the labels, and the student may learn less than alone; to undo that: {instead}",
+    ]
 
 
 def thin(dataset: DataSet) -> list[str]:

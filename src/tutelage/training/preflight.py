@@ -15,7 +15,7 @@ from tutelage.data.turnstile import no_test_split
 from tutelage.errors import UserError
 from tutelage.measure.classifier import measure
 from tutelage.measure.measures import sentence
-from tutelage.measure.statistics import how_little, too_few
+from tutelage.measure.statistics import too_few
 from tutelage.models.count import macs, parameters
 from tutelage.models.tap import Tapped
 from tutelage.models.twins import made_for, twins
@@ -33,7 +33,7 @@ from tutelage.teacher.cachefiles import SHARD, passes_each
 from tutelage.teacher.crossfit import answered_by
 from tutelage.teacher.members import Member, held_out, load_member
 from tutelage.teacher.paired import one_view_each
-from tutelage.training.concerns import concerns, decay, thin
+from tutelage.training.concerns import beforehand, concerns
 from tutelage.training.loop import train
 
 SAMPLE = 1000
@@ -103,7 +103,7 @@ def before_training(recipe: Recipe, workspace: Workspace) -> dict[str, Any] | No
     of_classes = torch.bincount(seen.train.labels[seen.train.labels >= 0], minlength=len(seen.classes))
     if recipe.data.is_path and (few := too_few(int(of_classes.min()), len(seen.val))):
         progress.say(f"warning: {few}")
-    for line in filter(None, (how_little(len(seen.val)), *thin(seen), decay(recipe.fit))):
+    for line in beforehand(recipe, seen):
         progress.say(f"warning: {line}")
     if not recipe.taught_by:
         progress.say("check: no teacher in this recipe")

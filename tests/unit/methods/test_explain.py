@@ -158,6 +158,21 @@ def test_explain_shows_the_line_of_standardised_logits_and_it_can_be_typed(name,
     assert flags.recipe.method == method_class(name)(standardize=True, **published)
 
 
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("mlkd", {"batch_weight": 0.45 / 20, "class_weight": 0.45 / 400}),
+        ("cat_kd", {"teacher_weight": 1.5}),
+        ("wkd_l", {"others_weight": 60.0}),
+    ],
+)
+def test_explain_shows_the_line_for_ten_classes_and_it_can_be_typed(name, weights):
+    [line] = re.findall(r"(?s)- Published weight: (.*?)\n- ", explain(name))
+    [typed] = re.findall(r"`(--[^`\n]*)`", line)
+    method = parsed(TrainFlags, "train", ["digits", name, *typed.split()]).recipe.method
+    assert {field: getattr(method, field) for field in weights} == pytest.approx(weights, rel=0.03)
+
+
 def test_explain_of_an_unknown_name_names_the_nearest():
     with pytest.raises(UserError, match='"dkt"') as error:
         explain("dkt")

@@ -7,7 +7,12 @@ import torch
 
 import small
 from tutelage.data.memory import MemoryImages
-from tutelage.training.concerns import OVERSURE, SATURATED, concerns, thin
+from tutelage.methods.cat_kd import CATKD
+from tutelage.methods.combine import composed
+from tutelage.methods.kd import KD
+from tutelage.methods.mlkd import MLKD
+from tutelage.methods.wkd_l import WKDL
+from tutelage.training.concerns import OVERSURE, SATURATED, concerns, heavy, thin
 
 SOFT = {1: 0.6, 2: 0.9, 4: 1.3}
 TEACHER = {
@@ -102,3 +107,32 @@ def test_classes_of_very_few_images_are_named():
         "training images of 3 (2) are too few to learn from: add some, or remove the class",
         "no val image is of 3: no number on val speaks of it; add some, or remove the class",
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "classes", "batch", "instead"),
+    [
+        (CATKD(), 10, 128, "--method.teacher_weight 1.5"),
+        (CATKD(), 10, 16, "--method.teacher_weight 1.5"),
+        (CATKD(), 100, 64, ""),
+        (CATKD(), 1000, 64, ""),
+        (CATKD(teacher_weight=0.7), 10, 128, ""),
+        (MLKD(), 10, 128, "--method.batch_weight 0.022 --method.class_weight 0.0011"),
+        (MLKD(batch_weight=0.02), 10, 128, "--method.class_weight 0.0011"),
+        (MLKD(), 100, 256, "--method.batch_weight 0.11 --method.class_weight 0.028"),
+        (composed(KD(), WKDL()), 10, 64, "--method.second.others_weight 60"),
+        (KD(), 10, 128, ""),
+    ],
+)
+def test_a_weight_of_a_hundred_classes_is_named_where_there_are_few(method, classes, batch, instead):
+    found = heavy(method, classes, batch)
+    assert [text.rpartition("; to undo that: ")[2] for text in found] == [instead] * bool(instead)
+
+
+def test_how_heavy_it_is_and_for_what_it_was_published_is_said():
+    assert heavy(MLKD(), 10, 128) == [
+        "mlkd's weights were published for 100 classes and batches of 64: with 10 classes and batches of 128, "
+        "batch_weight counts 20 times and class_weight counts 400 times as much beside the labels, and the student may "
+        "learn less than alone; to undo that: --method.batch_weight 0.022 --method.class_weight 0.0011"
+    ]
+    assert "published for 100 classes: with 10 classes, teacher_weight counts 10 times" in heavy(CATKD(), 10, 128)[0]

@@ -244,6 +244,14 @@ def test_a_method_of_two_views_says_so_where_the_recipe_has_one(tmp_path, capsys
     assert ("--second-view True shows both" in told) == bool(noted)
 
 
+def test_a_weight_of_a_hundred_classes_is_warned_of_before_the_teacher_is_paid(tmp_path, capsys):
+    recipe = replace(small.taught(tmp_path, views=1), method=MLKD())
+    preflight.before_training(recipe, small.workspace(tmp_path))
+    told = capsys.readouterr().err
+    assert "warning: mlkd's weights were published for 100 classes and batches of 64: with 10 classes" in told
+    assert told.index("--method.class_weight 0.0011") < told.index("check: teacher")
+
+
 @pytest.mark.parametrize(
     ("fit", "warned"),
     [
