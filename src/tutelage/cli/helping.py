@@ -57,7 +57,7 @@ FLAGS = {
 }
 """By command; the others have those of `train`."""
 ONE_RUN = (TEACHER, STUDENT, Flag("--seed N", "initial weights, order, dropout", "recipe.seed"), *SHARED)
-METHOD = "a name of tutelage list methods, or two of them: kd+at"
+METHOD = "a name of tutelage list methods, two of them (kd+at), or FILE.py:CLASS"
 METHODS = "names of tutelage list methods, with commas between them: kd,dkd"
 WHAT = {
     "distill": "Teacher, students with and without it on paired seeds, test, export and report.",
