@@ -24,6 +24,11 @@ def die_at_first(marker: Path, times: int) -> str:
     return f"killed {before} times"
 
 
+def leave() -> None:
+    """As a library that ends the process for a reason of its own."""
+    os._exit(1)
+
+
 def fail(message: str) -> None:
     """As a run whose losses go to infinity."""
     raise Diverged(message, "lower it")

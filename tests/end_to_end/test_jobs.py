@@ -73,6 +73,28 @@ def test_a_task_whose_process_is_killed_is_done_again_with_fewer_beside_it(tmp_p
         processes.do([Task("killed", tasks.die_at_first, (tmp_path / "again", 3))], two)
 
 
+def test_a_process_that_ends_by_itself_is_not_said_to_lack_memory_and_not_begun_again(capsys):
+    with pytest.raises(UserError, match=r"the process of leaving ended by itself.*exit code 1") as caught:
+        processes.do([Task("leaving", tasks.leave, ())], two)
+    assert "jobs=1" in caught.value.hint
+    assert "memory" not in caught.value.hint
+    assert "goes on" not in capsys.readouterr().err
+
+
+def test_a_plain_script_may_begin_processes_and_is_not_run_again_by_them(tmp_path):
+    """Without `if __name__ == "__main__":`, which multiprocessing wants where a process imports the script again."""
+    script = tmp_path / "script.py"
+    task = "Task(str(n), tasks.double, (n,))"
+    script.write_text(
+        "import tasks\nfrom tutelage.study import processes\nfrom tutelage.study.task import Task\n"
+        f"print(processes.do([{task} for n in (1, 2)], lambda running: 2))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
+    assert sorted(done.stderr.splitlines()) == ["doubling 1", "doubling 2"]
+    assert done.stdout in ("{'1': 2, '2': 4}\n", "{'2': 4, '1': 2}\n")
+
+
 def test_a_task_is_done_beside_a_block_whatever_becomes_of_its_process(tmp_path):
     mark, begun = tmp_path / "marker", tmp_path / "begun"
     with processes.beside(Task("killed", tasks.die_at_first, (mark, 1))):

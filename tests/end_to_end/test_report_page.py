@@ -126,6 +126,23 @@ def test_data_cannot_become_markup():
     assert read.text.count("<script>") >= 3
 
 
+@pytest.mark.parametrize(
+    ("noted", "shown"),
+    [
+        ("tutelage distill digits", "$ tutelage distill digits"),
+        ("__main__.py distill digits", "$ python -m tutelage distill digits"),
+        ("study.py --short", "$ python study.py --short"),
+        ("ipykernel_launcher.py -f /home/me/kernel.json", "A notebook made this study"),
+    ],
+)
+def test_how_to_reproduce_is_what_was_typed(noted, shown):
+    results = study(gains={"kd": GAIN})
+    results["environment"]["command"] = noted
+    read = Reader(page(results))
+    assert shown in read.text
+    assert "ipykernel" not in read.text
+
+
 def test_one_seed():
     told = Reader(page(study(gains={"kd": TOO_FEW}, seeds=1))).text
     assert "Nothing can be claimed from 1 seed" in told

@@ -14,7 +14,7 @@ def distill(arguments: list[str]) -> None:
     """Teacher, cache, baseline and students on paired seeds, evaluation, export, report."""
     from tutelage.study.watch import Watch
 
-    watch = Watch()
+    watch, arguments = Watch(), with_methods(arguments)
     flags = fitting.fitted(parsed(DistillFlags, "distill", arguments), arguments)
     from tutelage.study.folds import CrossValidation
     from tutelage.study.jobs import Jobs
@@ -49,6 +49,14 @@ def distill(arguments: list[str]) -> None:
         outcome = study.run(flags.workspace, watch=watch, force=flags.force, jobs=jobs)
     if outcome is not None:
         show(outcome.folder)
+
+
+def with_methods(arguments: list[str]) -> list[str]:
+    """What was typed, with `RECIPE kd,dkd`, as `tune` has it, as `RECIPE --methods kd dkd`."""
+    second = arguments[1] if len(arguments) > 1 else ""
+    if "," not in second or second.startswith("-"):
+        return arguments
+    return [arguments[0], *arguments[2:], "--methods", *second.split(",")]
 
 
 def rows(flags: DistillFlags, *, of_photos: bool) -> tuple[Recipe, ...]:

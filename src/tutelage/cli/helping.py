@@ -57,7 +57,8 @@ FLAGS = {
 }
 """By command; the others have those of `train`."""
 ONE_RUN = (TEACHER, STUDENT, Flag("--seed N", "initial weights, order, dropout", "recipe.seed"), *SHARED)
-METHOD = "a name of tutelage list methods, or two of them: kd+at"
+METHOD = "a name of tutelage list methods, two of them (kd+at), or FILE.py:CLASS"
+COMPARED = f"{METHOD}; several to compare: kd,dkd"
 METHODS = "names of tutelage list methods, with commas between them: kd,dkd"
 WHAT = {
     "distill": "Teacher, students with and without it on paired seeds, test, export and report.",
@@ -73,7 +74,7 @@ def misused(verb: str, arguments: list[str], named: list[str]) -> UserError:
     """The error where what comes before the flags is no recipe, or more than a recipe and a method."""
     hint = "name the recipe first, then flags; " if arguments else ""
     if len(named) > 2:
-        hint = "one method a command; --methods NAME NAME of tutelage distill compares several; "
+        hint = "with commas between them tutelage distill compares methods (kd,dkd); "
     usage = f"usage: tutelage {verb} RECIPE [{_second(verb)}] [FLAGS]"
     return UserError(usage, f"{hint}tutelage list recipes shows built-in ones")
 
@@ -102,7 +103,7 @@ def short(verb: str, named: list[str], defaults: Any) -> str:
         *_hanging(
             "RECIPE  a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images", width
         ),
-        *_hanging(f"{second:<7} {METHODS if verb == 'tune' else METHOD}", width),
+        *_hanging(f"{second:<7} { {'tune': METHODS, 'distill': COMPARED}.get(verb, METHOD) }", width),
         "",
     ]
     column = 26

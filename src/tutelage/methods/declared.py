@@ -17,22 +17,22 @@ from types import ModuleType
 LIGHT = ("dataclasses", "functools", "typing", "tutelage.methods", "tutelage.methods.base")
 """What a declaration may be made of."""
 
-_wanted: ContextVar[bool] = ContextVar("declarations are wanted", default=False)
+wanted: ContextVar[bool] = ContextVar("declarations are wanted", default=False)
 
 
 @contextmanager
 def declarations() -> Generator[None]:
     """Inside the block the methods' names stand for their declarations."""
-    before = _wanted.set(True)
+    before = wanted.set(True)
     try:
         yield
     finally:
-        _wanted.reset(before)
+        wanted.reset(before)
 
 
 def module(file: str) -> ModuleType:
     """The module of a method's file: the file itself, or its declarations alone where they are wanted."""
-    if not _wanted.get():
+    if not wanted.get():
         return importlib.import_module(f"tutelage.methods.{file}")
     name = f"{__name__}.{file}"
     if name not in sys.modules:

@@ -12,6 +12,7 @@ from textwrap import TextWrapper, dedent
 
 from tutelage.methods import COMBINATIONS, METHODS, method_class
 from tutelage.methods.base import Adapted, Extended, Method, ranges
+from tutelage.methods.finding import find_method
 
 WIDTH = 100
 """The width of the text, in characters."""
@@ -31,6 +32,8 @@ def explain(name: str) -> str:
     Raises:
         UserError: there is no such method.
     """
+    if ":" in name:
+        return describe(name, find_method(name), Path(name.rpartition(":")[0]).expanduser().read_text("utf-8"))
     cls = method_class(name)
     if name in COMBINATIONS:
         return _sections(name, cls, _source("combine"), {})

@@ -1,19 +1,26 @@
 """Finds a method by the words of a recipe, and its words again: a name of METHODS, FILE.py:CLASS, or "kd+at"."""
 
 import dataclasses
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 from tutelage import userfile
 from tutelage.errors import UserError
 from tutelage.methods import method_class, method_name
 from tutelage.methods.base import Method
+from tutelage.methods.declared import wanted
 
 
 def find_method(name: str) -> type[Method]:
     """A method's class: by its name in METHODS, or `FILE.py:CLASS`."""
     if ":" not in name:
         return method_class(name)
+    return _of_file(name, userfile.digest(name), wanted.get())
+
+
+@cache
+def _of_file(name: str, code: str, declared: bool) -> type[Method]:
+    """One class as long as the code is the same, so that recipes with it are equal; another among declarations."""
     found = userfile.load(name)
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise UserError(f"{name} is not a method", "derive it from tutelage.methods.Method")

@@ -277,6 +277,6 @@ def _offline(name: str, source: str, error: Exception) -> UserError:
     reason = str(error).partition("\n")[0]
     return UserError(
         f"the pretrained weights of {name} could not be fetched: {reason}",
-        f"fetch {source} where there is a network, and name that file: --teacher.model.weights FILE (of a student: "
-        "--student.weights FILE, or --student.weights random to start from nothing)",
+        f"fetch {source} where there is a network, and name that file: --student.weights FILE if the student is that "
+        "network, --teacher.model.weights FILE if the teacher is; --student.weights random starts from nothing",
     )

@@ -90,10 +90,20 @@ def presentable(results: Results) -> Results:
         words = shlex.split(command)
     except ValueError:
         words = command.split()
-    parts = (word.rpartition("=") for word in words)
+    parts = (word.rpartition("=") for word in _typed(words))
     command = shlex.join(name + equals + files.without_folders(value) for name, equals, value in parts)
     plain["environment"]["command"] = command
     return plain
+
+
+def _typed(words: list[str]) -> list[str]:
+    """How a program's words were typed; none of a notebook, whose kernel nobody starts by hand."""
+    program = words[0] if words else ""
+    if program == "ipykernel_launcher.py":
+        return []
+    if program == "__main__.py":
+        return ["python", "-m", "tutelage", *words[1:]]
+    return ["python", *words] if program.endswith(".py") else words
 
 
 def methods(results: Results) -> list[MethodRow]:

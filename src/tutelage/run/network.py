@@ -75,7 +75,8 @@ def build_for(model: Model, dataset: DataSet, seed: int, *, learns: bool = False
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{model.name} fails on images of {channels} x {network.size} x {network.size}: {reason}",
-            "let it resize them (model.size), or choose a network for images of this size",
+            "let it resize them (model.size), or choose a network for images of this size; a network of your own may "
+            f"take `channels` as an argument, which is {channels} here",
         ) from error
     if classes == 1 and len(dataset.classes) == 2:
         raise UserError(

@@ -4,11 +4,13 @@ import atexit
 import gc
 import logging
 import signal
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tutelage import progress
@@ -73,6 +75,21 @@ def be_silent() -> None:
     """From now on this process says nothing below an error: the first one speaks for all."""
     progress.console.quiet = True
     logging.disable(logging.WARNING)
+
+
+@contextmanager
+def without_the_script() -> Generator[None]:
+    """Keeps processes that begin in here from running the user's script again.
+
+    multiprocessing would, for what is defined there, and a script without `if __name__ == "__main__":` would begin
+    further processes in each. Nothing that is sent to a process here comes from a script.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

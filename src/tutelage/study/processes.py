@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from tutelage import interrupts, progress
 from tutelage.errors import UserError
 from tutelage.interrupts import Stopped
+from tutelage.run.process import without_the_script
 from tutelage.study.task import Task, serve
 
 TICK_S = 0.5
@@ -31,6 +32,8 @@ BEGINS_S = 2.0
 """Seconds until PyTorch and all that a run needs are imported, by the server or by each process."""
 DEATHS = 3
 """Times that a process may be killed at one task before all is given up."""
+SERVER_KILLED = 255
+"""The exit code that multiprocessing makes up where the server was killed, and with it all knowledge of the process."""
 
 
 class Working(NamedTuple):
@@ -66,6 +69,9 @@ def do(tasks: Iterable[Task], at_once: Callable[[Sequence[Working]], int]) -> di
                 if not running:
                     return results
                 wait([at for one in running for at in (one.heard, one.process.sentinel)], TICK_S)
+                if asked := stop():  # asked first: what stops this process may have ended the others, too
+                    words = f"stopped with {progress.counted(len(running), 'task')} at work"
+                    raise Stopped(asked, words, saved=_end(running))
                 for one in list(running):
                     ended = not one.process.is_alive()  # asked first: what it has said is then all there
                     result = _listen(one)
@@ -76,9 +82,6 @@ def do(tasks: Iterable[Task], at_once: Callable[[Sequence[Working]], int]) -> di
                         if one.task.name not in results:
                             deaths[one.task.name] += 1
                             coming.give_back(_killed(one, deaths[one.task.name]))
-                if asked := stop():
-                    words = f"stopped with {progress.counted(len(running), 'task')} at work"
-                    raise Stopped(asked, words, saved=_end(running))
         finally:
             _end(running)
 
@@ -107,7 +110,8 @@ def _begun(task: Task) -> Working:
     heard, says = context.Pipe(duplex=False)
     leash, held = context.Pipe(duplex=False)
     process = context.Process(target=serve, args=(says, leash, task, os.getcwd()), name=task.name)
-    process.start()
+    with without_the_script():
+        process.start()
     says.close()
     leash.close()
     return Working(task, process, heard, held)
@@ -187,7 +191,16 @@ def value(name: str, kind: str, content: Any) -> Any:
 
 
 def _killed(one: Working, times: int) -> Task:
-    """A task whose process ended without a word: it is done again, unless that has happened too often."""
+    """A task whose process was killed: it is done again, unless that has happened too often.
+
+    Raises:
+        UserError: it was killed too often, or ended by itself, which it would do again.
+    """
+    if 0 <= one.process.exitcode < SERVER_KILLED:
+        raise UserError(
+            f"the process of {one.task.name} ended by itself, without a result (exit code {one.process.exitcode})",
+            "what it printed above says why; with --jobs 1 (in Python jobs=1) its work is done without another process",
+        )
     said = f"the process of {one.task.name} was killed (exit code {one.process.exitcode})"
     if times == DEATHS:
         raise UserError(

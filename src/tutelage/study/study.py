@@ -85,7 +85,7 @@ class Study:
         *,
         watch: Watch | None = None,
         force: bool = False,
-        jobs: Jobs = ONE,
+        jobs: Jobs | int = ONE,
     ) -> Outcome | None:
         """Trains, evaluates, exports and reports; what came of it.
 
@@ -96,7 +96,7 @@ class Study:
             workspace: Where runs and data sets are, and what computes; None: the folder `runs` here.
             watch: Of the command that this is a part of; None: it begins now.
             force: Export the student also where it is no better than guessing or worse than its baseline.
-            jobs: How many runs at once, and where.
+            jobs: How many runs at once, and where; 0: as many as fit this machine.
 
         Raises:
             UserError: anything a user can mend.
@@ -106,6 +106,7 @@ class Study:
         from tutelage.study.work import train_all
 
         workspace, watch = workspace or Workspace(), watch or Watch()
+        jobs = Jobs(jobs) if isinstance(jobs, int) else jobs
         folder = self.folder(workspace.runs)
         keep(folder, "study", self.to_dict())
         keep(folder, "environment", environment(workspace.engine))

@@ -17,7 +17,7 @@ from tutelage.interrupts import Stopped
 from tutelage.run.engine import Engine
 from tutelage.run.folder import Run, logged
 from tutelage.run.launched import launched, met
-from tutelage.run.process import Process, be_silent, leaving_orderly
+from tutelage.run.process import Process, be_silent, leaving_orderly, without_the_script
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.teacher import lessons
@@ -72,7 +72,8 @@ def _everywhere(function: Callable[..., Any], what: Any, workspace: Workspace) -
             return function(fabric, *given)
     with interrupts.passing_on() as heard:
         try:
-            result, stopped = fabric.launch(cast(Any, _InAProcess(function)), *given)
+            with without_the_script():
+                result, stopped = fabric.launch(cast(Any, _InAProcess(function)), *given)
         except Exception:
             if heard():  # they had not begun to listen
                 raise Stopped(heard()) from None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import small
-from tutelage.cli.distilling import rows
+from tutelage.cli.distilling import rows, with_methods
 from tutelage.cli.flags import DistillFlags, parsed
 from tutelage.methods.dkd import DKD
 from tutelage.methods.kd import KD
@@ -30,6 +30,20 @@ def test_methods_of_a_folder_are_at_what_suits_it_and_others_at_their_defaults(f
     assert dkd.method == DKD()
     assert [one.method for one in of(folder, "--student", "resnet8", "--methods", "kd")] == [KD()]
     assert [one.method for one in of("digits", "--methods", "kd")] == [KD()]
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        ("digits kd,dkd --seeds 0 1", "digits --seeds 0 1 --methods kd dkd"),
+        ("digits kd,my.py:Mine --help", "digits --help --methods kd my.py:Mine"),
+        ("digits kd --augment.a 1,2", "digits kd --augment.a 1,2"),
+        ("digits --data.splits a=b,c=d", "digits --data.splits a=b,c=d"),
+        ("digits", "digits"),
+    ],
+)
+def test_methods_with_commas_between_them_are_compared(words, read):
+    assert with_methods(words.split()) == read.split()
 
 
 def test_before_a_row_with_unlabelled_images_comes_the_same_without(folder, tmp_path):

@@ -177,3 +177,9 @@ def test_explain_of_an_unknown_name_names_the_nearest():
     with pytest.raises(UserError, match='"dkt"') as error:
         explain("dkt")
     assert "dkd" in error.value.hint
+
+
+def test_explain_reads_a_method_of_the_users_own():
+    text = explain(f"{ROOT / 'examples' / 'new_method.py'}:Cosine")
+    assert ":Cosine" in text.splitlines()[0]
+    assert "- `teacher_weight` = " in text

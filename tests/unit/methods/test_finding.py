@@ -1,5 +1,7 @@
 """A method by its words, and its words again."""
 
+from pathlib import Path
+
 import pytest
 
 from tutelage.errors import UserError
@@ -33,6 +35,14 @@ def test_a_name_of_the_table_is_its_class_and_back(name):
 
 def test_a_method_of_ones_own_is_known_by_its_file(own):
     assert method_label(find_method(own)()) == own
+
+
+def test_a_class_of_a_file_is_one_until_its_code_changes(own):
+    assert find_method(own) is find_method(own), "runs of one recipe are compared as one"
+    file = Path(own.rpartition(":")[0])
+    before = find_method(own)
+    file.write_text(file.read_text() + "\nmore = 1\n")
+    assert find_method(own) is not before
 
 
 def test_what_is_no_method_is_refused(own, tmp_path):
