@@ -16,7 +16,7 @@ from tutelage.run.optim import Fit
 from tutelage.run.process import ALONE
 from tutelage.run.recipe import TeacherSpec
 from tutelage.teacher import lessons
-from tutelage.training import preflight
+from tutelage.training import rehearsal
 from tutelage.training.loop import train
 from typing_commands import typed
 
@@ -103,7 +103,7 @@ def test_a_batch_that_is_larger_than_what_is_left_is_refused_before_training(tmp
     spec = TeacherSpec(small.TEACHER, tune="full", fit=replace(FIT, batch_size=900), folds=FOLDS)
     recipe = replace(small.taught(tmp_path), teacher=spec)
     with pytest.raises(UserError, match=r"a batch of 900 images, but only 86[23] to train on") as refused:
-        preflight.rehearse(recipe, workspace=small.workspace(tmp_path / "runs"))
+        rehearsal.rehearse(recipe, workspace=small.workspace(tmp_path / "runs"))
     assert "lower teacher.fit.batch_size" in refused.value.hint
 
 

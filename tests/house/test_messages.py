@@ -369,6 +369,8 @@ MISTAKES = {
         "train",
         "./photos",
         "baseline",
+        "--student.weights",
+        "random",
         "--augment.cutout",
         "4",
         "--data.keep",

@@ -28,7 +28,7 @@ def check_methods(names: list[str]) -> None:
 
 
 def check_weights(chosen: Recipe) -> None:
-    """Files for other networks are refused, and pretrained weights fetched, before the images are looked at."""
+    """Files of weights for other networks are refused before the images are looked at."""
     row = DATASETS.get(chosen.data.name)
     models = [chosen.student, *(spec.model for spec in chosen.taught_by)]
     if any(Path(model.weights or "-").is_file() for model in models):
@@ -36,8 +36,3 @@ def check_weights(chosen: Recipe) -> None:
 
         for model in models:
             check_file(model, row.channels if row else 3)
-    if any(model.weights == "pretrained" for model in models):
-        from tutelage.models.building import fetch
-
-        for model in models:
-            fetch(model)

@@ -40,7 +40,7 @@ def tune(arguments: list[str]) -> None:
     from tutelage.study.jobs import Jobs
     from tutelage.study.tune import Tuning
     from tutelage.study.work import train_teachers
-    from tutelage.training import preflight
+    from tutelage.training import preflight, rehearsal
 
     recipes = (flags.recipe, *(with_method(flags.recipe, name) for name in methods[1:]))
     beside = tuple(with_method(flags.recipe, name) for name in flags.beside)
@@ -49,7 +49,7 @@ def tune(arguments: list[str]) -> None:
             f"--log {flags.log}: the runs of a search are not known when it begins", "tutelage watch RUN shows each"
         )
     tuning = Tuning(recipes, flags.search, beside, flags.seeds, flags.name)
-    preflight.rehearse(*recipes, *beside, workspace=flags.workspace)
+    rehearsal.rehearse(*recipes, *beside, workspace=flags.workspace)
     with watch.noting_a_stop(flags.runs / tuning.folder_name):
         train_teachers(recipes, flags.workspace, watch)
         preflight.before_training(flags.recipe, flags.workspace)
@@ -65,14 +65,14 @@ def train(arguments: list[str]) -> None:
     flags = parsed(TrainFlags, "train", arguments)
     from tutelage import data, progress
     from tutelage.study.work import is_done
-    from tutelage.training import preflight
     from tutelage.training.loop import train as train_run
     from tutelage.training.predictions import evaluate_run
+    from tutelage.training.rehearsal import rehearse
 
     recipe = with_needed_teachers(flags.recipe)
     was_done = is_done(recipe, flags.workspace)
     if not was_done:
-        preflight.rehearse(recipe, workspace=flags.workspace)
+        rehearse(recipe, workspace=flags.workspace)
     with tracking.following(flags.log, folders(flags.workspace, [recipe])):
         run = train_run(recipe, flags.workspace)
     if sharing.rank():
@@ -91,9 +91,9 @@ def train(arguments: list[str]) -> None:
 def check(arguments: list[str]) -> None:
     """The pre-flight alone."""
     flags = parsed(TrainFlags, "check", arguments)
-    from tutelage.training import preflight
+    from tutelage.training import preflight, rehearsal
 
-    preflight.rehearse(flags.recipe, workspace=flags.workspace)
+    rehearsal.rehearse(flags.recipe, workspace=flags.workspace)
     preflight.before_training(flags.recipe, flags.workspace)
     fitting.say_what_it_takes(flags.recipe, flags.workspace)
 

@@ -21,12 +21,12 @@ def distill(arguments: list[str]) -> None:
     from tutelage.study.stages import with_staged_teacher
     from tutelage.study.study import Study
     from tutelage.study.work import prepare, train_teachers
-    from tutelage.training import preflight
+    from tutelage.training import preflight, rehearsal
 
     if flags.fit_in:
         flags = suited(flags, arguments)
     if flags.stages:
-        preflight.rehearse(flags.recipe, workspace=flags.workspace)
+        rehearsal.rehearse(flags.recipe, workspace=flags.workspace)
         flags = dataclasses.replace(flags, recipe=with_staged_teacher(flags.recipe, flags.stages, flags.workspace))
     recipes = rows(flags, of_photos=builtin.is_short_for_photos(arguments[0]))
     study = Study(recipes, flags.seeds, flags.name, fitting.room_of(flags))
@@ -37,7 +37,7 @@ def distill(arguments: list[str]) -> None:
         progress.say("all of this study was done before; its results, as they were written:")
         show(study.folder(flags.runs))
         return
-    preflight.rehearse(*recipes, workspace=flags.workspace)
+    rehearsal.rehearse(*recipes, workspace=flags.workspace)
     jobs = Jobs(flags.jobs, flags.on, flags.gpu)
     prepare(study.every, flags.workspace, jobs)
     with tracking.following(flags.log, folders(flags.workspace, study.every)):

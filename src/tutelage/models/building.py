@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,14 +103,15 @@ def check_file(model: Model, channels: int) -> None:
     check_fit(network.module, model.weights, network.head)
 
 
-def fetch(model: Model) -> None:
+def fetch(models: Iterable[Model]) -> None:
     """Fetches pretrained weights that this machine does not have, before anything slow is done.
 
     Raises:
         UserError: they cannot be fetched.
     """
-    if model.weights == "pretrained" and not is_at_hand(model.name):
-        _make(model, CLASSES, channels=3)
+    for model in models:
+        if model.weights == "pretrained" and not is_at_hand(model.name):
+            _make(model, CLASSES, channels=3)
 
 
 def _make(model: Model, classes: int, channels: int) -> Network:

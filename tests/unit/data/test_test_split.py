@@ -14,7 +14,7 @@ from tutelage import files
 from tutelage.data import DATASETS, Data, load, sources, test_split
 from tutelage.errors import UserError
 from tutelage.study.tune import Search, Tuning
-from tutelage.training import launch, preflight
+from tutelage.training import launch, preflight, rehearsal
 from tutelage.training.loop import train
 
 SOURCE = Path(tutelage.__file__).parent
@@ -122,14 +122,14 @@ def test_inside_a_search_it_is_shut(place, inside, peeks, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("place", "check"),
     [
-        ("build_for", lambda r, runs: preflight.rehearse(r, workspace=small.workspace(runs))),
-        ("in_words", lambda r, runs: preflight.before_training(r, small.workspace(runs))),
-        ("measure", lambda r, runs: preflight.look(r, small.digits(), small.workspace(runs))),
+        ("rehearsal.build_for", lambda r, runs: rehearsal.rehearse(r, workspace=small.workspace(runs))),
+        ("preflight.in_words", lambda r, runs: preflight.before_training(r, small.workspace(runs))),
+        ("preflight.measure", lambda r, runs: preflight.look(r, small.digits(), small.workspace(runs))),
     ],
     ids=["trial", "before_training", "look"],
 )
 def test_inside_the_check_before_training_it_is_shut(place, check, peeks, tmp_path, monkeypatch):
-    monkeypatch.setattr(f"tutelage.training.preflight.{place}", peeks)
+    monkeypatch.setattr(f"tutelage.training.{place}", peeks)
     with pytest.raises(UserError, match=r"tried to open the test split inside the check before a training run"):
         check(recipe(tmp_path), tmp_path)
     assert not (tmp_path / "ledger.jsonl").exists()

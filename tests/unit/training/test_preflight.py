@@ -131,12 +131,6 @@ def test_other_names_warn_and_another_order_is_an_error(tmp_path):
         train(turned, small.workspace(tmp_path / "runs"))
 
 
-def test_a_head_that_is_trained_anew_may_have_had_any_order(tmp_path):
-    recipe = with_weights(small.taught(tmp_path), dict, named(["1", "0", *map(str, range(2, 10))]))
-    tuned = replace(recipe, teacher=replace(recipe.teacher, tune="head"))
-    preflight.rehearse(tuned, workspace=small.workspace(tmp_path / "runs"))
-
-
 def test_a_run_says_how_good_it_was_and_its_classes(tmp_path):
     """A teacher that was trained here, then looked at through another normalisation."""
     alone = replace(small.taught(tmp_path), student=small.TEACHER, teacher=None, method=Baseline())
