@@ -85,8 +85,8 @@ def room(jobs: int, runs: int, threads: int, works: Callable[[Task], bool]) -> C
     known = [min(jobs, runs)] if jobs else [most] if most < 2 or free is None else []
 
     def at_once(running: Sequence[Working]) -> int:
-        for one in running:
-            taken = None if known or not works(one.task) else memory_of(one.process.pid)
+        for worker in running:
+            taken = None if known or not works(worker.task) else memory_of(worker.process.pid)
             if taken and free is not None:
                 known.append(max(1, min(most, int(SHARE * free / taken))))
                 progress.say(

@@ -68,20 +68,20 @@ def do(tasks: Iterable[Task], at_once: Callable[[Sequence[Working]], int]) -> di
                     running.append(_begun(task))
                 if not running:
                     return results
-                wait([at for one in running for at in (one.heard, one.process.sentinel)], TICK_S)
-                if asked := stop():  # asked first: what stops this process may have ended the others, too
+                wait([at for worker in running for at in (worker.heard, worker.process.sentinel)], TICK_S)
+                if number := stop():  # asked first: what stops this process may have ended the others, too
                     words = f"stopped with {progress.counted(len(running), 'task')} at work"
-                    raise Stopped(asked, words, saved=_end(running))
-                for one in list(running):
-                    ended = not one.process.is_alive()  # asked first: what it has said is then all there
-                    result = _listen(one)
+                    raise Stopped(number, words, saved=_end(running))
+                for worker in list(running):
+                    ended = not worker.process.is_alive()  # asked first: what it has said is then all there
+                    result = _listen(worker)
                     if result:
-                        results[one.task.name] = value(one.task.name, *result)
+                        results[worker.task.name] = value(worker.task.name, *result)
                     if ended:
-                        running.remove(one)
-                        if one.task.name not in results:
-                            deaths[one.task.name] += 1
-                            coming.give_back(_killed(one, deaths[one.task.name]))
+                        running.remove(worker)
+                        if worker.task.name not in results:
+                            deaths[worker.task.name] += 1
+                            coming.give_back(_killed(worker, deaths[worker.task.name]))
         finally:
             _end(running)
 
@@ -129,11 +129,11 @@ def beside(task: Task) -> Generator[None]:
     try:
         yield
         with progress.working(task.name):
-            for one in running:
-                while result is None and one.process.is_alive():
-                    wait([one.heard, one.process.sentinel], TICK_S)
-                    result = _listen(one)
-                result = result or _listen(one)
+            for worker in running:
+                while result is None and worker.process.is_alive():
+                    wait([worker.heard, worker.process.sentinel], TICK_S)
+                    result = _listen(worker)
+                result = result or _listen(worker)
     finally:
         _end(running)
     if result:
@@ -166,12 +166,12 @@ def _context() -> Any:
     return context
 
 
-def _listen(one: Working, *, quiet: bool = False) -> tuple[Any, ...] | None:
+def _listen(worker: Working, *, quiet: bool = False) -> tuple[Any, ...] | None:
     """Passes on what a process has said since; its result, where that is there."""
     result = None
     with suppress(EOFError, OSError):
-        while one.heard.poll():
-            kind, *content = one.heard.recv()
+        while worker.heard.poll():
+            kind, *content = worker.heard.recv()
             if kind == "log":
                 logging.getLogger(content[0].name).handle(content[0])
             elif kind == "line" and not quiet:
@@ -190,39 +190,40 @@ def value(name: str, kind: str, content: Any) -> Any:
     raise content
 
 
-def _killed(one: Working, times: int) -> Task:
+def _killed(worker: Working, times: int) -> Task:
     """A task whose process was killed: it is done again, unless that has happened too often.
 
     Raises:
         UserError: it was killed too often, or ended by itself, which it would do again.
     """
-    if 0 <= one.process.exitcode < SERVER_KILLED:
+    if 0 <= worker.process.exitcode < SERVER_KILLED:
         raise UserError(
-            f"the process of {one.task.name} ended by itself, without a result (exit code {one.process.exitcode})",
+            f"the process of {worker.task.name} ended by itself, without a result "
+            f"(exit code {worker.process.exitcode})",
             "what it printed above says why; with --jobs 1 (in Python jobs=1) its work is done without another process",
         )
-    said = f"the process of {one.task.name} was killed (exit code {one.process.exitcode})"
+    ended = f"the process of {worker.task.name} was killed (exit code {worker.process.exitcode})"
     if times == DEATHS:
         raise UserError(
-            f"{said}, and so were the two before it",
+            f"{ended}, and so were the two before it",
             "the memory may be too small: choose fewer --jobs; the same command goes on from the last checkpoints",
         )
-    progress.say(f"{said}: it goes on from its last checkpoint, and one fewer works beside it")
-    return one.task
+    progress.say(f"{ended}: it goes on from its last checkpoint, and one fewer works beside it")
+    return worker.task
 
 
 def _end(running: list[Working]) -> bool:
     """Has all stop, and waits until they have; False where a second Ctrl-C has them stop at once, unsaved."""
     saved = True
-    for one in running:
-        one.held.close()
-    while alive := [one for one in running if one.process.is_alive()]:
+    for worker in running:
+        worker.held.close()
+    while alive := [worker for worker in running if worker.process.is_alive()]:
         try:
-            wait([one.process.sentinel for one in alive], TICK_S)
-            for one in alive:
-                _listen(one, quiet=True)
+            wait([worker.process.sentinel for worker in alive], TICK_S)
+            for worker in alive:
+                _listen(worker, quiet=True)
         except KeyboardInterrupt:
             saved = False
-            for one in alive:
-                os.kill(one.process.pid, signal.SIGINT)
+            for worker in alive:
+                os.kill(worker.process.pid, signal.SIGINT)
     return saved
