@@ -24,7 +24,7 @@ test: .venv/ready ## the whole test suite, a process a core
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 oldest: ## the test suite with the lowest versions that pyproject.toml allows; needs uv
-	test -x .venv-oldest/bin/python || uv venv --quiet --python $(PYTHON) .venv-oldest
+	test -x .venv-oldest/bin/python || uv venv --quiet --seed --python $(PYTHON) .venv-oldest
 	uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct -e '.[dev]'
 	OMP_NUM_THREADS=1 .venv-oldest/bin/pytest -n auto --dist loadfile
 
