@@ -369,7 +369,7 @@ def guide(text: str, result: dict[str, Any]) -> str:
 
     def filled(place: re.Match[str]) -> str:
         wave = result["waves"][place["name"]]
-        near = place["name"] == "best"  # there it is worth knowing what does not differ, too
+        near = place["name"] != "short"  # elsewhere it is worth knowing what does not differ, too
         rows = [label for label, row in wave["rows"].items() if near or label == "kd" or row.get("p", 1) <= 0.05]
         body = f"{settings(wave)}:\n\n{table(wave, result['cost'], rows)}"
         return f"<!-- measured {place['name']} -->\n{body}<!-- end -->\n"

@@ -32,6 +32,8 @@ FAR_BELOW = 0.03
 """A share of accuracy beyond chance: how much less than recorded is another network, normalisation or data set."""
 OF_THE_RATE = 5e-3
 """Weight decay from which on it is thought to be times the rate. A choice."""
+PUBLISHED_EPOCHS = 240
+"""Of nearly all trainings on CIFAR-100 that methods were published with."""
 HEAVY = 4
 """Times its published weight from which on a term is said to be heavy. A choice: at 10 times and more students learnt
 less than alone, or nothing (docs/results/methods.md)."""
@@ -55,6 +57,7 @@ def concerns(seen: dict[str, Any]) -> list[str]:
 def beforehand(recipe: Recipe, dataset: DataSet) -> list[str]:
     """What can be seen without asking a network, a sentence each."""
     of_method = heavy(recipe.method, len(dataset.classes), recipe.fit.batch_size)
+    of_method += unfinished(recipe.method, recipe.fit.epochs)
     return [text for text in (how_little(len(dataset.val)), *thin(dataset), decay(recipe.fit), *of_method) if text]
 
 
@@ -92,6 +95,28 @@ def heavy(method: Method, classes: int, batch_size: int, flag: str = "--method")
         *found,
         f"{method_name(method)}'s weights were published for {far[0].condition()}: with {here}, {heavier} as much "
         f"beside the labels, and the student may learn less than alone; to undo that: {instead}",
+    ]
+
+
+def unfinished(method: Method, epochs: int, flag: str = "--method") -> list[str]:
+    """Warm-ups that take half of the training or more, so that the teacher's terms reach their weight late or never.
+
+    Args:
+        method: Also one that is made of others.
+        epochs: Of the training.
+        flag: What sets the method's fields.
+    """
+    values = {field.name: getattr(method, field.name) for field in fields(method)}
+    parts = {name: part for name, part in values.items() if isinstance(part, Method)}
+    found = [text for name, part in parts.items() for text in unfinished(part, epochs, f"{flag}.{name}")]
+    warm_up = values.get("warm_up", 0.0)
+    if 2 * warm_up < epochs or not warm_up:
+        return found
+    return [
+        *found,
+        f"{method_name(method)} warms up for {warm_up:g} epochs and this training has {epochs}, so that its teacher "
+        f"counts little; papers train for {PUBLISHED_EPOCHS}, and the same share of {epochs} is {flag}.warm_up "
+        f"{warm_up * epochs / PUBLISHED_EPOCHS:.2g}",
     ]
 
 

@@ -10,9 +10,10 @@ from tutelage.data.memory import MemoryImages
 from tutelage.methods.cat_kd import CATKD
 from tutelage.methods.combine import composed
 from tutelage.methods.kd import KD
+from tutelage.methods.luminet import LumiNet
 from tutelage.methods.mlkd import MLKD
 from tutelage.methods.wkd_l import WKDL
-from tutelage.training.concerns import OVERSURE, SATURATED, concerns, heavy, thin
+from tutelage.training.concerns import OVERSURE, SATURATED, concerns, heavy, thin, unfinished
 
 SOFT = {1: 0.6, 2: 0.9, 4: 1.3}
 TEACHER = {
@@ -136,3 +137,21 @@ def test_how_heavy_it_is_and_for_what_it_was_published_is_said():
         "learn less than alone; to undo that: --method.batch_weight 0.022 --method.class_weight 0.0011"
     ]
     assert "published for 100 classes: with 10 classes, teacher_weight counts 10 times" in heavy(CATKD(), 10, 128)[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "epochs", "flag"),
+    [
+        (LumiNet(), 12, "--method.warm_up 1"),
+        (LumiNet(), 40, "--method.warm_up 3.3"),
+        (LumiNet(), 41, ""),
+        (LumiNet(warm_up=0.0), 1, ""),
+        (LumiNet(warm_up=1.0), 12, ""),
+        (KD(), 1, ""),
+        (composed(KD(), LumiNet()), 12, "--method.second.warm_up 1"),
+    ],
+)
+def test_a_warm_up_that_fills_half_of_the_training_is_named(method, epochs, flag):
+    found = unfinished(method, epochs)
+    assert [text.rpartition(" is ")[2] for text in found] == [flag] * bool(flag)
+    assert all("luminet warms up for 20 epochs and this training has" in text for text in found)
