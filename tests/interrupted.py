@@ -1,15 +1,19 @@
 """The command line, where the second of several processes gets a signal: `python interrupted.py SIGNAL STEP WORDS ...`.
 
-Processes that are started by spawning import this file again, and are changed alike.
+Processes that are started by spawning import this file again, as they would no other script, and are changed alike.
 """
 
 import atexit
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
+from tutelage.training import launch
 from tutelage.training.book import Book
+
+launch.without_the_script = nullcontext
 
 
 @atexit.register  # before all others, so it is called after them

@@ -70,7 +70,7 @@ def test_a_run_brings_its_own_network(tmp_path):
         (["--teacher", "resnet8", "resnet14"], "--teacher takes one value"),
         (["--student.options", "width"], "'width' is not a JSON object"),
         (["--teacher", "runs/gone"], "there is no file or run runs/gone"),
-        (["kd", "dkd"], "--methods NAME NAME of tutelage distill"),
+        (["kd", "dkd"], "with commas between them tutelage distill compares methods"),
     ],
 )
 def test_mistakes(words, message):
