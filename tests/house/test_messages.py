@@ -500,8 +500,7 @@ def test_a_misspelt_flag_is_told_its_neighbour(capfd):
     out, err = capfd.readouterr()
     assert stopped.value.code == 2
     assert out == ""
-    assert "--method.temprature" in err
-    assert "--method.temperature FLOAT" in err
+    assert err.startswith('error: unknown flag --method.temprature\n\nhint: did you mean "--method.temperature"')
 
 
 def test_every_recorded_mistake_is_still_made():

@@ -140,12 +140,14 @@ def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
             print(helping.short(verb, named, kind(chosen)))
             raise SystemExit(0)
         rest = rest[:1]
-    settings = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
+    how: Any = {"config": (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff), "return_unknown_args": True}
     prog = f"tutelage {verb} {' '.join(named)}"
     try:
-        flags = tyro.cli(kind, default=kind(chosen), args=rest, config=settings, prog=prog)
+        flags, others = tyro.cli(kind, default=kind(chosen), args=rest, prog=prog, **how)
     except UserError as error:
         raise _with_its_flag(error, rest) from None
+    if others:
+        raise helping.no_flag(prog, others, kind(chosen))
     check_names(flags)
     return flags
 
@@ -228,7 +230,7 @@ def _grouped(arguments: list[str]) -> list[tuple[str, list[str]]]:
     """Every flag with the words that belong to it."""
     groups: list[tuple[str, list[str]]] = []
     for word in arguments:
-        if word.startswith("--") or word == "-h":
+        if word.startswith("--") or word == "-h" or not groups:
             flag, equals, value = word.partition("=")
             groups.append((flag, [value] if equals else []))
         else:

@@ -1,11 +1,14 @@
 """Writes the `--help` of commands that take a recipe: the flags that people use; `--help all` has every one."""
 
+import dataclasses
+import re
 import shutil
 import textwrap
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from tutelage.errors import UserError
+from tutelage.errors import UserError, unknown
 from tutelage.names import shown
 
 WIDTH = 100
@@ -77,6 +80,39 @@ def misused(verb: str, arguments: list[str], named: list[str]) -> UserError:
         hint = "with commas between them tutelage distill compares methods (kd,dkd); "
     usage = f"usage: tutelage {verb} RECIPE [{_second(verb)}] [FLAGS]"
     return UserError(usage, f"{hint}tutelage list recipes shows built-in ones")
+
+
+def no_flag(prog: str, words: list[str], defaults: Any) -> UserError:
+    """The error where words belong to no flag of a command, or to one that it does not have.
+
+    Args:
+        prog: The command, with the recipe and method that were typed.
+        words: As they were typed.
+        defaults: Its flags as they are with those.
+    """
+    every = f"{shown(prog)} --help all"
+    flag = next((word.partition("=")[0] for word in words if word.startswith("-")), "")
+    if not flag:
+        return UserError(
+            f"{shown(words[0])} belongs to no flag: the one before it takes fewer values", f"{every} shows all"
+        )
+    if flag.startswith("--teacher.") and defaults.recipe.teacher is None:
+        return UserError(
+            f"{shown(flag)} is for a teacher, and this run has none",
+            "name a method with one, such as kd, or leave it out",
+        )
+    name = re.sub(r"\blr$", "learning-rate", flag.replace("_", "-"))
+    return UserError(f"unknown flag {shown(flag)}", unknown("flag", name, _names(defaults), every).hint)
+
+
+def _names(flags: Any, prefix: str = "--") -> Iterator[str]:
+    """The flags of all fields, and of the fields in them; those of the recipe have no name before them."""
+    for field in dataclasses.fields(flags):
+        value, name = getattr(flags, field.name), f"{prefix}{field.name.replace('_', '-')}"
+        if dataclasses.is_dataclass(value):
+            yield from _names(value, "--" if field.name == "recipe" else f"{name}.")
+        else:
+            yield name
 
 
 def _second(verb: str) -> str:

@@ -59,6 +59,8 @@ class Data:
 
     def __post_init__(self) -> None:
         """Raises UserError where a value is out of range; names and sizes are checked when the images are loaded."""
+        if not self.name:
+            raise UserError("data.name is empty", "name a data set, a folder or a table; . is the folder you are in")
         if self.part < 0:
             raise UserError(f"data.part is {self.part}, expected a number of training images", "0 uses all")
         if self.size < 0:

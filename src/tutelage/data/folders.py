@@ -150,15 +150,19 @@ def _as_named(root: Path, folders: list[Path], splits: Splits, aside: Aside) -> 
 
 def _may_be_splits(root: Path, folders: list[Path], aside: Aside) -> None:
     """Folders that would be classes, each of nothing but folders of the same names: those may be the classes."""
-    common: set[str] = set()
-    for number, folder in enumerate(folders):
-        inner = _folders_alone(folder)
-        common = common & inner if number else inner
-        if len(common) < 2:
-            return
-    if len(folders) < 2:
+    inner = [_folders_alone(folder) for folder in folders[:2]]
+    if len(inner) < 2 or not all(inner):
         return
+    inner += [_folders_alone(folder) for folder in folders[2:]]
+    common = set.intersection(*inner)
     names, inside = few(folder.name for folder in folders), few(sorted(common))
+    if len(common) < 2:
+        if all(inner) and max(map(len, inner)) > 1:
+            aside.notes.append(
+                f"taken for classes: {names}, each with all folders in it ({few(sorted(inner[0]))}); where those are "
+                "the classes, move them up or name a CSV file of path,label"
+            )
+        return
     if {"train", "test"} <= (found := {split_of(name) for name in common}) or {"train", "val"} <= found:
         raise UserError(
             f"each folder of {root} ({names}) holds folders of splits ({inside})",

@@ -59,7 +59,7 @@ def sound(data: Data) -> Index:
             "look at these files",
         )
     if len(indexed.classes) < 2:
-        notes, way = [*indexed.notes], "give a folder for each class"
+        notes, way = [*indexed.notes], "give a folder for each class, or a table with two labels or more"
         if len(indexed.broken):
             first = indexed.broken[0]
             what = f"{shown(first.place.file)}: {first.facts.broken}"
@@ -94,6 +94,11 @@ def of_groups(indexed: Index, data: Data) -> list[str]:
     group_of, single = groups.of_data(indexed, data), groups.alone(indexed, data)
     count = len(np.unique(group_of))
     sentence = f"data.group: {len(group_of):,} images in {count:,} groups, none of which a carved split cuts"
+    split_of, words = indexed.sound.column("split"), indexed.rows.words.splits
+    of_training = ("", "train", *(("val",) if data.fold else ()))
+    trained = np.isin(split_of, [number for number, word in enumerate(words) if word in of_training])
+    if cut := len(np.intersect1d(group_of[trained], group_of[~trained])):
+        sentence += f"; {cut:,} are in train and beside it, as the splits are given: what is measured may be too good"
     if single:
         sentence += f"; {counted(single, 'image')} in no group, each by itself"
     if indexed.splits >= {"val", "test"}:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import math
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,13 @@ HEAD, TAIL = 16 << 10, 4 << 10
 """Bytes at the beginning and the end of a file that `glance` reads."""
 GLANCED = ("JPEG", "MPO", "PNG")
 """Formats whose header says enough: the others are read whole. A PNG ends with checksums of all its pixels."""
+
+OTHERS = (
+    (re.compile(rb".{4}ftyp(heic|heix|hevc|mif1|msf1)", re.DOTALL), ": HEIC, as phones write it; save it as JPEG"),
+    (re.compile(rb"version https://git-lfs"), ": a pointer of Git LFS; git lfs pull fetches the picture"),
+    (re.compile(rb"\s*<"), ": text such as HTML or SVG; was it downloaded whole?"),
+)
+"""What people take for pictures, by its first bytes."""
 
 
 class Facts(NamedTuple):
@@ -237,7 +245,8 @@ def _reason(error: Exception, data: bytes) -> str:
     if not data:
         return "the file is empty"
     if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image of a known format"
+        kinds = (kind for beginning, kind in OTHERS if beginning.match(data))
+        return f"not an image of a known format{next(kinds, '')}"
     if isinstance(error, Image.DecompressionBombError):
         return "more than 179 million pixels: a decompression bomb?"
     return picture.reason(error)

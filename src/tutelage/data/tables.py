@@ -150,7 +150,7 @@ class _Finder:
         if count and self.missing == count:
             raise UserError(
                 f"{self.table}: {counted(count, 'file')} not found, the first is {shown(self.first)}",
-                f"paths are relative to {self.root}, or absolute",
+                f"paths are relative to {self.root}, or absolute, and have the files' endings (.jpg, .png)",
             )
         if self.moved:
             aside.notes.append(
@@ -199,6 +199,11 @@ def _text(value: Any, table: Path, number: int, kind: str) -> str:
             f"{table}, row {number}: the {kind} is {type(value).__name__}, not text", "write one text or number a cell"
         )
     text = str(value)
+    if table.suffix.lower() != ".parquet" and len(text.strip().splitlines()) > 1:
+        raise UserError(
+            f"{table}, row {number}: the {kind} goes on over several lines: {shown(text)[:40]}...",
+            'close the quotation mark (") with which it begins, or take it away',
+        )
     text = text if kind == "path" else text.strip()
     return "" if text.strip().lower() in MISSING else text
 
@@ -219,6 +224,9 @@ def _rows_of_csv(table: Path, aside: Aside) -> Iterator[dict[str, Any]]:
         io.StringIO(text, newline=""), delimiter=declared[1] if declared else _separator(text), skipinitialspace=True
     )
     try:
+        names = [name.strip().casefold() for name in reader.fieldnames or () if name.strip()]
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise UserError(f"{table} has two columns {few(twice)}", "give each column a name of its own")
         for number, row in enumerate(reader, start=1):
             if any(value.strip() for value in row.pop(None, ())):
                 raise UserError(

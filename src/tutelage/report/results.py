@@ -259,7 +259,11 @@ def read(folder: Path) -> Results:
     schema = results.get("schema")
     if schema != SCHEMA:
         holds = "results without a schema version" if schema is None else f"results of schema {schema!r}"
-        raise UserError(f"{path} holds {holds}; this version of tutelage reads schema {SCHEMA}", _again(path.parent))
+        is_newer = isinstance(schema, int) and schema > SCHEMA
+        raise UserError(
+            f"{path} holds {holds}; this version of tutelage reads schema {SCHEMA}",
+            "a newer tutelage has written it: update this one" if is_newer else _again(path.parent),
+        )
     return results
 
 

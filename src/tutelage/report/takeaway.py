@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from tutelage import files
 from tutelage.errors import UserError, unknown
+from tutelage.names import shown
 from tutelage.report.records import Record
 
 
@@ -65,7 +67,8 @@ def columns(records: list[Record], names: Iterable[str]) -> list[Record]:
     names, known = list(names), records[0]
     for name in names:
         if name not in known:
-            raise unknown("column", name, known, "--to csv")
+            near = unknown("column", re.sub("acc(uracy)?", "top1", name.lower()), known, "--to csv")
+            raise UserError(f'unknown column "{shown(name)}"', near.hint)
     return [{name: record[name] for name in names} for record in records]
 
 

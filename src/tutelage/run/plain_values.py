@@ -20,6 +20,8 @@ BACKSLASHES = (
     "TOML reads a backslash in \"...\" with the letter after it: write C:/photos, or 'C:\\photos' in single quotes"
 )
 
+YAML = "recipes are TOML or JSON, not YAML; tutelage recipe NAME > my_recipe.toml writes one to fill in"
+
 
 def read(path: Path) -> Any:
     """The value in a JSON file; else in a TOML file.
@@ -44,6 +46,7 @@ def _read(path: Path) -> Any:
         wrong = next(_with_controls(plain), "")
     except ValueError as error:
         hint = BACKSLASHES if kind == "TOML" and "\\" in text else "mend the line it names"
+        hint = YAML if path.suffix.lower() in (".yaml", ".yml") else hint
         raise UserError(f"{path} is not valid {kind}: {error}", hint) from None
     except RecursionError:
         raise UserError(f"{path} is nested too deeply", "a recipe is a table of tables") from None

@@ -70,12 +70,20 @@ def test_a_run_brings_its_own_network(tmp_path):
         (["--teacher", "resnet8", "resnet14"], "--teacher takes one value"),
         (["--student.options", "width"], "'width' is not a JSON object"),
         (["--teacher", "runs/gone"], "there is no file or run runs/gone"),
+        (["--fit.epoch", "3"], 'unknown flag --fit.epoch\n\nhint: did you mean "--fit.epochs"'),
+        (["--batch_size=3"], 'did you mean "--fit.batch-size"'),
+        (["--lr", "3"], 'did you mean "--fit.learning-rate"'),
+        (["-x"], "unknown flag -x"),
+        (["--seed", "1", "2"], "2 belongs to no flag"),
+        (["baseline", "--teacher.fit.epochs", "3"], "--teacher.fit.epochs is for a teacher"),
+        (["--data.name", ""], "data.name is empty"),
         (["kd", "dkd"], "with commas between them tutelage distill compares methods"),
     ],
 )
 def test_mistakes(words, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError) as caught:
         recipe(*words)
+    assert message in str(caught.value)
 
 
 def test_a_folder_s_numbers_follow_from_its_photos_and_flags_are_kept(tmp_path, capsys):

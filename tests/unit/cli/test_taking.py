@@ -12,7 +12,8 @@ from tutelage.cli import main
         (["--output", "table.csv"], "--output table.csv without --to"),
         (["--columns", "n", "method"], "--columns n method without --to"),
         (["--to", "parquet"], "a Parquet file is no text for a terminal"),
-        (["--to", "latx"], "invalid choice: 'latx'"),
+        (["--to", "latx"], 'did you mean "latex"?'),
+        (["--to", "markdown"], "known: csv, json, latex, md, parquet"),
     ],
 )
 def test_mistakes_are_told_first(command, flags, said, capsys):

@@ -130,6 +130,10 @@ def alike_within(root):
     awkward.folder(root, "cat/day", "cat/night", "dog/day", "dog/night", images=12)
 
 
+def kinds_within(root):
+    awkward.folder(root, "animals/cat", "animals/dog", "cars/vw", "cars/bmw")
+
+
 def images_within_splits(root):
     awkward.folder(root, "train/images/cat", "train/images/dog", "val/images/cat", "val/images/dog")
 
@@ -141,6 +145,7 @@ AWKWARD = {
     split_in_chinese: ["may be splits", "each holds cat, dog"],
     splits_within_classes: ["(cat, dog) holds folders of splits (test, train)", "train/CLASS"],
     alike_within: ["taken for classes: cat, dog", "(day, night)", row("cat 17 2 5")],
+    kinds_within: ["taken for classes: animals, cars, each with all folders in it (cat, dog)", row("all 29 3 8")],
     images_within_splits: [row("cat 8 10 2")],
     double: [row("cat 11 1 12"), "12 pictures in seg_pred left out"],
     spelt: [row("cat 9 1 10")],

@@ -2,12 +2,14 @@
 
 import csv
 import shutil
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+import awkward
 import small
-from tutelage.data import Data, groups, index
+from tutelage.data import Data, groups, index, photos
 from tutelage.errors import UserError
 
 
@@ -49,6 +51,15 @@ def test_a_column_of_a_table_and_copies_join(folder):
     assert together(told, of) == [{"red/00.png", "red/01.png", "blue/00.png", "blue/copy.png"}]
     with pytest.raises(UserError, match="has no such column"):
         groups.of_data(told, Data(str(folder / "t.csv"), group="burst"))
+
+
+def test_groups_that_the_given_splits_cut_are_said(tmp_path):
+    awkward.folder(tmp_path, "train/cat", "train/dog", "test/cat", "test/dog", "val/cat", "val/dog", images=3)
+    data = Data(str(tmp_path), group=r"(\d+)\.png$")
+    told = index.read(str(tmp_path))
+    assert "; 3 are in train and beside it, as the splits are given" in photos.of_groups(told, data)[0]
+    apart = replace(data, group=r"(\w+/\w+/\d+)\.png$")
+    assert "are in train" not in photos.of_groups(told, apart)[0]
 
 
 @pytest.mark.parametrize(

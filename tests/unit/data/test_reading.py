@@ -100,6 +100,9 @@ def test_a_jpeg_is_decoded_no_larger_than_needed():
     [
         (b"", "the file is empty"),
         (b"hello", "not an image of a known format"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
+        (b"\n<!DOCTYPE html>", "HTML"),
         (encoded(RGB, "JPEG")[:-300], "truncated"),
         (encoded(RGB, "PNG")[:-300], "truncated"),
         (encoded(RGB.resize((1, 1)), "PNG"), "only 1 x 1 pixels"),

@@ -98,6 +98,18 @@ AWKWARD = {
         lines([(*row, i % 3 == 0) for i, row in enumerate(ROWS)], ("path", "label", "is_valid")).encode(),
         [*READ, "the column is_valid is not read; a column split may say"],
     ),
+    "one column twice": (
+        lines([(*row, "fox") for row in ROWS], ("path", "label", "Label ")).encode(),
+        ["two columns label"],
+    ),
+    "a quotation mark that is not closed": (
+        lines([*ROWS[:5], ('"' + ROWS[5][0], "dog"), *ROWS[6:]]).encode(),
+        ["row 6: the path goes on over several lines", "close the quotation mark"],
+    ),
+    "one before the last cell": (
+        lines([*ROWS[:5], (ROWS[5][0], '"dog'), *ROWS[6:]]).encode(),
+        ["row 6: the label goes on over several lines"],
+    ),
     "an endless cell": (b'path,label\r\na.png,"' + b"x" * 200_000, ["field larger than field limit"]),
 }
 

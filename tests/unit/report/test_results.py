@@ -27,7 +27,8 @@ def test_another_schema_is_refused(tmp_path, schema):
     with pytest.raises(UserError, match="this version of tutelage reads schema 1") as refused:
         results.read(written(tmp_path, json.dumps(plain)))
     assert ("without a schema version" if schema is None else f"of schema {schema!r}") in refused.value.message
-    assert refused.value.hint.endswith("tutelage tune cats.toml kd")
+    newer = schema == 2
+    assert refused.value.hint.endswith("update this one" if newer else "tutelage tune cats.toml kd")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '"schema"', '{"schema": 1}{', "\x00\x01"])

@@ -72,6 +72,9 @@ def test_columns_are_those_that_were_named(capsys):
     with pytest.raises(UserError, match='unknown column "top2"') as error:
         take(RECORDS, "csv", None, ("top2",))
     assert '"top1"' in error.value.hint
+    with pytest.raises(UserError, match='unknown column "accuracy"') as error:
+        take(RECORDS, "csv", None, ("accuracy",))
+    assert '"top1"' in error.value.hint
 
 
 def test_a_file_is_what_the_terminal_would_show(tmp_path, capsys):

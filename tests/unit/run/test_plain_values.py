@@ -17,6 +17,9 @@ AWKWARD = {
     "a picture": ("r.toml", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "r.toml is not text in UTF-8"),
     "zeros": ("r.json", bytes(100), "r.json is not text in UTF-8"),
     "nothing": ("r.json", b"", "r.json is not valid JSON"),
+    "YAML": ("here/r.yaml", b"data:\n  name: digits\n", "recipes are TOML or JSON, not YAML"),
+    "capitals after a folder": ("here/R.TOML", b"seed = 1.5\n", "seed = 1.5 is not a whole number"),
+    "no name of data": ("r.toml", b"[data]\nname = ''\n", "data.name is empty"),
     "a list": ("r.json", b"[1, 2]", "a recipe is a table of fields, not [1, 2]"),
     "null": ("r.json", b"null", "a recipe is a table of fields, not None"),
     "a number": ("r.json", b"3", "a recipe is a table of fields, not 3"),
@@ -55,6 +58,7 @@ AWKWARD = {
 @pytest.mark.parametrize("kind", AWKWARD)
 def test_what_is_no_recipe_is_refused_in_a_sentence(kind, tmp_path, capfd, monkeypatch):
     name, data, expected = AWKWARD[kind]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(data)
     text = awkward.said(["train", name], tmp_path, capfd, monkeypatch)
     assert "error: " in text

@@ -22,6 +22,9 @@ RECIPES = {
     "article_fast": "article with the student at the images' own 32 pixels",
 }
 
+ENDINGS = (".json", ".toml", ".yaml", ".yml")
+"""Of files that are recipes, or meant to be: YAML is refused as a recipe, not as images."""
+
 
 def built_in(name: str) -> "Recipe":
     """A built-in recipe.
@@ -39,7 +42,7 @@ def built_in(name: str) -> "Recipe":
 def is_short_for_photos(name: str) -> bool:
     """Whether a name is a path of images, and not a recipe's file or a run."""
     path = Path(name)
-    return Data(name).is_path and path.suffix not in (".json", ".toml") and not (path / "recipe.json").is_file()
+    return Data(name).is_path and path.suffix.lower() not in ENDINGS and not (path / "recipe.json").is_file()
 
 
 def read(name: str) -> "Recipe":
@@ -57,6 +60,6 @@ def read(name: str) -> "Recipe":
         from tutelage.run.builtin.photos import photos
 
         return photos(name)
-    if path.suffix in (".json", ".toml") or path.is_file():
+    if path.suffix.lower() in ENDINGS or path.is_file():
         return from_file(path)
     return built_in(name)
