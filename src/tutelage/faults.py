@@ -59,7 +59,7 @@ _BY_TEXT = {  # libraries in other languages tell errno as text, in exceptions o
 }
 _IN_A_PROCESS = re.compile(r"^tutelage\.errors\.\w+: (.+?)(?:\n\nhint: (.+?))?\s*\Z", re.DOTALL | re.MULTILINE)
 """How torch tells that one of several training processes met a user's mistake."""
-_HALF_WRITTEN = re.compile(r"\.([^/\\]+)\.\d+-[0-9a-f]{8}\.tmp")
+_HALF_WRITTEN = re.compile(r"\.([^/\\]+)\.\d+-([0-9a-f]{8}){1,2}\.tmp")
 """The name of a file until it is whole: see `files.appearing`."""
 _NETWORK = ("requests.", "httpx.", "httpcore.", "urllib3.", "urllib.", "socket.", "ssl.", "huggingface_hub.")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tutelage import cli, faults
+from tutelage import cli, faults, files
 from tutelage.errors import UserError
 
 
@@ -66,6 +66,10 @@ def caused(error, cause):
 
 MENDABLE = {
     "no room": (system(errno.ENOSPC, "runs/a/.w.pth.12-0123abcd.tmp"), "there is no room left to write runs/a/w.pth"),
+    "a folder in its place": (
+        OSError(errno.EISDIR, "Is a directory", str(Path("runs/a") / files._unfinished("card.json"))),
+        "cannot read or write runs/a/card.json: Is a directory\n",
+    ),
     "no room, told in Rust": (
         RuntimeError("I/O error: No space left on device (os error 28)"),
         "there is no room left to write\n",

@@ -48,6 +48,13 @@ NOT_THE_FILE = (
     (b"\x1f\x8b", "compressed by gzip", "unpack it first: gunzip"),
 )
 """How a file begins that is none of weights, what it is, and what to do."""
+PART = re.compile(r"-\d{5}-of-\d{5}\.safetensors\Z|\.safetensors\.index\.json\Z")
+"""Ends of names where weights are stored in several files, a part each, and of the file that lists them."""
+JOIN = (
+    'python -c "import glob; from safetensors.torch import load_file, save_file; save_file({k: v for f in '
+    "glob.glob('*-of-*.safetensors') for k, v in load_file(f).items()}, 'weights.safetensors')\" joins them, in their "
+    "folder; name that file"
+)
 SAVE = "load it where its code is and save its state dict: torch.save(model.state_dict(), 'weights.pth')"
 
 _DICTS = re.compile(
@@ -92,6 +99,8 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         message = f"{path} is a folder, not a file of weights" if kind else f"there is no weights file {path}"
         raise UserError(message, "give the path of a .safetensors, .pth, .pt or .ckpt file")
     check_student(path)
+    if PART.search(path.name) and "-00001-of-00001." not in path.name:
+        raise UserError(f"{path} is not all of the weights: they are stored in several parts", JOIN)
     if path.suffix.lower() in FOREIGN:
         raise UserError(
             f'{path} ends in "{path.suffix}": {FOREIGN[path.suffix.lower()]}; weights come as .safetensors or .pth',

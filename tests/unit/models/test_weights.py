@@ -4,6 +4,9 @@ import argparse
 import logging
 import os
 import pickle
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +249,22 @@ def test_a_pickle_is_read_whatever_its_ending(tmp_path, source):
     assert load_weights(target, tmp_path / "w.safetensors") == {}
     assert weights_digest(target) == weights_digest(source)
     assert metadata(tmp_path / "w.safetensors") == {}
+
+
+def test_weights_in_several_parts_are_joined_as_the_hint_says(tmp_path, source):
+    state = source.state_dict()
+    for number in range(2):
+        part = {name: state[name] for name in list(state)[number::2]}
+        save_file(part, tmp_path / f"model-{number + 1:05d}-of-00002.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(UserError, match="stored in several parts") as caught:
+            load_weights(network(), path)
+    typed = shlex.split(caught.value.hint.partition(" joins")[0])
+    subprocess.run([sys.executable, *typed[1:]], cwd=tmp_path, check=True)
+    target = network()
+    load_weights(target, tmp_path / "weights.safetensors")
+    assert weights_digest(target) == weights_digest(source)
 
 
 @pytest.mark.parametrize(

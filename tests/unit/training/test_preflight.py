@@ -162,6 +162,8 @@ def test_a_teacher_no_better_than_the_baseline(tmp_path):
     assert seen["baseline"] == {"top1": pytest.approx(sum(tops) / 2), "runs": 2}, "not the run with other views"
     (told,) = [text for text in concerns(seen) if "not clearly better" in text]
     assert "the student alone reaches" in told
+    (run.path / "recipe.json").write_text("{")
+    assert look(recipe, tmp_path)["baseline"]["runs"] == 1, "a damaged run of the folder stops nothing"
     better = seen | {"val": seen["val"] | {"top1": 0.99}, "baseline": {"top1": 0.5, "runs": 1}}
     assert not [text for text in concerns(better) if "not clearly better" in text]
 
