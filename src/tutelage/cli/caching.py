@@ -83,8 +83,8 @@ def _cache_verify(arguments: list[str]) -> None:
         root = Workspace(parser.parse_args(arguments).runs).caches
         from tutelage.teacher.cachefiles import caches
 
-        for seen in caches(root):
-            print(f"{seen.folder}: {seen.check()} files are as written")
+        for cache in caches(root):
+            print(f"{cache.folder}: {cache.check()} files are as written")
         if not caches(root):
             print(f"no teacher's answers in {root}")
         return
@@ -97,17 +97,17 @@ def _cache_verify(arguments: list[str]) -> None:
 
     dataset = data.load(flags.recipe.data, flags.data_root)
     for recipe, spec in [
-        (seen, spec) for seen in one_view_each(flags.recipe, dataset.train) for spec in seen.taught_by
+        (taught, spec) for taught in one_view_each(flags.recipe, dataset.train) for spec in taught.taught_by
     ]:
         member, about = load_member(recipe, spec, dataset, flags.workspace), answered_by(recipe, spec, dataset)
-        seen = lessons.open_cache(recipe, member, about, flags.workspace)
-        files_read = seen.files.check()
+        cache = lessons.open_cache(recipe, member, about, flags.workspace)
+        files_read = cache.files.check()
         if not files_read:
             raise UserError(
                 f"no answers of this recipe's teacher in {flags.workspace.caches}", "tutelage cache fill asks it"
             )
-        worst = seen.verify(member.network, about.train, recipe.augment)
-        print(f"{seen.folder}: {files_read} files are as written")
+        worst = cache.verify(member.network, about.train, recipe.augment)
+        print(f"{cache.folder}: {files_read} files are as written")
         print(f"rows asked again differ by {worst:.1e} of the largest logit")
 
 

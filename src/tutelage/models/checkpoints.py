@@ -202,9 +202,9 @@ def _refused(path: Path, wanted: str) -> UserError:
         names = {wanted}
     if any(map(_NETWORKS.match, names)):
         own = sorted(name for name in names if not re.match(r"torch\.|collections\.|builtins|__builtin__", name))
-        folder = own[0] if own else wanted
+        network = own[0] if own else wanted
         return UserError(
-            f"{path} is no state dict but a whole pickled network ({folder}), which would run its code when read", SAVE
+            f"{path} is no state dict but a whole pickled network ({network}), which would run its code when read", SAVE
         )
     return UserError(
         f"{path} was refused: it is not made of weights alone but wants to call {wanted}",

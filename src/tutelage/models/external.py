@@ -65,6 +65,7 @@ def from_timm(model: Model, name: str, *, classes: int, channels: int) -> Networ
     them differ by family. A network without such maps (a plain vision transformer) has none.
     """
     import timm
+    from huggingface_hub.errors import HFValidationError
 
     hub = name.startswith("hf-hub:")
     if not hub and not timm.is_model(name):
@@ -79,6 +80,8 @@ def from_timm(model: Model, name: str, *, classes: int, channels: int) -> Networ
         )
     except TypeError as error:
         raise UserError(f"timm:{name} does not take {model.options}: {error}", "see its function in timm") from error
+    except HFValidationError as error:
+        raise UserError(f"no repository of the hub is called {name}: {error}", "write hf-hub:OWNER/NAME") from error
     except RuntimeError as error:  # a tag that its name does not have
         raise UserError(f"timm cannot make {name}: {error}", "timm.list_pretrained() lists names with tags") from error
     except OSError as error:
@@ -200,7 +203,11 @@ def is_at_hand(name: str) -> bool:
 
     published = timm.models.get_pretrained_cfg(own) if source == "timm" else None
     repository = own if published is None else published.hf_hub_id
-    return bool(repository) and isinstance(huggingface_hub.try_to_load_from_cache(repository, "model.safetensors"), str)
+    try:
+        file = huggingface_hub.try_to_load_from_cache(repository or "", "model.safetensors")
+    except huggingface_hub.errors.HFValidationError:  # no repository has such a name
+        return False
+    return isinstance(file, str)
 
 
 def call(function: Callable[..., Any], model: Model, **given: int) -> Any:
@@ -219,8 +226,9 @@ def call(function: Callable[..., Any], model: Model, **given: int) -> Any:
     except (TypeError, ValueError, RuntimeError) as error:
         if not model.options:
             raise
+        reason = str(error).partition("\n")[0]
         raise UserError(
-            f"{model.name} cannot be made with the options {model.options}: {str(error).partition(chr(10))[0]}",
+            f"{model.name} cannot be made with the options {model.options}: {reason}",
             "give each option a value as the network's function has it by default",
         ) from error
 

@@ -72,13 +72,13 @@ def in_words(differing: list[Apart]) -> list[str]:
     the same recipe gives the same numbers only where they are the same
     """
     return [
-        f"warning: not all runs had the same {name['condition']}: "
+        f"warning: not all runs had the same {condition['condition']}: "
         + ", ".join(
             f"{value} ({runs[0] if len(runs) == 1 else f'{len(runs)} runs'})"
-            for value, runs in zip(name["values"], name["runs"], strict=True)
+            for value, runs in zip(condition["values"], condition["runs"], strict=True)
         )
         + "; the same recipe gives the same numbers only where they are the same"
-        for name in differing
+        for condition in differing
     ]
 
 

@@ -1,6 +1,7 @@
 """Turns the facts of the pre-flight into warnings to read before paying a teacher, each with a way out."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -71,53 +72,56 @@ def decay(fit: Fit) -> str:
     )
 
 
-def heavy(method: Method, classes: int, batch_size: int, flag: str = "--method") -> list[str]:
+def heavy(method: Method, classes: int, batch_size: int) -> list[str]:
     """Weights that were published for more classes or smaller batches, where their term outweighs all else here.
 
     Args:
         method: Also one that is made of others.
         classes: Of the data set.
         batch_size: Images a step.
-        flag: What sets the method's fields.
     """
-    values = {field.name: getattr(method, field.name) for field in fields(method)}
-    parts = {name: part for name, part in values.items() if isinstance(part, Method)}
-    found = [text for name, part in parts.items() for text in heavy(part, classes, batch_size, f"{flag}.{name}")]
-    published = {weight: getattr(type(method), weight.field) for weight in method.claims.published}
-    times = {weight: weight.times(classes, batch_size) for weight in published}
-    far = [weight for weight in published if values[weight.field] * times[weight] >= HEAVY * published[weight]]
-    if not far:
-        return found
-    heavier = " and ".join(f"{weight.field} counts {times[weight]:.3g} times" for weight in far)
-    instead = " ".join(f"{flag}.{weight.field} {published[weight] / times[weight]:.2g}" for weight in far)
-    here = f"{classes} classes" + (f" and batches of {batch_size}" if any(weight.by_batch for weight in far) else "")
-    return [
-        *found,
-        f"{method_name(method)}'s weights were published for {far[0].condition()}: with {here}, {heavier} as much "
-        f"beside the labels, and the student may learn less than alone; to undo that: {instead}",
-    ]
+    found = []
+    for part, flag in _each(method):
+        published = {weight: getattr(type(part), weight.field) for weight in part.claims.published}
+        times = {weight: weight.times(classes, batch_size) for weight in published}
+        far = [w for w in published if getattr(part, w.field) * times[w] >= HEAVY * published[w]]
+        if not far:
+            continue
+        heavier = " and ".join(f"{weight.field} counts {times[weight]:.3g} times" for weight in far)
+        instead = " ".join(f"{flag}.{weight.field} {published[weight] / times[weight]:.2g}" for weight in far)
+        here = f"{classes} classes" + (f" and batches of {batch_size}" if any(w.by_batch for w in far) else "")
+        found.append(
+            f"{method_name(part)}'s weights were published for {far[0].condition()}: with {here}, {heavier} as much "
+            f"beside the labels, and the student may learn less than alone; to undo that: {instead}"
+        )
+    return found
 
 
-def unfinished(method: Method, epochs: int, flag: str = "--method") -> list[str]:
+def unfinished(method: Method, epochs: int) -> list[str]:
     """Warm-ups that take half of the training or more, so that the teacher's terms reach their weight late or never.
 
     Args:
         method: Also one that is made of others.
         epochs: Of the training.
-        flag: What sets the method's fields.
     """
-    values = {field.name: getattr(method, field.name) for field in fields(method)}
-    parts = {name: part for name, part in values.items() if isinstance(part, Method)}
-    found = [text for name, part in parts.items() for text in unfinished(part, epochs, f"{flag}.{name}")]
-    warm_up = values.get("warm_up", 0.0)
-    if 2 * warm_up < epochs or not warm_up:
-        return found
-    return [
-        *found,
-        f"{method_name(method)} warms up for {warm_up:g} epochs and this training has {epochs}, so that its teacher "
-        f"counts little; papers train for {PUBLISHED_EPOCHS}, and the same share of {epochs} is {flag}.warm_up "
-        f"{warm_up * epochs / PUBLISHED_EPOCHS:.2g}",
-    ]
+    found = []
+    for part, flag in _each(method):
+        warm_up = getattr(part, "warm_up", 0.0)
+        if warm_up and 2 * warm_up >= epochs:
+            found.append(
+                f"{method_name(part)} warms up for {warm_up:g} epochs and this training has {epochs}, so that its "
+                f"teacher counts little; papers train for {PUBLISHED_EPOCHS}, and the same share of {epochs} is "
+                f"{flag}.warm_up {warm_up * epochs / PUBLISHED_EPOCHS:.2g}"
+            )
+    return found
+
+
+def _each(method: Method, flag: str = "--method") -> Iterator[tuple[Method, str]]:
+    """The methods that one is made of, and itself, each with what sets its fields."""
+    for field in fields(method):
+        if isinstance(part := getattr(method, field.name), Method):
+            yield from _each(part, f"{flag}.{field.name}")
+    yield method, flag
 
 
 def thin(dataset: DataSet) -> list[str]:

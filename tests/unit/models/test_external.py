@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from tutelage.errors import UserError
 from tutelage.models import DataSpec, Model, build
+from tutelage.models.external import is_at_hand
 from tutelage.models.tap import EVERYTHING
 from tutelage.models.weights import weights_digest
 
@@ -250,6 +251,16 @@ def test_an_unreachable_hub_is_told_by_timm_and_the_hub_themselves(monkeypatch, 
         assert f"model.safetensors of https://huggingface.co/{repository}" in error.value.hint
         assert "--teacher.model.weights FILE" in error.value.hint
         assert "--student.weights random" in error.value.hint
+
+
+@pytest.mark.parametrize("name", ["hf-hub:a b/c d", "timm:no such", "resnet20"])
+def test_what_no_hub_can_have_is_not_at_hand(name):
+    assert not is_at_hand(name)
+
+
+def test_a_name_that_no_repository_can_have_is_no_fault_of_the_network():
+    with pytest.raises(UserError, match="no repository of the hub is called hf-hub:a b/c d"):
+        made("hf-hub:a b/c d", weights="pretrained")
 
 
 def test_a_function_of_ones_own_that_fails(my_net):
