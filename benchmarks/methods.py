@@ -103,6 +103,7 @@ LABELS: dict[str, Callable[[], Method]] = {name: named(name) for name in METHODS
 WAVES: dict[str, dict[str, Any]] = {
     "all": {"labels": list(LABELS), "seeds": [0], "part": 20_000, "epochs": 12, "views": 8},
     "best": {"labels": None, "seeds": [0, 1, 2, 3, 4], "part": 20_000, "epochs": 40, "views": 8},
+    "longer": {"labels": None, "seeds": [1, 2, 3], "part": 20_000, "epochs": 30, "views": 8},
     "again": {"labels": None, "seeds": [1, 2, 3], "part": 20_000, "epochs": 12, "views": 8},
     "weights": {
         "labels": ["kd", "baseline", *(f"{name}{ten}" for name in CROWDED for ten in ("", TEN))],
@@ -331,7 +332,8 @@ def settings(wave: dict[str, Any]) -> str:
 
 
 TITLES = {
-    "best": "Trained for longer",
+    "best": "Trained for longer, on a GPU",
+    "longer": "Trained for longer, with other seeds than the one that chose them",
     "again": "The most promising once more, with other seeds than the one that chose them",
     "all": "All methods, once",
     "weights": "Weights that were published for 100 classes, and the same for ten, trained shortly",

@@ -23,6 +23,7 @@ import methods as methods_page  # noqa: E402
 import ninety  # noqa: E402
 import optimizers  # noqa: E402
 import small_photos_page  # noqa: E402
+import tuned  # noqa: E402
 import weights as weights_page  # noqa: E402
 
 PAGES = {
@@ -36,6 +37,7 @@ PAGES = {
     "int8": int8.page,
     "small_photos": small_photos_page.as_text,
     "imagenet": imagenet_page.text,
+    "tuned": tuned.page,
     "weights": weights_page.page,
 } | {name: partial(headline.page, name=name) for name in ("headline", "headline_small")}
 
@@ -99,6 +101,23 @@ def test_the_table_of_weights_says_what_diverged_and_has_the_heaviest_first():
 def test_a_gradients_norm_is_that_of_all_weights_together():
     weights = [torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)]
     assert weights_page.norm((3 * weights[0] + 4 * weights[1]).sum(), weights) == pytest.approx(5.0)
+
+
+def test_a_search_costs_what_its_trials_trained_on():
+    """Eight trials of 5,000 images, three of them ended after 2 of 6 epochs, beside one training of 12 x 20,000."""
+    trials = [{"state": "complete"}] * 4 + [{"state": "diverged"}] + [{"state": "pruned"}] * 3
+    assert tuned.search_cost(trials) == pytest.approx((5 * (2 + 6) + 3 * 2) * 5 / (12 * 20))
+
+
+def test_tuned_methods_stand_beside_their_published_numbers_and_kd_tuned_as_well():
+    rows = {
+        "kd": {"best": {}, "val": 82.8, "cost": 1.1},
+        "at": {"best": {"teacher_weight": 339.0, "power": 1.5}, "val": 81.5, "cost": 1.25},
+    }
+    assert tuned.table(rows, {"kd": 82.8, "at": 79.0}, 82.8).splitlines()[2:] == [
+        "| kd | 82.80 % | 82.80 % | +0.00 |  | as published | 1.10 trainings |",
+        "| at | 79.00 % | 81.50 % | +2.50 | -1.30 | `teacher_weight` 339, `power` 1.5 | 1.25 trainings |",
+    ]
 
 
 def test_a_warm_up_is_the_published_share_of_the_training():
