@@ -1,12 +1,12 @@
 """Runs `tutelage cache`: teachers' answers on disk, listed, filled, verified and pruned."""
 
-import argparse
 import logging
 from pathlib import Path
 from typing import Any
 
 from tutelage import files
 from tutelage.cli.flags import RUNS, FillFlags, TrainFlags, parsed
+from tutelage.cli.parser import Parser
 from tutelage.errors import Damaged, UserError, unknown
 from tutelage.names import shown
 from tutelage.run.folder import Run
@@ -30,7 +30,7 @@ def cache(arguments: list[str]) -> None:
 
 
 def _cache_list(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser("tutelage cache list", description="Every teacher's answers under --runs.")
+    parser = Parser("tutelage cache list", description="Every teacher's answers under --runs.")
     parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="default: runs")
     root = Workspace(parser.parse_args(arguments).runs).caches
     from tutelage import progress
@@ -75,7 +75,7 @@ def _cache_fill(arguments: list[str]) -> None:
 
 def _cache_verify(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
-        parser = argparse.ArgumentParser(
+        parser = Parser(
             "tutelage cache verify",
             description="Compares every file with its checksum; with RECIPE asks the teacher again.",
         )
@@ -112,7 +112,7 @@ def _cache_verify(arguments: list[str]) -> None:
 
 
 def _cache_prune(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage cache prune", description="Removes answers that no run under --runs has read, or those named."
     )
     parser.add_argument("names", nargs="*", help="folders as cache list shows them")

@@ -3,7 +3,6 @@
 What was typed is read and checked before a function imports what takes seconds: torch, and all that needs it.
 """
 
-import argparse
 import json
 import shlex
 from pathlib import Path
@@ -17,6 +16,7 @@ from tutelage.cli.flags import (
     with_method,
     with_needed_teachers,
 )
+from tutelage.cli.parser import Parser
 from tutelage.cli.taking import add_taking, check_taking
 from tutelage.errors import UserError
 from tutelage.names import shown
@@ -100,7 +100,7 @@ def check(arguments: list[str]) -> None:
 
 def evaluate(arguments: list[str]) -> None:
     """A finished run on val; with --open-test also on test, on the record."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage evaluate", description="A finished run's accuracy, calibration and agreement with its teacher."
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="its folder, runs/NAME")
@@ -148,7 +148,7 @@ def evaluate(arguments: list[str]) -> None:
 
 def report(arguments: list[str]) -> None:
     """The table of a study, and its report.html anew."""
-    parser = argparse.ArgumentParser("tutelage report", description="The table of a study, and its report.html anew.")
+    parser = Parser("tutelage report", description="The table of a study, and its report.html anew.")
     parser.add_argument("study", type=Path, metavar="STUDY", help="its folder, runs/study-NAME")
     add_taking(parser)
     chosen = parser.parse_args(arguments)
@@ -188,7 +188,7 @@ def show(folder: Path) -> None:
 
 def compare(arguments: list[str]) -> None:
     """Finished runs and studies side by side on val."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage compare", description="Finished runs and studies on val, paired by seed, and in what they differ."
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tutelage.cli import COMMANDS, command
+from tutelage.cli.parser import Parser
 from tutelage.data import DATASETS
 from tutelage.methods import METHODS
 from tutelage.models import MODELS
@@ -60,7 +61,7 @@ def completion(arguments: list[str]) -> None:
     if arguments[:1] == ["--candidates"]:
         print("\n".join(candidates(arguments[1:])))
         return
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage completion",
         description="What a shell needs to complete tutelage's commands, names and flags.",
         epilog=HOW,

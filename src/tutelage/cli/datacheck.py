@@ -1,6 +1,5 @@
 """Runs `tutelage data check`, which says what is in a data set and what is wrong with it before training on it."""
 
-import argparse
 import json
 import os
 import shlex
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tutelage.cli.parser import Parser
 from tutelage.data import DATASETS, Data, index
 from tutelage.data.place import few
 from tutelage.errors import UserError, unknown
@@ -47,7 +47,7 @@ def data_(arguments: list[str]) -> None:
         elif arguments:
             raise unknown("data command", arguments[0], ("check", "wake-words"))
         raise UserError("usage: tutelage data check PATH", hint)
-    parser = argparse.ArgumentParser("tutelage data check", description="Reads every image once; keeps what it found.")
+    parser = Parser("tutelage data check", description="Reads every image once; keeps what it found.")
     parser.add_argument("name", metavar="PATH", help="folder, CSV or Parquet file, tar file, or built-in name")
     splits = "which folders are splits, where their names do not say it; none: all folders are classes"
     parser.add_argument(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.cli import terminal_columns
+from tutelage.cli.parser import Parser
 from tutelage.errors import UserError
 from tutelage.names import printable, shown
 from tutelage.shares import percent
@@ -64,7 +65,7 @@ def _export_parser() -> argparse.ArgumentParser:
     from tutelage.export.formats import FORMATS
 
     width = max(map(len, FORMATS))
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage export",
         description="A finished run's student as files for a device, each measured by running it on val.",
         epilog="formats:\n" + "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in FORMATS.items()),
@@ -109,7 +110,7 @@ def _what_was_found(results: dict[str, Any]) -> Iterator[str]:
 
 def predict(arguments: list[str]) -> None:
     """Pictures through an exported student."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage predict",
         description="What an exported student says of pictures. Needs onnxruntime, numpy and pillow; no torch.",
     )
@@ -186,7 +187,7 @@ def _exported(chosen: argparse.Namespace) -> Path:
 
 def bench(arguments: list[str]) -> None:
     """Files, and runs with their teachers, compared on this machine."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage bench",
         description="Latency, throughput, memory and size of exported files on this machine, one thread, in turn. "
         "A run stands for its exported files, and for its student and its teacher in PyTorch.",

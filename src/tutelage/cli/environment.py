@@ -1,6 +1,5 @@
 """`tutelage env`: versions, devices, processor and paths of an installation, to put into the report of a problem."""
 
-import argparse
 import json
 import os
 import platform
@@ -9,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import tutelage
+from tutelage.cli.parser import Parser
 from tutelage.edge import processor
 from tutelage.names import shown
 
@@ -35,7 +35,7 @@ LIBRARIES = (
 
 def env(arguments: list[str]) -> None:
     """Versions, devices, what the processor computes with, and paths without the home folder."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage env", description="What a report of a problem should say. The home folder is printed as ~."
     )
     parser.add_argument("--json", action="store_true", help="as JSON")

@@ -12,6 +12,7 @@ from tutelage import progress
 from tutelage.cli import helping
 from tutelage.cli.checks import check_names, check_weights
 from tutelage.cli.tracking import Tracker
+from tutelage.cli.values import check_words, grouped
 from tutelage.errors import UserError
 from tutelage.methods.declared import declarations
 from tutelage.models import Model
@@ -140,6 +141,7 @@ def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
             print(helping.short(verb, named, kind(chosen)))
             raise SystemExit(0)
         rest = rest[:1]
+    check_words(grouped(rest), kind(chosen))
     how: Any = {"config": (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff), "return_unknown_args": True}
     prog = f"tutelage {verb} {' '.join(named)}"
     try:
@@ -199,7 +201,7 @@ def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]
     """
     rest: list[tuple[str, list[str]]] = []
     teachers: list[TeacherSpec] = []
-    for flag, values in _grouped(arguments):
+    for flag, values in grouped(arguments):
         if flag == "--student":
             chosen = dataclasses.replace(
                 chosen, student=dataclasses.replace(chosen.student, name=_one(flag, values), options={})
@@ -224,18 +226,6 @@ def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]
             else:
                 words += [name, *values]
     return words, chosen
-
-
-def _grouped(arguments: list[str]) -> list[tuple[str, list[str]]]:
-    """Every flag with the words that belong to it."""
-    groups: list[tuple[str, list[str]]] = []
-    for word in arguments:
-        if word.startswith("--") or word == "-h" or not groups:
-            flag, equals, value = word.partition("=")
-            groups.append((flag, [value] if equals else []))
-        else:
-            groups[-1][1].append(word)
-    return groups
 
 
 def _one(flag: str, values: list[str]) -> str:

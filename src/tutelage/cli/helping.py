@@ -1,13 +1,12 @@
 """Writes the `--help` of commands that take a recipe: the flags that people use; `--help all` has every one."""
 
-import dataclasses
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from tutelage.cli.values import flags_of
 from tutelage.errors import UserError, unknown
 from tutelage.names import shown
 
@@ -102,17 +101,7 @@ def no_flag(prog: str, words: list[str], defaults: Any) -> UserError:
             "name a method with one, such as kd, or leave it out",
         )
     name = re.sub(r"\blr$", "learning-rate", flag.replace("_", "-"))
-    return UserError(f"unknown flag {shown(flag)}", unknown("flag", name, _names(defaults), every).hint)
-
-
-def _names(flags: Any, prefix: str = "--") -> Iterator[str]:
-    """The flags of all fields, and of the fields in them; those of the recipe have no name before them."""
-    for field in dataclasses.fields(flags):
-        value, name = getattr(flags, field.name), f"{prefix}{field.name.replace('_', '-')}"
-        if dataclasses.is_dataclass(value):
-            yield from _names(value, "--" if field.name == "recipe" else f"{name}.")
-        else:
-            yield name
+    return UserError(f"unknown flag {shown(flag)}", unknown("flag", name, dict(flags_of(defaults)), every).hint)
 
 
 def _second(verb: str) -> str:

@@ -9,6 +9,7 @@ from importlib import metadata
 import tutelage
 from tutelage import files
 from tutelage.cli import terminal_columns
+from tutelage.cli.parser import Parser
 from tutelage.errors import UserError, unknown
 from tutelage.names import shown
 
@@ -19,7 +20,7 @@ MOST = 20
 def list_(arguments: list[str]) -> None:
     """`tutelage list KIND [--filter TEXT]`: one line for each thing there is to choose from."""
     kinds = {"methods": _methods, "models": _models, "datasets": _datasets, "recipes": _recipes}
-    parser = argparse.ArgumentParser("tutelage list", description="What there is to choose from.")
+    parser = Parser("tutelage list", description="What there is to choose from.")
     parser.add_argument("kind", metavar="KIND", nargs="?", help=" | ".join(kinds))
     parser.add_argument("--filter", default="", metavar="TEXT", help="only lines that contain this text; of models "
                         "also those of timm and torchvision")  # fmt: skip

@@ -1,12 +1,12 @@
 """Runs `tutelage pull`: fetches a student with its card, or a teacher's answers, and verifies what arrives."""
 
-import argparse
 import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
 from tutelage import files
 from tutelage.cli import hub
+from tutelage.cli.parser import Parser
 from tutelage.cli.push import DELIVERED
 from tutelage.edge.card import check_exported
 from tutelage.errors import Damaged, UserError
@@ -21,7 +21,7 @@ ENDINGS = (".safetensors", ".onnx", ".tflite", ".pt2", ".pte", ".xml", ".bin", "
 
 def pull(arguments: list[str]) -> None:
     """Fetches a student into a folder, or a teacher's answers beside the others."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage pull", description="A student with its card, or a teacher's answers, from the Hugging Face hub."
     )
     parser.add_argument("repo_id", metavar="USER/NAME")

@@ -1,9 +1,9 @@
 """Runs `tutelage push`, which uploads a student and its card, or a teacher's answers, when asked to only."""
 
-import argparse
 from pathlib import Path
 
 from tutelage.cli import hub
+from tutelage.cli.parser import Parser
 from tutelage.cli.scrubbing import local_folders, scrubbed
 from tutelage.edge.card import check_exported
 from tutelage.errors import UserError
@@ -18,7 +18,7 @@ DELIVERED = ("README.md", "card.json", "recipe.json", "evaluation.json", "export
 
 def push(arguments: list[str]) -> None:
     """Uploads what a run delivers, or a teacher's answers, in one commit."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage push", description="The exported student and its card, or a teacher's answers, to the hub."
     )
     parser.add_argument(

@@ -1,15 +1,15 @@
 """Runs `tutelage data wake-words`: a table of photos with and without a person from COCO's annotations."""
 
-import argparse
 from pathlib import Path
 
+from tutelage.cli.parser import Parser
 from tutelage.data.wake_words import write_table
 from tutelage.errors import UserError
 
 
 def wake_words(arguments: list[str]) -> None:
     """`tutelage data wake-words ANNOTATIONS PHOTOS [--test ANNOTATIONS PHOTOS]`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "tutelage data wake-words",
         description="Photos with and without an object, from annotations as COCO has them: a table for "
         "tutelage distill visual_wake_words --data.name TABLE.",

@@ -1,6 +1,5 @@
 """Runs `tutelage watch`, which draws what runs write while they go on. It only reads files, and imports no torch."""
 
-import argparse
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from tutelage import files, sealed
 from tutelage.cli.braille import Curve, plot
+from tutelage.cli.parser import Parser
 from tutelage.errors import Damaged, UserError
 from tutelage.names import shown
 from tutelage.progress import duration
@@ -69,7 +69,7 @@ def _read(file: Path, size: int, mtime_ns: int) -> list[dict[str, Any]]:
 
 def watch(arguments: list[str]) -> None:
     """Draws a run or a study until all of it is trained; where its output is piped, tells it once."""
-    parser = argparse.ArgumentParser("tutelage watch", description="Live curves of a run or of a study's runs.")
+    parser = Parser("tutelage watch", description="Live curves of a run or of a study's runs.")
     parser.add_argument("folder", type=Path, metavar="RUN_OR_STUDY")
     parser.add_argument("--once", action="store_true", help="what there is now, and no more")
     chosen = parser.parse_args(arguments)
