@@ -32,9 +32,7 @@ WRAPPERS = (
 """Names under which trainers keep the weights; the first that is there is read."""
 FOREIGN = {
     ".onnx": "an ONNX file",
-    ".h5": "a file of Keras",
-    ".hdf5": "a file of Keras",
-    ".keras": "a file of Keras",
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), "a file of Keras"),
     ".pb": "a file of TensorFlow",
     ".tflite": "a file of LiteRT",
     ".npz": "a file of NumPy",
@@ -42,10 +40,15 @@ FOREIGN = {
     ".pt2": "a program of torch.export",
     ".gguf": "a file of GGUF",
 }
+SAVE = "load the network where its code is and save its state dict: torch.save(model.state_dict(), 'weights.pth')"
 NOT_THE_FILE = (
-    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "git lfs pull fetches the file"),
-    (b"<", "a page of a website, not the file itself", "fetch it again by the address of the file"),
-    (b"\x1f\x8b", "compressed by gzip", "unpack it first: gunzip"),
+    (rb"version https://git-lfs", "a pointer of Git LFS, not the file itself", "git lfs pull fetches the file"),
+    (rb"<", "a page of a website, not the file itself", "fetch it again by the address of the file"),
+    (rb"\x1f\x8b", "compressed by gzip", "unpack it first: gunzip"),
+    (rb"\x08[\x03-\x1f]\x12", "an ONNX file by another name", SAVE),
+    (rb".{4}TFL3", "a file of LiteRT by another name", SAVE),
+    (rb"\x89HDF", "a file of Keras by another name", SAVE),
+    (rb"\x93NUMPY", "a file of NumPy by another name", SAVE),
 )
 """How a file begins that is none of weights, what it is, and what to do."""
 PART = re.compile(r"-\d{5}-of-\d{5}\.safetensors\Z|\.safetensors\.index\.json\Z")
@@ -55,7 +58,6 @@ JOIN = (
     "glob.glob('*-of-*.safetensors') for k, v in load_file(f).items()}, 'weights.safetensors')\" joins them, in their "
     "folder; name that file"
 )
-SAVE = "load it where its code is and save its state dict: torch.save(model.state_dict(), 'weights.pth')"
 
 _DICTS = re.compile(
     r"(yacs\.config\.CfgNode|easydict\.EasyDict|addict\.addict\.Dict"
@@ -104,7 +106,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if path.suffix.lower() in FOREIGN:
         raise UserError(
             f'{path} ends in "{path.suffix}": {FOREIGN[path.suffix.lower()]}; weights come as .safetensors or .pth',
-            "save the state dict of the PyTorch network: torch.save(model.state_dict(), 'weights.pth')",
+            SAVE,
         )
     try:
         with path.open("rb") as file:
@@ -112,7 +114,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}", "look at its permissions") from None
     for beginning, kind, way in NOT_THE_FILE:
-        if start.startswith(beginning) and start[8:9] != b"{":
+        if re.match(beginning, start, re.DOTALL) and start[8:9] != b"{":
             raise UserError(f"{path} is {kind}", way)
     if not start:
         raise UserError(f"{path} is empty", "fetch or write it again")
@@ -273,7 +275,7 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
         content = content[chosen]
     if not isinstance(content, Mapping) or not _has_tensors(content):
         raise UserError(
-            f"{path} holds no state dict but {type(content).__name__}",
+            f"{path} holds no state dict{'' if isinstance(content, Mapping) else f' but a {type(content).__name__}'}",
             f"save model.state_dict(), plain or under one of {', '.join(WRAPPERS[:4])}",
         )
     state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}

@@ -114,7 +114,7 @@ class Recipe:
         plain_values.check(plain)
         plain = dict(plain)
         schema = plain.pop("schema", SCHEMA)
-        if schema != SCHEMA:
+        if type(schema) is not int or schema != SCHEMA:
             newer = isinstance(schema, int) and schema > SCHEMA
             raise UserError(
                 f"recipe of schema {shown(schema)}; this version reads schema {SCHEMA}",

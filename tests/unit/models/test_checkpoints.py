@@ -143,6 +143,21 @@ def test_a_file_of_another_library_is_named(tmp_path):
         load_weights(network(), tmp_path / "w.h5")
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\x08\n\x12\x07pytorch\x1a\x0c2.14.1", "an ONNX file by another name"),
+        (b"\x1c\x00\x00\x00TFL3\x14\x00", "a file of LiteRT by another name"),
+        (b"\x89HDF\r\n\x1a\n", "a file of Keras by another name"),
+        (b"\x93NUMPY\x01\x00", "a file of NumPy by another name"),
+    ],
+)
+def test_a_file_of_another_library_is_named_whatever_it_is_called(tmp_path, start, kind):
+    (tmp_path / "w.pth").write_bytes(start.ljust(64, b"\0"))
+    with pytest.raises(UserError, match=f"w.pth is {kind}"):
+        load_weights(network(), tmp_path / "w.pth", head="fc")
+
+
 def test_a_headless_file_gets_a_head_of_zeros_where_asked(tmp_path):
     state = {name: tensor for name, tensor in network().state_dict().items() if not name.startswith("fc.")}
     torch.save(state, tmp_path / "w.pth")

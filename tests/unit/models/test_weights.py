@@ -132,15 +132,15 @@ REFUSED = {
     ),
     "nothing": (
         lambda s: {},
-        "w.pth holds no state dict but dict",
+        "w.pth holds no state dict",
     ),
     "another number of classes": (
         lambda s: s | {"3.weight": torch.zeros(7, 8), "3.bias": torch.zeros(7)},
         "w.pth knows 7 classes instead of 3",
     ),
     "NaN": (with_nan, "w.pth holds NaN or infinity in 0.weight"),
-    "no state dict": (lambda s: [1, 2, 3], "w.pth holds no state dict but list"),
-    "a training state without weights": (lambda s: {"epoch": 3}, "w.pth holds no state dict but dict"),
+    "no state dict": (lambda s: [1, 2, 3], "w.pth holds no state dict but a list"),
+    "a training state without weights": (lambda s: {"epoch": 3}, "w.pth holds no state dict"),
 }
 
 

@@ -51,6 +51,7 @@ AWKWARD = {
     "no field in JSON": ("r.json", b"{}", "r.json is a recipe without a field"),
     "a zero character": ("r.json", b'{"data": {"name": "a\\u0000b"}}', "unknown data set"),
     "a schema of text": ("r.json", b'{"schema": "1"}', "recipe of schema '1'"),
+    "a schema of truth": ("r.json", b'{"schema": true}', "recipe of schema True"),
     "tables for teachers": ("r.toml", b"[teachers]\nseed = 1\n", "teachers = {'seed': 1} is not a list"),
 }
 
