@@ -1,5 +1,6 @@
 """Tasks for processes of their own, which import them from here."""
 
+import multiprocessing.util
 import os
 import signal
 import sys
@@ -32,6 +33,16 @@ def leave() -> None:
 def fail(message: str) -> None:
     """As a run whose losses go to infinity."""
     raise Diverged(message, "lower it")
+
+
+def tidy_up_at_the_end(marker: Path) -> None:
+    """As a library whose semaphore is given back while the process ends, and is let go of in that moment."""
+
+    def give_back() -> None:
+        signal.raise_signal(signal.SIGINT)
+        marker.write_text("given back")
+
+    multiprocessing.util.Finalize(None, give_back, exitpriority=1)
 
 
 def wait_to_be_stopped(marker: Path) -> None:

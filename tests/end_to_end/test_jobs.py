@@ -108,6 +108,14 @@ def test_a_task_is_done_beside_a_block_whatever_becomes_of_its_process(tmp_path)
     assert begun.read_text() == "saved"
 
 
+def test_a_process_that_is_let_go_of_after_its_result_tidies_up_to_the_end(tmp_path):
+    """Its semaphores would stay behind, and Python's resource tracker warn of them."""
+    processes.prepare()
+    with processes.beside(Task("tidy", tasks.tidy_up_at_the_end, (tmp_path / "marker",))):
+        pass
+    assert (tmp_path / "marker").read_text() == "given back"
+
+
 def test_what_fails_is_named_and_the_others_save_what_they_have(tmp_path):
     waiting = Task("waiting", tasks.wait_to_be_stopped, (tmp_path / "marker",))
     tasks_after = (Task(f"failing {n}", tasks.fail, ("the loss is not finite",)) for n in range(9))

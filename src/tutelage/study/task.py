@@ -45,6 +45,7 @@ def serve(says: Connection, leash: Connection, task: Task, folder: str) -> None:
     with redirect_stderr(_Lines(says)), interrupts.listening():
         result = outcome(task)
     with suppress(OSError, KeyboardInterrupt):  # let go of meanwhile: nobody listens
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has the result lets go: libraries still tidy up after it
         says.send(result)
 
 
