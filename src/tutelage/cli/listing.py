@@ -47,13 +47,17 @@ def list_(arguments: list[str]) -> None:
 
 
 def explain_(arguments: list[str]) -> None:
-    """`tutelage explain METHOD`: formula, fields, when to use it; of kd+at both, each for itself."""
-    name = _one(arguments, "explain METHOD", "tutelage list methods shows their names")
+    """`tutelage explain METHOD`: formula, fields, when to use it; of kd+at and of kd,at both, each for itself."""
+    listing = "tutelage list methods shows their names"
+    name = _one(arguments, "explain METHOD", listing)
+    names = [part.strip() for part in name.replace(",", "+").split("+")]
+    if not all(names):
+        raise UserError(f'the name of a method is empty in "{shown(name)}"', listing)
     from tutelage.methods.declared import declarations
     from tutelage.methods.explain import explain
 
     with declarations():
-        print("\n".join([explain(part) for part in name.split("+")]))
+        print("\n".join([explain(part) for part in names]))
 
 
 def recipe_(arguments: list[str]) -> None:

@@ -50,6 +50,8 @@ Epochs = Annotated[float, Range(0)]
 """A duration in epochs; not tuned."""
 
 
+PARTS = ("logits", "embedding", "features", "regions", "rotations", "head")
+"""What a method may read of a network: fields of `Outputs`, and of the teacher its last layer, "head"."""
 VALUE_AND_GRADIENT, GRADIENT = "value and gradient", "gradient"
 MEAN = "a mean over samples"
 
@@ -173,7 +175,15 @@ class Method(ABC):
         """
         from torch import nn
 
-        return self.parts(student, teacher, samples) if isinstance(self, Adapted) else nn.Identity()
+        if not isinstance(self, Adapted):
+            return nn.Identity()
+        parts = self.parts(student, teacher, samples)
+        if not isinstance(parts, nn.Module):
+            raise UserError(
+                f"{type(self).__name__}.parts returned {type(parts).__name__}, expected a torch.nn.Module",
+                "return a module with all that is trained; several parts go into an nn.ModuleDict",
+            )
+        return parts
 
     @final
     def deployed(self, student: "nn.Module", adapters: "nn.Module") -> "nn.Module":

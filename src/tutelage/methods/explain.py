@@ -11,13 +11,11 @@ from pathlib import Path
 from textwrap import TextWrapper, dedent
 
 from tutelage.methods import COMBINATIONS, METHODS, method_class
-from tutelage.methods.base import Adapted, Extended, Method, ranges
+from tutelage.methods.base import PARTS, Adapted, Extended, Method, ranges
 from tutelage.methods.finding import find_method
 
 WIDTH = 100
 """The width of the text, in characters."""
-PARTS = ("logits", "embedding", "features", "regions", "rotations", "head")
-"""The parts of a network's answer that a method may read."""
 FEW, BATCH = 10, 128
 """Classes and images a step of the example for weights that were published for others."""
 HEADINGS = ("Source", "Departures", "Defaults", "When")

@@ -12,6 +12,7 @@ from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 from tutelage.teacher.crossfit import answered_by
 from tutelage.teacher.members import load_member
+from tutelage.training.trial import try_losses
 
 
 @no_test_split("the check before a training run")
@@ -48,9 +49,8 @@ def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
         dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
     student = build_for(tried.student, dataset, tried.seed, learns=True)
     sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
-    whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
-    if sizes:
-        tried.method.adapters(student.sizes(), whole, len(dataset.train))
+    whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes) if sizes else 0)
+    try_losses(tried, student.sizes(), whole, tried.method.adapters(student.sizes(), whole, len(dataset.train)))
     if tried.of_start is not None:
         tried.of_start.method.adapters(student.sizes(), sizes[0], len(dataset.train))
 

@@ -70,6 +70,19 @@ def test_ranges_stand_beside_the_fields():
     assert ranges(Plain)["weight"].search == (0.1, 10)
 
 
+def test_parts_that_are_no_module_are_refused():
+    @dataclass(frozen=True)
+    class Forgetful(Adapted):
+        def losses(self, student, teacher, context, adapters):
+            return {}
+
+        def parts(self, student, teacher, samples):
+            nn.Linear(student.classes, samples)
+
+    with pytest.raises(UserError, match="parts returned NoneType, expected a torch"):
+        Forgetful().adapters(Sizes(3), Sizes(3), 5)
+
+
 def test_a_plain_method_has_no_parts_and_deploys_the_student():
     student = nn.Linear(2, 2)
     adapters = Plain().adapters(Sizes(3), Sizes(3), 7)
