@@ -39,6 +39,17 @@ class Range(NamedTuple):
         right = ")" if math.isinf(self.high) else "]"
         return f"{left}{self.low:g}, {self.high:g}{right}"
 
+    def refusal(self, where: str, value: object) -> UserError:
+        """The error for a value outside.
+
+        Args:
+            where: The address of its field.
+            value: What was written there.
+        """
+        finite = isinstance(value, int | float) and math.isfinite(value)
+        wrong = f"outside {self}" if finite else "not a finite number"
+        return UserError(f"{where} = {value!r} is {wrong}", f"choose {where.rpartition('.')[2]} in {self}")
+
 
 Temperature = Annotated[float, Range(0, open=True, search=(1, 20), log=True)]
 """T > 0: divides logits before softmax; larger is softer."""
@@ -139,7 +150,7 @@ class Method(ABC):
         for name, allowed in ranges(type(self)).items():
             value = getattr(self, name)
             if value not in allowed:
-                raise UserError(f"method.{name} = {value!r} is outside {allowed}", f"choose {name} in {allowed}")
+                raise allowed.refusal(f"method.{name}", value)
         parts = [value for f in fields(self) if isinstance(value := getattr(self, f.name), Method)]
         if parts:  # what a class declares for its instances, a method made of others reads off them
             object.__setattr__(self, "needs", frozenset().union(*(part.needs for part in parts)))

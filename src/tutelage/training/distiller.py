@@ -1,15 +1,13 @@
 """Puts student, method and adapters into one module with one `forward`, so that DDP and compile see one."""
 
 from contextlib import nullcontext
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tutelage.errors import UserError
 from tutelage.methods.base import Method
-from tutelage.methods.finding import method_words
+from tutelage.methods.combine import checked
 from tutelage.outputs import Context, Outputs
 from tutelage.training.whole_batch import gathered, normalised_by_all
 
@@ -43,31 +41,3 @@ class Distiller(nn.Module):
                 student, teacher, context = gathered(student, teacher, context)
             with nullcontext() if self.whole else normalised_by_all():
                 return checked(self.method.losses(student, teacher, context, self.adapters), self.method)
-
-
-def checked(terms: Any, method: Method) -> dict[str, Tensor]:
-    """What a method's losses returned, where that can be trained with.
-
-    Args:
-        terms: What they returned.
-        method: Whose they are.
-
-    Raises:
-        UserError: it is no dict, an empty one, or one of anything but scalars.
-    """
-    if not isinstance(terms, dict) or not terms:
-        raise _no_terms(method, "an empty dict" if terms == {} else type(terms).__name__)
-    for name, term in terms.items():
-        if not isinstance(term, Tensor):
-            raise _no_terms(method, f"a {type(term).__name__} as the term {name}")
-        if term.ndim or not term.is_floating_point():
-            kind = f"{str(term.dtype).removeprefix('torch.')} of shape {list(term.shape)}"
-            raise _no_terms(method, f"{kind} as the term {name}")
-    return terms
-
-
-def _no_terms(method: Method, returned: str) -> UserError:
-    return UserError(
-        f"losses of {method_words(method)} returned {returned}, expected a dict of scalar tensors",
-        'return {"label": label_cross_entropy(student.logits, context), "teacher": ...}, each a mean over the batch',
-    )

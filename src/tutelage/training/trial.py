@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.errors import UserError
+from tutelage.methods.combine import checked
 from tutelage.methods.finding import method_words
 from tutelage.outputs import GRID, Context, Outputs, Rotations, Sizes
 from tutelage.run.recipe import Recipe
-from tutelage.training.distiller import checked
 
 IMAGES = 8
 """Of the batch that is made up, at most."""

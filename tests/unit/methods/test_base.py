@@ -61,6 +61,10 @@ def test_a_field_outside_its_range_is_named():
     with pytest.raises(UserError, match=r"method\.weight = -1 is outside \[0, inf\)") as error:
         Plain(weight=-1)
     assert error.value.hint == "choose weight in [0, inf)"
+    with pytest.raises(UserError, match=r"method\.weight = inf is not a finite number"):
+        Plain(weight=math.inf)
+    with pytest.raises(UserError, match=r"method\.weight = '1' is not a finite number"):
+        Plain(weight="1")  # ty: ignore[invalid-argument-type]
     with pytest.raises(UserError, match=r"method\.steps = 2 is outside \(2, 5\]"):
         dataclasses.replace(Plain(), steps=2)
 
