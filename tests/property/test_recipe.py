@@ -238,6 +238,15 @@ def test_what_is_absent_has_its_default(parts, data):
             "choose alpha in",
         ),
         ({"method": {"name": "dkd"}, "teacher": {}, "augment": {"mix": "mixup"}}, "dkd singles out", 'mix = "none"'),
+        (
+            {
+                "method": {"name": "sum", "first": {"name": "kd"}, "second": {"name": "dkd"}},
+                "teacher": {},
+                "augment": {"mix": "cutmix"},
+            },
+            "dkd singles out",
+            'mix = "none"',
+        ),
         ({"method": {"name": "sskd"}, "teacher": {}, "augment": {"mix": "mixup"}}, "sskd singles out", 'mix = "none"'),
         ({"fit": {"momentum": 1.0}}, "fit.momentum = 1.0", "[0, 1)"),
         ({"fit": {"learning_rate": float("nan")}}, "fit.learning_rate = nan", "a finite one"),

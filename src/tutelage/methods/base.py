@@ -5,6 +5,7 @@ A field's type may carry a `Range`: the check, the tuner's search space and the 
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, final, get_type_hints
@@ -163,6 +164,12 @@ class Method(ABC):
                 couples_batch=", ".join(coupled), batch_norm=", ".join(normed), two_views=", ".join(views)
             )
             object.__setattr__(self, "claims", claims)
+            kept = [type(leaf).__name__ for leaf in leaves(self) if isinstance(leaf, Extended)]
+            if len(kept) > 1:
+                raise UserError(
+                    f"{' and '.join(kept)} each leave a part of their own in the student, which keeps one",
+                    "leave all but one of them out of the sum",
+                )
 
     @abstractmethod
     def losses(self, student: "Outputs", teacher: "Outputs", context: "Context", adapters: Any) -> "dict[str, Tensor]":
@@ -200,6 +207,15 @@ class Method(ABC):
     def deployed(self, student: "nn.Module", adapters: "nn.Module") -> "nn.Module":
         """The network that is evaluated and exported: that of an `Extended` method, for others the student itself."""
         return self.extended(student, adapters) if isinstance(self, Extended) else student
+
+
+def leaves(method: Method) -> Iterator[Method]:
+    """The methods that one is made of, itself where it is made of none."""
+    parts = [part for f in fields(method) if isinstance(part := getattr(method, f.name), Method)]
+    for part in parts:
+        yield from leaves(part)
+    if not parts:
+        yield method
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from tutelage.errors import UserError
 from tutelage.models.building import fetch
 from tutelage.outputs import Sizes
 from tutelage.run.network import build_for
-from tutelage.run.plan import Plan, check_batch
+from tutelage.run.plan import Plan, check_batch, check_together
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 from tutelage.teacher.crossfit import answered_by
@@ -35,6 +35,7 @@ def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
 
 def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
     check_batch(tried.fit, len(dataset.train), devices=workspace.engine.processes)
+    check_together(tried)
     for number, spec in enumerate(tried.taught_by):
         if tried.training_of(spec) is not None:
             field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"

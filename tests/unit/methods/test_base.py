@@ -10,7 +10,7 @@ from torch import nn
 
 from tutelage.errors import UserError
 from tutelage.methods import METHODS, method_class
-from tutelage.methods.base import Adapted, Extended, Method, Range, Weight, ranges
+from tutelage.methods.base import Adapted, Extended, Method, Range, Weight, leaves, ranges
 from tutelage.methods.combine import Sum, Warmed
 from tutelage.outputs import Sizes
 
@@ -110,6 +110,13 @@ def test_a_composition_passes_on_what_its_parts_need_and_keep():
     assert isinstance(adapters["first"], nn.Identity)
     assert list(both.deployed(student, adapters)) == [student, adapters["second"]]
     assert Plain().needs == {"logits"}, "the classes keep what they declare"
+
+
+def test_two_methods_that_each_extend_the_student_are_no_sum():
+    for whole in (lambda: Sum(Kept(), Kept()), lambda: Sum(Sum(Plain(), Kept()), Warmed(Kept()))):
+        with pytest.raises(UserError, match="Kept and Kept each leave a part of their own in the student"):
+            whole()
+    assert list(leaves(Sum(Sum(Plain(), Kept()), Warmed(Plain(2.0))))) == [Plain(), Kept(), Plain(2.0)]
 
 
 def test_what_is_abstract_has_to_be_written():
