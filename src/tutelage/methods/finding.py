@@ -13,9 +13,14 @@ from tutelage.methods.declared import wanted
 from tutelage.methods.own import check_class
 from tutelage.names import shown
 
+LABELS_ALONE = ("baseline", "label_smoothing")
+"""Methods without any other term."""
+
 
 def find_method(name: str) -> type[Method]:
     """A method's class: by its name in METHODS, or `FILE.py:CLASS`."""
+    if name.endswith(".py"):
+        raise UserError(f"{shown(name)} is a file, not a method", f"name the class in it: {shown(name)}:NAME")
     if ":" not in name:
         return method_class(name)
     return _of_file(name, userfile.digest(name), wanted.get())
@@ -35,7 +40,13 @@ def _of_file(name: str, code: str, declared: bool) -> type[Method]:
 def method_at_defaults(name: str) -> Method:
     """A method with its published numbers; "kd+at" adds the terms of the second to the first."""
     both: Any = method_class("sum")
-    return reduce(both, [_part_at_defaults(part, name) for part in name.split("+")])
+    parts = [_part_at_defaults(part, name) for part in name.split("+")]
+    if idle := [label for part in parts[1:] if (label := method_label(part)) in LABELS_ALONE]:
+        raise UserError(
+            f"{idle[0]} behind a plus adds nothing: the labels' term of a second method is left out",
+            f"leave it out, or write it first: {idle[0]}+kd",
+        )
+    return reduce(both, parts)
 
 
 def _part_at_defaults(part: str, name: str) -> Method:

@@ -17,8 +17,8 @@ LOG_EVERY = 50
 """Steps between two readings of the losses: only there does the host wait for the device."""
 LOWER = "lower fit.learning_rate or the term's weight, or set fit.clip_norm; the last good checkpoint is kept"
 NEARER = (
-    "no weight has moved yet: bring the method's numbers nearer to their defaults (tutelage explain METHOD shows them); "
-    "in a method of your own look for what divides by zero"
+    "no weight has moved yet: bring the method's numbers nearer to their defaults (tutelage explain METHOD), "
+    "or, in a method of your own, mend what divides by zero"
 )
 """Where the very first loss is not finite."""
 
