@@ -8,7 +8,7 @@ import torch
 import small
 from tutelage.data.memory import MemoryImages
 from tutelage.methods.cat_kd import CATKD
-from tutelage.methods.combine import composed
+from tutelage.methods.combine import Warmed, composed
 from tutelage.methods.kd import KD
 from tutelage.methods.luminet import LumiNet
 from tutelage.methods.mlkd import MLKD
