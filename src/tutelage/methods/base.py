@@ -152,6 +152,12 @@ class Method(ABC):
             value = getattr(self, name)
             if value not in allowed:
                 raise allowed.refusal(f"method.{name}", value)
+        for name in _made_of(type(self)):
+            if not isinstance(value := getattr(self, name), Method):
+                raise UserError(
+                    f"{type(self).__name__}.{name} = {value!r} is not a method with its numbers",
+                    "write it as one: KD(), or method_class('kd')()",
+                )
         parts = [value for f in fields(self) if isinstance(value := getattr(self, f.name), Method)]
         if parts:  # what a class declares for its instances, a method made of others reads off them
             object.__setattr__(self, "needs", frozenset().union(*(part.needs for part in parts)))
@@ -207,6 +213,12 @@ class Method(ABC):
     def deployed(self, student: "nn.Module", adapters: "nn.Module") -> "nn.Module":
         """The network that is evaluated and exported: that of an `Extended` method, for others the student itself."""
         return self.extended(student, adapters) if isinstance(self, Extended) else student
+
+
+@cache
+def _made_of(method: type[Method]) -> list[str]:
+    """The fields of a class that hold methods."""
+    return [name for name, kind in get_type_hints(method).items() if kind is Method]
 
 
 def leaves(method: Method) -> Iterator[Method]:

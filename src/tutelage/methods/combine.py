@@ -1,8 +1,8 @@
 """Composes methods: one whose teacher comes in slowly, and several as one.
 
-On a command line kd+at is the sum of kd and at; `--method.second.teacher_weight 500` sets a field of at. A recipe writes
-[method] name = "sum" with [method.first] name = "kd" and [method.second] name = "at"; or [method] name = "warmed" with
-[method.method] name = "kd".
+On a command line kd+at is the sum of kd and at; `--method.second.teacher_weight 500` sets a field of at. A recipe
+writes [method] name = "sum" with [method.first] name = "kd" and [method.second] name = "at"; or [method]
+name = "warmed" with [method.method] name = "kd".
 """
 
 from dataclasses import dataclass

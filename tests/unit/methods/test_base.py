@@ -112,6 +112,17 @@ def test_a_composition_passes_on_what_its_parts_need_and_keep():
     assert Plain().needs == {"logits"}, "the classes keep what they declare"
 
 
+@pytest.mark.parametrize("part", ["at", Plain, None])
+def test_what_is_no_method_is_no_part_of_one(part):
+    @dataclass(frozen=True)
+    class Holding(Plain):
+        part: Method = Plain()
+
+    assert Holding(part=Plain(2.0)).needs == {"logits"}
+    with pytest.raises(UserError, match=r"Holding\.part = .* is not a method with its numbers"):
+        Holding(part=part)
+
+
 def test_two_methods_that_each_extend_the_student_are_no_sum():
     for whole in (lambda: Sum(Kept(), Kept()), lambda: Sum(Sum(Plain(), Kept()), Warmed(Kept()))):
         with pytest.raises(UserError, match="Kept and Kept each leave a part of their own in the student"):
