@@ -127,10 +127,10 @@ def _system(error: BaseException) -> UserError | None:
 
 
 def _own_code(error: BaseException) -> str:
-    """The user's own file in which an exception came up, as its name; empty where it came up in ours."""
+    """The user's own file in which an exception came up, and the line; empty where it came up in ours."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if Path(frame.filename).resolve() in userfile.loaded:
-            return frame.filename
+            return f"{frame.filename}, line {frame.lineno},"
         if Path(__file__).parent in Path(frame.filename).parents:
             return ""
     return ""

@@ -84,6 +84,8 @@ class _Beside(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """A module of the folder; None: it is elsewhere."""
+        if path is not None and fullname.partition(".")[0] not in self.visible:
+            return None  # a part of an installed package that a file of the folder imports
         for ours in (BuiltinImporter, FrozenImporter):
             if path is None and ours.find_spec(fullname) is not None:
                 return None

@@ -140,7 +140,7 @@ def test_an_exception_in_a_users_own_file_is_the_files(tmp_path):
         make(3)
     told = faults.explained(error.value)
     assert told is not None
-    assert re.match(rf"{re.escape(str(tmp_path))}.net\.py fails: KeyError: 'gone'", told.message)
+    assert re.match(rf"{re.escape(str(tmp_path))}.net\.py, line 2, fails: KeyError: 'gone'", told.message)
 
 
 def test_stdout_on_a_full_disk(tmp_path):

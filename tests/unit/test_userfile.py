@@ -171,3 +171,15 @@ def test_a_module_beside_it_that_fails_is_named(folder):
     (folder / "helper.py").write_text("import nothing_of_that_name\n")
     with pytest.raises(UserError, match="nothing_of_that_name"):
         userfile.load(f"{folder}/net.py:make")
+
+
+def test_what_an_installed_package_consists_of_is_not_the_users_code(tmp_path, monkeypatch):
+    (tmp_path / "installed" / "library_of_others").mkdir(parents=True)
+    (tmp_path / "installed" / "library_of_others" / "__init__.py").write_text("from library_of_others import inner\n")
+    (tmp_path / "installed" / "library_of_others" / "inner.py").write_text("width = 5\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "installed"))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "net.py").write_text("import library_of_others\nwidth = library_of_others.inner.width\n")
+    assert userfile.load(f"{tmp_path / 'own' / 'net.py'}:width") == 5
+    assert {path.name for path in userfile.loaded if tmp_path in path.parents} == {"net.py"}
+    del sys.modules["library_of_others"], sys.modules["library_of_others.inner"]

@@ -6,6 +6,9 @@ from tutelage import progress
 from tutelage.cli import fitting, tracking
 from tutelage.cli.commands import folders, show
 from tutelage.cli.flags import DistillFlags, parsed, suited, with_method
+from tutelage.cli.values import grouped
+from tutelage.errors import UserError
+from tutelage.names import shown
 from tutelage.run import builtin
 from tutelage.run.recipe import Recipe
 
@@ -52,9 +55,26 @@ def distill(arguments: list[str]) -> None:
 
 
 def with_methods(arguments: list[str]) -> list[str]:
-    """What was typed, with `RECIPE kd,dkd`, as `tune` has it, as `RECIPE --methods kd dkd`."""
-    second = arguments[1] if len(arguments) > 1 else ""
-    if "," not in second or second.startswith("-"):
+    """What was typed, with `RECIPE kd,dkd`, as `tune` has it, as `RECIPE --methods kd dkd`.
+
+    Raises:
+        UserError: something typed would have no effect: a method beside --methods, or a number of one.
+    """
+    second = arguments[1] if len(arguments) > 1 and not arguments[1].startswith("-") else ""
+    flags = dict(grouped(arguments[1:]))
+    if "--methods" in flags and second:
+        raise UserError(
+            f"{shown(second)} and --methods both name methods", "name all of them in one place: RECIPE kd,dkd"
+        )
+    if "--methods" in flags and not flags["--methods"]:
+        raise UserError("--methods has no value behind it", "write names of tutelage list methods: --methods kd dkd")
+    number = next((flag for flag in flags if flag.startswith("--method.")), "")
+    if number and ("," in second or "--methods" in flags):
+        raise UserError(
+            f"{shown(number)} would have no effect: several methods are compared at their defaults",
+            "leave it out, or train one method: tutelage distill RECIPE kd --method.alpha 0.5",
+        )
+    if "," not in second:
         return arguments
     return [arguments[0], *arguments[2:], "--methods", *second.split(",")]
 

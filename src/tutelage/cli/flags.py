@@ -12,8 +12,9 @@ from tutelage import progress
 from tutelage.cli import helping
 from tutelage.cli.checks import check_names, check_weights
 from tutelage.cli.tracking import Tracker
-from tutelage.cli.values import check_words, grouped
+from tutelage.cli.values import check_dashes, check_words, grouped
 from tutelage.errors import UserError
+from tutelage.methods import METHODS
 from tutelage.methods.declared import declarations
 from tutelage.models import Model
 from tutelage.run import builtin, recipe
@@ -26,6 +27,7 @@ from tutelage.study.search import Search
 
 RUNS = Path("runs")
 WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin")
+OPTIONS = """write --student.options '{"widths": [32, 64]}'"""
 PRETRAINED = ("timm:", "torchvision:", "hf-hub:")
 """Networks that come with weights for other classes: a new head is trained."""
 
@@ -124,13 +126,14 @@ def parsed(kind: Any, verb: str, arguments: list[str]) -> Any:
 
 
 def _read(kind: Any, verb: str, arguments: list[str]) -> Any:
+    check_dashes(arguments)
     if arguments and arguments[0] in ("-h", "--help"):
         if arguments[1:2] != ["all"]:
             print(helping.short(verb, [], None))
             raise SystemExit(0)
         arguments = ["digits", *arguments]
     named = list(arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))])
-    if not 1 <= len(named) <= 2:
+    if not 1 <= len(named) <= 2 or (named[0] in METHODS and not Path(named[0]).exists()):
         raise helping.misused(verb, arguments, named)
     chosen = builtin.read(named[0])
     if len(named) == 2:
@@ -230,7 +233,8 @@ def _shortcuts(arguments: list[str], chosen: Recipe) -> tuple[list[str], Recipe]
 
 def _one(flag: str, values: list[str]) -> str:
     if len(values) != 1 or not values[0]:
-        raise UserError(f"{flag} needs a value" if not values else f"{flag} takes one value", f"{flag} resnet20")
+        needs = "needs a value" if not any(values) else "takes one value"
+        raise UserError(f"{flag} {needs}", OPTIONS if flag.endswith(".options") else f"{flag} resnet20")
     return values[0]
 
 
@@ -285,5 +289,5 @@ def _json(text: str) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise UserError(f"{text!r} is not a JSON object", """write --student.options '{"widths": [32, 64]}'""")
+        raise UserError(f"{text!r} is not a JSON object", OPTIONS)
     return value

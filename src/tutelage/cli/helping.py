@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tutelage.cli.values import flags_of
 from tutelage.errors import UserError, unknown
+from tutelage.methods import METHODS
 from tutelage.names import shown
 
 WIDTH = 100
@@ -61,7 +62,7 @@ FLAGS = {
 ONE_RUN = (TEACHER, STUDENT, Flag("--seed N", "initial weights, order, dropout", "recipe.seed"), *SHARED)
 METHOD = "a name of tutelage list methods, two of them (kd+at), or FILE.py:CLASS"
 COMPARED = f"{METHOD}; several to compare: kd,dkd"
-METHODS = "names of tutelage list methods, with commas between them: kd,dkd"
+SEARCHED = "names of tutelage list methods, with commas between them: kd,dkd"
 WHAT = {
     "distill": "Teacher, students with and without it on paired seeds, test, export and report.",
     "train": "One run. The same command goes on where it was stopped.",
@@ -73,10 +74,16 @@ WHAT = {
 
 
 def misused(verb: str, arguments: list[str], named: list[str]) -> UserError:
-    """The error where what comes before the flags is no recipe, or more than a recipe and a method."""
+    """The error where what comes before the flags is no recipe and method: none, too many, the wrong way round."""
+    if named and named[0] in METHODS:
+        return UserError(
+            f"{named[0]} is a method: the recipe comes before it",
+            f"tutelage {verb} digits {named[0]}, for example; tutelage list recipes shows built-in recipes",
+        )
     hint = "name the recipe first, then flags; " if arguments else ""
     if len(named) > 2:
-        hint = "with commas between them tutelage distill compares methods (kd,dkd); "
+        several = ",".join(named[1:])
+        hint = f"several methods have commas between them: tutelage {_comparing(verb)} {named[0]} {several}; "
     usage = f"usage: tutelage {verb} RECIPE [{_second(verb)}] [FLAGS]"
     return UserError(usage, f"{hint}tutelage list recipes shows built-in ones")
 
@@ -100,8 +107,20 @@ def no_flag(prog: str, words: list[str], defaults: Any) -> UserError:
             f"{shown(flag)} is for a teacher, and this run has none",
             "name a method with one, such as kd, or leave it out",
         )
+    known = dict(flags_of(defaults))
+    if re.fullmatch(r"--method(\..*)?\.name|--method", flag):
+        return UserError(
+            f"{shown(flag)} is no flag: the method is the word behind the recipe",
+            f"tutelage {prog.split()[1]} RECIPE dkd, or RECIPE kd+at for the sum of two",
+        )
+    if fields := [name for name in known if name.startswith(f"{flag}.")]:
+        return UserError(f"{shown(flag)} has fields, each with a flag", f"{', '.join(fields[:3])} ...; {every}")
     name = re.sub(r"\blr$", "learning-rate", flag.replace("_", "-"))
-    return UserError(f"unknown flag {shown(flag)}", unknown("flag", name, dict(flags_of(defaults)), every).hint)
+    return UserError(f"unknown flag {shown(flag)}", unknown("flag", name, known, every).hint)
+
+
+def _comparing(verb: str) -> str:
+    return "tune" if verb == "tune" else "distill"
 
 
 def _second(verb: str) -> str:
@@ -128,7 +147,7 @@ def short(verb: str, named: list[str], defaults: Any) -> str:
         *_hanging(
             "RECIPE  a built-in name (tutelage list recipes), a TOML or JSON file, a run, or a folder of images", width
         ),
-        *_hanging(f"{second:<7} { {'tune': METHODS, 'distill': COMPARED}.get(verb, METHOD) }", width),
+        *_hanging(f"{second:<7} { {'tune': SEARCHED, 'distill': COMPARED}.get(verb, METHOD) }", width),
         "",
     ]
     column = 26

@@ -24,10 +24,10 @@ def list_(arguments: list[str]) -> None:
     parser.add_argument("kind", metavar="KIND", nargs="?", help=" | ".join(kinds))
     parser.add_argument("--filter", default="", metavar="TEXT", help="only lines that contain this text; of models "
                         "also those of timm and torchvision")  # fmt: skip
-    fit = parser.add_argument_group("of models")
-    fit.add_argument("--fit-in", metavar="FLASH/RAM", help="those of the ladder that fit a microcontroller: 256k/96k")
-    fit.add_argument("--size", type=int, default=0, help="of its images in pixels; default: the largest that fits each")
-    fit.add_argument("--classes", type=int, default=10, help="default: 10")
+    fit = parser.add_argument_group("which models fit a microcontroller")
+    fit.add_argument("--fit-in", metavar="FLASH/RAM", help="what it has: 256k/96k")
+    fit.add_argument("--size", type=int, metavar="PIXELS", help="a side of its images; default: the largest that fits")
+    fit.add_argument("--classes", type=int, metavar="N", help="how many it tells apart; default: 10")
     chosen = parser.parse_args(arguments)
     if chosen.kind is None:
         raise UserError("usage: tutelage list " + "|".join(kinds), "tutelage list methods, for example")
@@ -36,6 +36,9 @@ def list_(arguments: list[str]) -> None:
     if chosen.fit_in is not None:
         _print(_fitting(chosen))
         return
+    if chosen.size is not None or chosen.classes is not None:
+        flag = "--size" if chosen.size is not None else "--classes"
+        raise UserError(f"{flag} has no meaning without --fit-in", "tutelage list models --fit-in 256k/96k --size 64")
     rows = kinds[chosen.kind]()
     matching = [row for row in rows[1:] if chosen.filter.lower() in " ".join(row).lower()]
     others, more = _others(chosen.filter) if chosen.kind == "models" and chosen.filter else ([], 0)
@@ -47,13 +50,17 @@ def list_(arguments: list[str]) -> None:
 
 
 def explain_(arguments: list[str]) -> None:
-    """`tutelage explain METHOD`: formula, fields, when to use it; of kd+at both, each for itself."""
-    name = _one(arguments, "explain METHOD", "tutelage list methods shows their names")
+    """`tutelage explain METHOD`: formula, fields, when to use it; of kd+at and of kd,at both, each for itself."""
+    listing = "tutelage list methods shows their names"
+    name = _one(arguments, "explain METHOD", listing)
+    names = [part.strip() for part in name.replace(",", "+").split("+")]
+    if not all(names):
+        raise UserError(f'the name of a method is empty in "{shown(name)}"', listing)
     from tutelage.methods.declared import declarations
     from tutelage.methods.explain import explain
 
     with declarations():
-        print("\n".join([explain(part) for part in name.split("+")]))
+        print("\n".join([explain(part) for part in names]))
 
 
 def recipe_(arguments: list[str]) -> None:
@@ -104,9 +111,10 @@ def _fitting(chosen: argparse.Namespace) -> Rows:
 
     if chosen.kind != "models":
         raise UserError(f"--fit-in goes with models, not with {chosen.kind}", "tutelage list models --fit-in 256k/96k")
-    if chosen.size < 0 or chosen.classes < 1:
+    size, classes = chosen.size or 0, 10 if chosen.classes is None else chosen.classes
+    if size < 0 or classes < 1:
         raise UserError("--size is a number of pixels and --classes a number of classes", "--size 64 --classes 10")
-    return fitting.listed(chosen.fit_in, chosen.size, chosen.classes)
+    return fitting.listed(chosen.fit_in, size, classes)
 
 
 def _others(text: str) -> tuple[Rows, int]:

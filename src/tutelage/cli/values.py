@@ -3,10 +3,15 @@
 import dataclasses
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tutelage.errors import UserError
+from tutelage.methods.base import Range
 from tutelage.run import parsing
+
+DASHES = "\u2013\u2014\u2212"
+"""What text programs and web pages make of two hyphens."""
 
 
 def grouped(arguments: list[str]) -> list[tuple[str, list[str]]]:
@@ -19,6 +24,20 @@ def grouped(arguments: list[str]) -> list[tuple[str, list[str]]]:
         else:
             groups[-1][1].append(word)
     return groups
+
+
+def check_dashes(arguments: list[str]) -> None:
+    """Refuses flags whose hyphens a text program has made into a dash, and hyphens without a flag.
+
+    Raises:
+        UserError: there is one.
+    """
+    for word in arguments:
+        name = word.lstrip(f"{DASHES}-")
+        if word.startswith(tuple(DASHES)) and name[:1].isalpha():
+            raise UserError(f"{word} begins with a dash, not with two hyphens", f"write --{name}")
+        if word == "--":
+            raise UserError("-- stands alone: no flag has that name", "leave it out, or write the flag right behind it")
 
 
 def flags_of(record: Any, prefix: str = "--") -> Iterator[tuple[str, Any]]:
@@ -48,23 +67,33 @@ def check_words(written: list[tuple[str, list[str]]], defaults: Any) -> None:
         defaults: All flags at their defaults.
 
     Raises:
-        UserError: a word of another type, none of the choices, or no word where one is needed.
+        UserError: a word of another type, outside the field's range, none of the choices, or no word where one is
+            needed.
     """
     kinds = dict(flags_of(defaults))
     for flag, words in written:
         kind = kinds.get(flag.replace("_", "-"))
         if kind is not None:
-            _check(flag, words, _bare(kind))
+            _check(flag, words, kind)
 
 
-def _check(flag: str, words: list[str], kind: Any) -> None:
+def _check(flag: str, words: list[str], annotated: Any) -> None:
+    kind = _bare(annotated)
     if get_origin(kind) is tuple:
+        each = _bare(get_args(kind)[0])
+        if dataclasses.is_dataclass(each):
+            raise UserError(f"{flag} takes no value", f"write {flag.removesuffix('s')} once for each")
         for word in words:
-            parsing.parsed(get_args(kind)[0], _as_plain(word, _bare(get_args(kind)[0])), flag)
+            parsing.parsed(get_args(kind)[0], _as_plain(word, each), flag)
     elif not words:
         raise UserError(f"{flag} has no value behind it", f"write {_expected(kind)} behind {flag}")
+    elif kind is Path and not words[0]:
+        raise UserError(f"{flag} is empty", "is a variable of your shell not set? write . where this folder is meant")
     elif kind in (int, float, bool) or get_origin(kind) is Literal:
-        parsing.parsed(kind, _as_plain(words[0], kind), flag)
+        value = parsing.parsed(kind, _as_plain(words[0], kind), flag)
+        for allowed in getattr(annotated, "__metadata__", ()):
+            if isinstance(allowed, Range) and value not in allowed:
+                raise allowed.refusal(flag.removeprefix("--").replace("-", "_"), value)
 
 
 def _bare(kind: Any) -> Any:

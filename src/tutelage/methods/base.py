@@ -5,6 +5,7 @@ A field's type may carry a `Range`: the check, the tuner's search space and the 
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, final, get_type_hints
@@ -39,6 +40,17 @@ class Range(NamedTuple):
         right = ")" if math.isinf(self.high) else "]"
         return f"{left}{self.low:g}, {self.high:g}{right}"
 
+    def refusal(self, where: str, value: object) -> UserError:
+        """The error for a value outside.
+
+        Args:
+            where: The address of its field.
+            value: What was written there.
+        """
+        finite = isinstance(value, int | float) and math.isfinite(value)
+        wrong = f"outside {self}" if finite else "not a finite number"
+        return UserError(f"{where} = {value!r} is {wrong}", f"choose {where.rpartition('.')[2]} in {self}")
+
 
 Temperature = Annotated[float, Range(0, open=True, search=(1, 20), log=True)]
 """T > 0: divides logits before softmax; larger is softer."""
@@ -50,6 +62,8 @@ Epochs = Annotated[float, Range(0)]
 """A duration in epochs; not tuned."""
 
 
+PARTS = ("logits", "embedding", "features", "regions", "rotations", "head")
+"""What a method may read of a network: fields of `Outputs`, and of the teacher its last layer, "head"."""
 VALUE_AND_GRADIENT, GRADIENT = "value and gradient", "gradient"
 MEAN = "a mean over samples"
 
@@ -137,7 +151,13 @@ class Method(ABC):
         for name, allowed in ranges(type(self)).items():
             value = getattr(self, name)
             if value not in allowed:
-                raise UserError(f"method.{name} = {value!r} is outside {allowed}", f"choose {name} in {allowed}")
+                raise allowed.refusal(f"method.{name}", value)
+        for name in _made_of(type(self)):
+            if not isinstance(value := getattr(self, name), Method):
+                raise UserError(
+                    f"{type(self).__name__}.{name} = {value!r} is not a method with its numbers",
+                    "write it as one: KD(), or method_class('kd')()",
+                )
         parts = [value for f in fields(self) if isinstance(value := getattr(self, f.name), Method)]
         if parts:  # what a class declares for its instances, a method made of others reads off them
             object.__setattr__(self, "needs", frozenset().union(*(part.needs for part in parts)))
@@ -150,6 +170,12 @@ class Method(ABC):
                 couples_batch=", ".join(coupled), batch_norm=", ".join(normed), two_views=", ".join(views)
             )
             object.__setattr__(self, "claims", claims)
+            kept = [type(leaf).__name__ for leaf in leaves(self) if isinstance(leaf, Extended)]
+            if len(kept) > 1:
+                raise UserError(
+                    f"{' and '.join(kept)} each leave a part of their own in the student, which keeps one",
+                    "leave all but one of them out of the sum",
+                )
 
     @abstractmethod
     def losses(self, student: "Outputs", teacher: "Outputs", context: "Context", adapters: Any) -> "dict[str, Tensor]":
@@ -173,12 +199,35 @@ class Method(ABC):
         """
         from torch import nn
 
-        return self.parts(student, teacher, samples) if isinstance(self, Adapted) else nn.Identity()
+        if not isinstance(self, Adapted):
+            return nn.Identity()
+        parts = self.parts(student, teacher, samples)
+        if not isinstance(parts, nn.Module):
+            raise UserError(
+                f"{type(self).__name__}.parts returned {type(parts).__name__}, expected a torch.nn.Module",
+                "return a module with all that is trained; several parts go into an nn.ModuleDict",
+            )
+        return parts
 
     @final
     def deployed(self, student: "nn.Module", adapters: "nn.Module") -> "nn.Module":
         """The network that is evaluated and exported: that of an `Extended` method, for others the student itself."""
         return self.extended(student, adapters) if isinstance(self, Extended) else student
+
+
+@cache
+def _made_of(method: type[Method]) -> list[str]:
+    """The fields of a class that hold methods."""
+    return [name for name, kind in get_type_hints(method).items() if kind is Method]
+
+
+def leaves(method: Method) -> Iterator[Method]:
+    """The methods that one is made of, itself where it is made of none."""
+    parts = [part for f in fields(method) if isinstance(part := getattr(method, f.name), Method)]
+    for part in parts:
+        yield from leaves(part)
+    if not parts:
+        yield method
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,26 @@
 
 import ast
 import re
+from collections.abc import Collection
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from pathlib import Path
 from textwrap import TextWrapper, dedent
 
 from tutelage.methods import COMBINATIONS, METHODS, method_class
-from tutelage.methods.base import Adapted, Extended, Method, ranges
+from tutelage.methods.base import PARTS, Adapted, Extended, Method, ranges
 from tutelage.methods.finding import find_method
 
 WIDTH = 100
 """The width of the text, in characters."""
-PARTS = ("logits", "embedding", "features", "regions", "rotations", "head")
-"""The parts of a network's answer that a method may read."""
+IN_WORDS = {
+    "embedding": "what goes into the last layer",
+    "features": "the maps of its stages",
+    "regions": "logits of 16 parts of the image",
+    "rotations": "its answers to the image rotated",
+    "head": "its last layer",
+}
+"""Those parts whose names do not say it."""
 FEW, BATCH = 10, 128
 """Classes and images a step of the example for weights that were published for others."""
 HEADINGS = ("Source", "Departures", "Defaults", "When")
@@ -57,8 +64,8 @@ def describe(name: str, cls: type[Method], source: str, functions: tuple[str, ..
         "Published weight": _published(cls),
         "When": headings.get("When", ""),
         "Reads of the teacher": _teacher(cls),
-        "Reads of the student": _and([part for part in PARTS if part in cls.student_needs]),
-        "Trained besides the student": _trained(cls),
+        "Reads of the student": _read(cls.student_needs),
+        "Adds to the student": _added(cls),
         "Couples the batch": _coupled(cls),
         "Mixed labels": "yes" if cls.mixable else "no: it singles out one true class",
         "Functions": ", ".join(f"`{function}`" for function in functions),
@@ -127,17 +134,21 @@ def _sections(name: str, cls: type[Method], source: str, facts: dict[str, str]) 
 def _teacher(cls: type[Method]) -> str:
     if not cls.needs:
         return "nothing, there is none"
-    read = _and([part for part in PARTS if part in cls.needs])
+    read = _read(cls.needs)
     how = "it is asked at every step" if "features" in cls.needs else "its cached answers are enough"
     return f"{read}; {how}"
 
 
-def _trained(cls: type[Method]) -> str:
+def _read(needs: Collection[str]) -> str:
+    return _and([f"{part} ({IN_WORDS[part]})" if part in IN_WORDS else part for part in PARTS if part in needs])
+
+
+def _added(cls: type[Method]) -> str:
     if not issubclass(cls, Adapted):
         return "nothing"
     if not issubclass(cls, Extended):
-        return "adapters, dropped at the end of training"
-    return "adapters, which stay in the network that is evaluated and exported"
+        return "parts of its own (adapters), dropped at the end of training"
+    return "parts of its own (adapters), which stay in the network that is evaluated and exported"
 
 
 def _published(cls: type[Method]) -> str:

@@ -46,12 +46,14 @@ def check_name(name: str) -> None:
         raise UserError(
             f'unknown model "{shown(name)}"', f"name the function in it that makes the network: {shown(name)}:NAME"
         )
-    source, _, bare = name.rpartition(":")
-    if source and ".py:" not in name and source.partition(":")[0] not in ("timm", "torchvision", "hf-hub"):
+    source, colon, bare = name.rpartition(":") if ".py:" in name else name.partition(":")
+    if colon and ".py:" not in name and (source not in ("timm", "torchvision", "hf-hub") or not bare.partition(".")[0]):
         raise UserError(f'unknown model "{shown(name)}"', WAYS)
-    if not source and name not in MODELS:
+    if source == "timm" and bare.partition(":")[0] in ("hf-hub", "hf_hub", "local-dir"):
+        return
+    if not colon and name not in MODELS:
         raise _unknown(f'unknown model "{name}"', name, "", unknown("model", name, MODELS, "tutelage list models"))
-    if source in ("timm", "torchvision"):
+    if colon and source in ("timm", "torchvision"):
         bare = bare.partition(".")[0] if source == "timm" else bare
         known = library(source)
         if bare not in known.names and not re.search(rf"['\"]{re.escape(bare)}['\"]", known.text):

@@ -263,6 +263,9 @@ def evaluating(module: nn.Module) -> Generator[None]:
 
 def _module(network: nn.Module, path: str) -> nn.Module:
     modules = dict(network.named_modules())
-    if path not in modules:
-        raise unknown("module path", path, [name for name in modules if name])
+    known = [name for name in modules if name]
+    if path not in known:
+        found = unknown("module path", path, known)
+        outermost = unknown("module path", path, [name for name in known if "." not in name])
+        raise outermost if "similar" in found.hint else found
     return modules[path]

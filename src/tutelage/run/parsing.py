@@ -58,11 +58,7 @@ def parsed(kind: Any, plain: Any, where: str) -> Any:
     if kind is Any or (origin is None and isinstance(kind, type) and type(plain) is kind):
         return plain
     if isinstance(kind, type) and issubclass(kind, Method):
-        plain = dict(_object(plain, where))
-        if "name" not in plain:
-            raise UserError(f"{where} has no name", f'write name = "kd" in [{where}]')
-        plain["name"] = parsed(str, plain["name"], f"{where}.name")
-        return _fields(find_method(plain.pop("name")), plain, where)
+        return _method(plain, where)
     if dataclasses.is_dataclass(kind):
         return _fields(kind, _object(plain, where), where)
     if origin is Literal:
@@ -104,9 +100,28 @@ def _fields(kind: Any, plain: dict[str, Any], where: str) -> Any:
     try:
         return kind(**values)
     except UserError as error:  # its fields call themselves "fit.epochs", wherever they stand
-        own = where.rpartition(".")[2] + "."
+        own = ("method" if issubclass(kind, Method) else where.rpartition(".")[2]) + "."
         message = f"{where}.{error.message.removeprefix(own)}" if error.message.startswith(own) else error.message
         raise UserError(message, error.hint) from None
+
+
+def _method(plain: Any, where: str) -> Method:
+    if isinstance(plain, str):
+        raise UserError(
+            f"{where} = {shown(plain)} is not a table", f"write [{where}] and under it name = {shown(plain)}"
+        )
+    fields = dict(_object(plain, where))
+    if "name" not in fields:
+        raise UserError(f"{where} has no name", f'write name = "kd" in [{where}]')
+    name = parsed(str, fields.pop("name"), f"{where}.name")
+    if not name:
+        raise UserError(f"{where}.name is empty", f'write name = "kd" in [{where}]')
+    if "+" in name and ":" not in name:
+        raise UserError(
+            f"{where}.name = {shown(name)} is more than one method",
+            f'write name = "sum" in [{where}], and name = "kd" in [{where}.first], name = "at" in [{where}.second]',
+        )
+    return _fields(find_method(name), fields, where)
 
 
 def _object(plain: Any, where: str) -> dict[str, Any]:

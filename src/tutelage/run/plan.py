@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tutelage import rng
 from tutelage.errors import UserError
+from tutelage.methods.finding import method_words
 from tutelage.run import optim
 
 if TYPE_CHECKING:
@@ -40,6 +41,20 @@ def check_batch(fit: optim.Fit, samples: int = sys.maxsize, field: str = "fit", 
         raise UserError(
             f"a batch of {images} images cannot be {' and '.join(wanted)}",
             f"choose a {field}.batch_size that {devices * parts} divides: every image then counts the same",
+        )
+
+
+def check_together(recipe: "Recipe") -> None:
+    """Refuses one image a step for a method that compares several.
+
+    Raises:
+        UserError: it has nothing to compare.
+    """
+    why = recipe.method.claims.couples_batch
+    if why and recipe.fit.batch_size == 1 and not recipe.second_view:
+        raise UserError(
+            f"fit.batch_size = 1: {method_words(recipe.method)} needs several images a step ({why})",
+            "raise fit.batch_size; 64 is usual",
         )
 
 

@@ -13,9 +13,8 @@ from tutelage import files, sealed
 from tutelage.data import Data
 from tutelage.data.augment import Augment
 from tutelage.errors import UserError
-from tutelage.methods import method_name
-from tutelage.methods.base import Method
-from tutelage.methods.finding import find_method, method_words
+from tutelage.methods.base import Method, leaves
+from tutelage.methods.finding import find_method, method_label, method_words
 from tutelage.methods.finding import method_at_defaults as method_at_defaults
 from tutelage.models import Model
 from tutelage.run import named_files, plain_values, teachers, toml
@@ -66,7 +65,7 @@ class Recipe:
                 "name the teacher whose embeddings the student learns in them",
             )
         if self.method.needs and not self.taught_by:
-            raise UserError(f"method {method_name(self.method)} needs a teacher", "set teacher.model.name")
+            raise UserError(f"method {method_words(self.method)} needs a teacher", "set teacher.model.name")
         teachers.check(self)
         if self.data.unlabeled and not (self.method.needs and self.method.mixable):
             raise UserError(
@@ -92,8 +91,9 @@ class Recipe:
                 f"leave out {field}, or set second_view = false",
             )
         if self.augment.mix != "none" and not self.method.mixable:
+            refusing = next(part for part in leaves(self.method) if not part.mixable)
             raise UserError(
-                f"{method_name(self.method)} singles out one true class: augment.mix = {self.augment.mix} "
+                f"{method_label(refusing)} singles out one true class: augment.mix = {self.augment.mix} "
                 "has no meaning for it",
                 'set augment.mix = "none", or choose a method such as kd',
             )

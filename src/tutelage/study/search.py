@@ -1,6 +1,7 @@
 """Keeps a search for a method's numbers on disk: how much is tried, Optuna's journal, and who works on which trial."""
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ log = logging.getLogger(__name__)
 
 UNPRUNED = 4
 """Trials that go on whatever their first run says: there is no median yet."""
+
+HIGHEST = 4_000_000_001
+"""The seed of the proposals, to which the number of trials is added, has 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,15 @@ class Search:
     """End a trial after a run of a third of its epochs where that is worse than the median."""
 
     def __post_init__(self) -> None:
-        if self.trials < 1 or self.minutes < 0:
-            raise UserError(
-                f"search.trials = {self.trials}, search.minutes = {self.minutes:g}",
-                "at least one trial, and 0 minutes or more (0: no limit)",
-            )
+        for name, good, expected in (
+            ("trials", self.trials >= 1, "at least 1"),
+            ("minutes", 0 <= self.minutes < math.inf, "at least 0; 0: no limit"),
+            ("epochs", self.epochs >= 0, "at least 1, or 0 for the recipe's"),
+            ("part", self.part >= 0, "a number of training images, or 0 for the recipe's"),
+            ("seed", 0 <= self.seed < HIGHEST, "from 0 to 4,000,000,000"),
+        ):
+            if not good:
+                raise UserError(f"search.{name} = {getattr(self, name)!r}", f"search.{name} must be {expected}")
 
     def late(self, begun: float) -> bool:
         """Whether no trial begins any more in a process that began then (of time.monotonic)."""

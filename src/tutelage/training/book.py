@@ -16,6 +16,11 @@ from tutelage.run.process import ALONE, Process
 LOG_EVERY = 50
 """Steps between two readings of the losses: only there does the host wait for the device."""
 LOWER = "lower fit.learning_rate or the term's weight, or set fit.clip_norm; the last good checkpoint is kept"
+NEARER = (
+    "no weight has moved yet: bring the method's numbers nearer to their defaults (tutelage explain METHOD), "
+    "or, in a method of your own, mend what divides by zero"
+)
+"""Where the very first loss is not finite."""
 
 
 class Book:
@@ -74,9 +79,10 @@ class Book:
         values = self.process.mean(values).cpu()
         if not values.isfinite().all():
             row, column = (~values.isfinite()).nonzero()[0].tolist()
+            step = self._waiting[row][0]
             raise Diverged(
-                f"the loss is not finite: term {names[column]} at step {self._waiting[row][0]} of {self.run.path}",
-                LOWER,
+                f"the loss is not finite: term {names[column]} at step {step} of {self.run.path}",
+                LOWER if step else NEARER,
             )
         self._waiting.clear()
         # One after the other, so that the sums do not depend on where the readings were.

@@ -12,6 +12,7 @@ from tutelage.data.splits import DataSet
 from tutelage.measure.statistics import how_little
 from tutelage.methods import method_name
 from tutelage.methods.base import Method
+from tutelage.methods.combine import Warmed
 from tutelage.names import shown
 from tutelage.run.optim import Fit
 from tutelage.run.recipe import Recipe
@@ -106,12 +107,14 @@ def unfinished(method: Method, epochs: int) -> list[str]:
     """
     found = []
     for part, flag in _each(method):
-        warm_up = getattr(part, "warm_up", 0.0)
+        name = "epochs" if isinstance(part, Warmed) else "warm_up"
+        warm_up, published = (getattr(of, name, 0.0) for of in (part, type(part)))
         if warm_up and 2 * warm_up >= epochs:
+            share = min(warm_up, published) * epochs / PUBLISHED_EPOCHS
             found.append(
                 f"{method_name(part)} warms up for {warm_up:g} epochs and this training has {epochs}, so that its "
                 f"teacher counts little; papers train for {PUBLISHED_EPOCHS}, and the same share of {epochs} is "
-                f"{flag}.warm_up {warm_up * epochs / PUBLISHED_EPOCHS:.2g}"
+                f"{flag}.{name} {share:.2g}"
             )
     return found
 

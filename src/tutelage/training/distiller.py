@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tutelage.methods.base import Method
+from tutelage.methods.combine import checked
 from tutelage.outputs import Context, Outputs
 from tutelage.training.whole_batch import gathered, normalised_by_all
 
@@ -39,4 +40,4 @@ class Distiller(nn.Module):
             if self.whole:
                 student, teacher, context = gathered(student, teacher, context)
             with nullcontext() if self.whole else normalised_by_all():
-                return self.method.losses(student, teacher, context, self.adapters)
+                return checked(self.method.losses(student, teacher, context, self.adapters), self.method)

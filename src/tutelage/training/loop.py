@@ -16,7 +16,7 @@ from tutelage.errors import UserError
 from tutelage.interrupts import Stopped, stopping
 from tutelage.run import dot
 from tutelage.run.folder import Run
-from tutelage.run.plan import check_batch
+from tutelage.run.plan import check_batch, check_together
 from tutelage.run.recipe import Recipe
 from tutelage.run.workspace import Workspace
 from tutelage.training import graphs
@@ -48,6 +48,7 @@ def train(recipe: Recipe, workspace: Workspace | None = None) -> Run:
     """
     workspace = workspace or Workspace()
     check_batch(recipe.fit, devices=workspace.engine.processes)
+    check_together(recipe)
     dot.check(recipe.fit.optimizer, workspace.engine)
     if recipe.second_view and workspace.engine.processes > 1:
         raise UserError("second_view is for one device", "leave out engine.devices, or set second_view = false")

@@ -7,11 +7,12 @@ from tutelage.errors import UserError
 from tutelage.models.building import fetch
 from tutelage.outputs import Sizes
 from tutelage.run.network import build_for
-from tutelage.run.plan import Plan, check_batch
+from tutelage.run.plan import Plan, check_batch, check_together
 from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 from tutelage.teacher.crossfit import answered_by
 from tutelage.teacher.members import load_member
+from tutelage.training.trial import try_losses
 
 
 @no_test_split("the check before a training run")
@@ -34,6 +35,7 @@ def rehearse(*recipes: Recipe, workspace: Workspace) -> None:
 
 def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
     check_batch(tried.fit, len(dataset.train), devices=workspace.engine.processes)
+    check_together(tried)
     for number, spec in enumerate(tried.taught_by):
         if tried.training_of(spec) is not None:
             field = "teacher.fit" if tried.teacher else f"teachers.{number}.fit"
@@ -48,9 +50,8 @@ def _try(tried: Recipe, dataset: DataSet, workspace: Workspace) -> None:
         dataset.train.view(*Plan.of(run, len(dataset.train)).addresses(0), run.augment)
     student = build_for(tried.student, dataset, tried.seed, learns=True)
     sizes = [_try_teacher(tried, spec, dataset, workspace) for spec in tried.taught_by]
-    whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes))
-    if sizes:
-        tried.method.adapters(student.sizes(), whole, len(dataset.train))
+    whole = sizes[0] if len(sizes) == 1 else Sizes(classes=len(dataset.classes) if sizes else 0)
+    try_losses(tried, student.sizes(), whole, tried.method.adapters(student.sizes(), whole, len(dataset.train)))
     if tried.of_start is not None:
         tried.of_start.method.adapters(student.sizes(), sizes[0], len(dataset.train))
 

@@ -7,6 +7,7 @@ import pytest
 import small
 from tutelage.cli.distilling import rows, with_methods
 from tutelage.cli.flags import DistillFlags, parsed
+from tutelage.errors import UserError
 from tutelage.methods.dkd import DKD
 from tutelage.methods.kd import KD
 from tutelage.run.builtin import photos
@@ -44,6 +45,22 @@ def test_methods_of_a_folder_are_at_what_suits_it_and_others_at_their_defaults(f
 )
 def test_methods_with_commas_between_them_are_compared(words, read):
     assert with_methods(words.split()) == read.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("digits kd,dkd --methods rkd", "kd,dkd and --methods both name methods"),
+        ("digits kd --methods rkd", "kd and --methods both name methods"),
+        ("digits --methods --views 2", "--methods has no value behind it"),
+        ("digits --methods kd dkd --method.alpha 0.5", "--method.alpha would have no effect"),
+        ("digits kd,dkd --method.alpha=0.5", "--method.alpha would have no effect"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(words, message):
+    with pytest.raises(UserError) as error:
+        with_methods(words.split())
+    assert error.value.message.startswith(message)
 
 
 def test_before_a_row_with_unlabelled_images_comes_the_same_without(folder, tmp_path):

@@ -77,13 +77,30 @@ def test_a_run_brings_its_own_network(tmp_path):
         (["--seed", "1", "2"], "2 belongs to no flag"),
         (["baseline", "--teacher.fit.epochs", "3"], "--teacher.fit.epochs is for a teacher"),
         (["--data.name", ""], "data.name is empty"),
-        (["kd", "dkd"], "with commas between them tutelage distill compares methods"),
+        (["kd", "dkd"], "several methods have commas between them: tutelage distill digits kd,dkd"),
+        (["--student.options"], """--student.options needs a value\n\nhint: write --student.options '{"widths": """),
+        (["--teacher", ""], "--teacher needs a value"),
+        (["kd", "--method", "dkd"], "--method is no flag: the method is the word behind the recipe"),
+        (["kd", "--method.name=dkd"], "--method.name is no flag: the method is the word behind the recipe"),
+        (["kd+at", "--method.first.name", "dkd"], "\n\nhint: tutelage train RECIPE dkd, or RECIPE kd+at"),
+        (["kd", "--fit", "3"], "--fit has fields, each with a flag\n\nhint: --fit.epochs, --fit.batch-size, --fit.opt"),
+        (["kd", "\u2013fit.epochs", "3"], "begins with a dash, not with two hyphens\n\nhint: write --fit.epochs"),
+        (["kd", "--seed", "3", "\u2014-views"], "begins with a dash, not with two hyphens\n\nhint: write --views"),
+        (["kd", "--", "--fit.epochs", "3"], "-- stands alone: no flag has that name"),
+        (["kd+at", "--method.first.alpha", "3"], "method.first.alpha = 3.0 is outside [0, 1]"),
     ],
 )
 def test_mistakes(words, message):
     with pytest.raises(UserError) as caught:
         recipe(*words)
     assert message in str(caught.value)
+
+
+def test_a_method_in_the_place_of_the_recipe():
+    for words in (["kd"], ["kd", "digits"]):
+        with pytest.raises(UserError, match="kd is a method: the recipe comes before it") as caught:
+            parsed(TrainFlags, "train", words)
+        assert "tutelage train digits kd" in caught.value.hint
 
 
 def test_a_folder_s_numbers_follow_from_its_photos_and_flags_are_kept(tmp_path, capsys):

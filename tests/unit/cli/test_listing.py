@@ -73,9 +73,22 @@ def test_a_filter_that_finds_nothing_says_so(kind, capsys):
     assert err == "no line contains a*b: --filter takes a part of a line, as it is\n"
 
 
-def test_a_sum_of_two_methods_is_explained_by_both(capsys):
-    listing.explain_(["kd+at"])
+@pytest.mark.parametrize("words", ["methods --size 3", "models --classes 10", "models --size 0"])
+def test_a_size_without_a_budget_is_refused(words):
+    with pytest.raises(UserError, match="has no meaning without --fit-in"):
+        listing.list_(words.split())
+
+
+@pytest.mark.parametrize("name", ["kd+at", "kd,at", "kd, at"])
+def test_several_methods_are_explained_one_after_the_other(name, capsys):
+    listing.explain_([name])
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if line.startswith("## ")] == ["## kd", "## at"]
+
+
+def test_a_name_that_is_none_is_not_explained():
+    for name in ("kd+", ",", "+"):
+        with pytest.raises(UserError, match="the name of a method is empty"):
+            listing.explain_([name])
     with pytest.raises(UserError, match='unknown method "kdd"'):
         listing.explain_(["kdd+at"])

@@ -33,6 +33,11 @@ def defaults():
         ("--teacher.tune", "--teacher.tune has no value behind it", "write none or head or last_stage or full behind"),
         ("--stages hed", 'unknown value of --stages: "hed"', 'did you mean "head"?'),
         ("--runs --views 3", "--runs has no value behind it", "write a value behind --runs"),
+        ("--runs=", "--runs is empty", "is a variable of your shell not set?"),
+        ("--data-root=", "--data-root is empty", "is a variable of your shell not set?"),
+        ("--method.temperature 0", "method.temperature = 0.0 is outside (0, inf)", "choose temperature in (0, inf)"),
+        ("--method.alpha nan", "method.alpha = nan is not a finite number", "choose alpha in [0, 1]"),
+        ("--teachers kd", "--teachers takes no value", "write --teacher once for each"),
     ],
 )
 def test_a_word_that_is_no_value_of_its_field(words, message, hint, defaults):

@@ -10,7 +10,7 @@ from torch import nn
 
 from tutelage.errors import UserError
 from tutelage.methods import METHODS, method_class
-from tutelage.methods.base import Adapted, Extended, Method, Range, Weight, ranges
+from tutelage.methods.base import Adapted, Extended, Method, Range, Weight, leaves, ranges
 from tutelage.methods.combine import Sum, Warmed
 from tutelage.outputs import Sizes
 
@@ -61,6 +61,10 @@ def test_a_field_outside_its_range_is_named():
     with pytest.raises(UserError, match=r"method\.weight = -1 is outside \[0, inf\)") as error:
         Plain(weight=-1)
     assert error.value.hint == "choose weight in [0, inf)"
+    with pytest.raises(UserError, match=r"method\.weight = inf is not a finite number"):
+        Plain(weight=math.inf)
+    with pytest.raises(UserError, match=r"method\.weight = '1' is not a finite number"):
+        Plain(weight="1")  # ty: ignore[invalid-argument-type]
     with pytest.raises(UserError, match=r"method\.steps = 2 is outside \(2, 5\]"):
         dataclasses.replace(Plain(), steps=2)
 
@@ -68,6 +72,19 @@ def test_a_field_outside_its_range_is_named():
 def test_ranges_stand_beside_the_fields():
     assert ranges(Plain) == {"weight": ranges(Plain)["weight"], "steps": Range(2, 5, open=True)}
     assert ranges(Plain)["weight"].search == (0.1, 10)
+
+
+def test_parts_that_are_no_module_are_refused():
+    @dataclass(frozen=True)
+    class Forgetful(Adapted):
+        def losses(self, student, teacher, context, adapters):
+            return {}
+
+        def parts(self, student, teacher, samples):
+            nn.Linear(student.classes, samples)
+
+    with pytest.raises(UserError, match="parts returned NoneType, expected a torch"):
+        Forgetful().adapters(Sizes(3), Sizes(3), 5)
 
 
 def test_a_plain_method_has_no_parts_and_deploys_the_student():
@@ -93,6 +110,24 @@ def test_a_composition_passes_on_what_its_parts_need_and_keep():
     assert isinstance(adapters["first"], nn.Identity)
     assert list(both.deployed(student, adapters)) == [student, adapters["second"]]
     assert Plain().needs == {"logits"}, "the classes keep what they declare"
+
+
+@pytest.mark.parametrize("part", ["at", Plain, None])
+def test_what_is_no_method_is_no_part_of_one(part):
+    @dataclass(frozen=True)
+    class Holding(Plain):
+        part: Method = Plain()
+
+    assert Holding(part=Plain(2.0)).needs == {"logits"}
+    with pytest.raises(UserError, match=r"Holding\.part = .* is not a method with its numbers"):
+        Holding(part=part)
+
+
+def test_two_methods_that_each_extend_the_student_are_no_sum():
+    for whole in (lambda: Sum(Kept(), Kept()), lambda: Sum(Sum(Plain(), Kept()), Warmed(Kept()))):
+        with pytest.raises(UserError, match="Kept and Kept each leave a part of their own in the student"):
+            whole()
+    assert list(leaves(Sum(Sum(Plain(), Kept()), Warmed(Plain(2.0))))) == [Plain(), Kept(), Plain(2.0)]
 
 
 def test_what_is_abstract_has_to_be_written():

@@ -138,3 +138,15 @@ def test_what_a_method_of_ones_own_is_made_of_is_public():
     assert all(callable(f) for f in (label_cross_entropy, ramp, softened_kl, standardized, widened, composed))
     with pytest.raises(AttributeError, match="nothing_of_that_name"):
         methods.nothing_of_that_name  # noqa: B018
+
+
+@pytest.mark.parametrize("whole", [lambda part: Sum(part, KD), lambda part: Sum(KD, part), Warmed])
+def test_a_part_that_returns_no_terms_is_named(whole):
+    @dataclasses.dataclass(frozen=True)
+    class Forgetful(methods.Method):
+        def losses(self, student, teacher, context, adapters):
+            student.logits.mean()
+
+    Forgetful.label = "own.py:Forgetful"
+    with pytest.raises(UserError, match=r"losses of own\.py:Forgetful returned NoneType"):
+        terms(whole(Forgetful()))

@@ -120,7 +120,7 @@ Twice as good: two lines of title.
 - When: never.
 - Reads of the teacher: logits; its cached answers are enough
 - Reads of the student: logits
-- Trained besides the student: nothing
+- Adds to the student: nothing
 - Couples the batch: no: its loss is a mean over samples
 - Mixed labels: yes
 - Functions: `twice_loss`, `once`
@@ -137,11 +137,12 @@ Fields:
 
 def test_explain_says_what_a_method_costs_and_refuses():
     assert "Reads of the teacher: nothing, there is none" in explain("baseline")
-    assert "Reads of the teacher: features; it is asked at every step" in explain("at")
+    assert "Reads of the teacher: features (the maps of its stages); it is asked at every step" in explain("at")
+    assert "Reads of the student: logits and regions (logits of 16 parts of the image)" in explain("sdd")
     assert "Mixed labels: no" in explain("dkd")
     assert "Couples the batch: yes: pairs of samples are compared" in explain("cc")
-    assert "adapters, dropped at the end" in explain("ctkd")
-    assert "adapters, which stay" in explain("simkd")
+    assert "parts of its own (adapters), dropped at the end" in explain("ctkd")
+    assert "parts of its own (adapters), which stay" in explain("simkd")
 
 
 @pytest.mark.parametrize(

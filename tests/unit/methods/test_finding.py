@@ -53,6 +53,41 @@ def test_what_is_no_method_is_refused(own, tmp_path):
     assert '"kd"' in error.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("kd+", 'the name of a method is empty in "kd+"', "a plus or a comma too many"),
+        ("", "the name of a method is empty", "a plus or a comma too many"),
+        ("kd++at", 'the name of a method is empty in "kd++at"', "write kd+at"),
+        ("kd,dkd", '"kd,dkd" is more than one method', "distill RECIPE kd,dkd; to add their terms: kd+dkd"),
+        ("kd, dkd", '"kd, dkd" is more than one method', "distill RECIPE kd,dkd; to add"),
+        ("kd,", 'the name of a method is empty in "kd,"', "a comma too many"),
+        ("kd+baseline", "baseline behind a plus adds nothing: the labels' term of a second", "first: baseline+kd"),
+        ("own.py", "own.py is a file, not a method", "name the class in it: own.py:NAME"),
+        ("warmed", "warmed is made of other methods, which its name does not say", "write kd+at"),
+        ("kd+sum", "sum is made of other methods, which its name does not say", "write kd+at"),
+    ],
+)
+def test_a_name_that_says_no_method_or_not_all_of_it_is_told_so(name, message, hint):
+    with pytest.raises(UserError) as error:
+        method_at_defaults(name)
+    assert error.value.message.startswith(message)
+    assert hint in error.value.hint
+
+
+def test_spaces_around_a_plus_do_not_matter():
+    assert method_at_defaults("kd + at") == Sum(KD(), AT())
+
+
+def test_a_method_of_ones_own_without_defaults_is_for_recipes(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(OWN.replace("    def losses", "    strength: float\n\n    def losses"))
+    assert find_method(f"{file}:Nothing")(2.0).strength == 2.0
+    with pytest.raises(UserError, match=":Nothing has no default for strength") as error:
+        method_at_defaults(f"{file}:Nothing")
+    assert "[method] with name and strength" in error.value.hint
+
+
 def test_words_with_a_plus_are_a_sum():
     assert method_at_defaults("kd") == KD()
     assert method_at_defaults("kd+at") == Sum(KD(), AT())

@@ -22,6 +22,8 @@ def test_the_names_are_those_that_the_libraries_list():
         "torchvision:resnet18",
         "timm:vit_tiny_patch16_224_in21k",
         "hf-hub:timm/resnet18",
+        "timm:hf-hub:timm/resnet18",
+        "C:/nets/own.py:make",
     ],
 )
 def test_what_somebody_has_passes(name):
@@ -37,6 +39,10 @@ def test_what_somebody_has_passes(name):
         ("net:make", 'unknown model "net:make"', "FILE.py:NAME"),
         ("huggingface:timm/resnet18", "unknown model", "hf-hub:OWNER/NAME"),
         ("net.py", 'unknown model "net.py"', "net.py:NAME"),
+        ("timm", 'unknown model "timm"', "tutelage list models"),
+        ("timm:", 'unknown model "timm:"', "torchvision:NAME"),
+        ("torchvision:", 'unknown model "torchvision:"', "torchvision:NAME"),
+        ("timm:resnet18:3", 'unknown timm model "resnet18:3"', '"resnet18"'),
         ("net\nmake", r'unknown model "net\\nmake"', "list models"),
         ("torchvision:efficientnet_lite0", 'torchvision has no model "efficientnet_lite0"', "timm:efficientnet_lite0"),
     ],

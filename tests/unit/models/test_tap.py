@@ -129,6 +129,13 @@ def test_a_path_that_leads_nowhere_is_an_error_with_the_nearest():
     assert "layer1" in error.value.hint or "layer2" in error.value.hint or "layer3" in error.value.hint
 
 
+@pytest.mark.parametrize("path", ["", "somewhere_else"])
+def test_a_path_like_no_module_is_an_error_with_the_outermost(path):
+    with pytest.raises(UserError, match=f'unknown module path "{path}"') as error:
+        resnet8(stages=(path,))
+    assert "layer1, layer2, layer3" in error.value.hint
+
+
 def test_features_of_a_network_without_known_stages_are_an_error():
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
     tapped = Tapped(network, Preparation(MEAN, STD, 8), head="1", stages=())

@@ -1,5 +1,6 @@
 """A search on disk: proposals that depend on the trials so far alone, and a lock a trial."""
 
+import math
 import multiprocessing
 
 import pytest
@@ -60,7 +61,20 @@ def test_a_trial_is_at_work_while_its_lock_is_held(folder):
     assert not at_work(folder, 3)
 
 
-@pytest.mark.parametrize("values", [{"trials": 0}, {"minutes": -1.0}])
-def test_a_search_without_a_budget_is_refused(values):
-    with pytest.raises(UserError, match="at least one trial"):
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"trials": 0}, "search.trials = 0"),
+        ({"minutes": -1.0}, "search.minutes = -1.0"),
+        ({"minutes": math.nan}, "search.minutes = nan"),
+        ({"epochs": -1}, "search.epochs = -1"),
+        ({"part": -1}, "search.part = -1"),
+        ({"seed": -1}, "search.seed = -1"),
+        ({"seed": 2**32}, "search.seed = 4294967296"),
+    ],
+)
+def test_a_search_that_cannot_be_made_is_refused(values, message):
+    with pytest.raises(UserError) as error:
         Search(**values)
+    assert error.value.message == message
+    assert f"{message.partition(' ')[0]} must be" in error.value.hint

@@ -67,8 +67,18 @@ def test_a_loss_that_is_not_finite_names_its_term_and_step(run):
     book = opened(run)
     book.note(6, term(1.0))
     book.note(7, term(1.0, math.inf))
-    with pytest.raises(Diverged, match="term teacher at step 7"):
+    with pytest.raises(Diverged, match="term teacher at step 7") as error:
         book.read()
+    assert "lower fit.learning_rate" in error.value.hint
+
+
+def test_of_a_loss_that_is_not_finite_at_the_first_step_no_rate_is_blamed(run):
+    book = opened(run)
+    book.note(0, term(math.nan))
+    with pytest.raises(Diverged, match="at step 0") as error:
+        book.read()
+    assert "rate" not in error.value.hint
+    assert "nearer to their defaults" in error.value.hint
 
 
 def test_weights_that_broke_after_a_finite_loss_are_found_on_val(run):

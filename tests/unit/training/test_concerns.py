@@ -8,7 +8,7 @@ import torch
 import small
 from tutelage.data.memory import MemoryImages
 from tutelage.methods.cat_kd import CATKD
-from tutelage.methods.combine import composed
+from tutelage.methods.combine import Warmed, composed
 from tutelage.methods.kd import KD
 from tutelage.methods.luminet import LumiNet
 from tutelage.methods.mlkd import MLKD
@@ -149,9 +149,11 @@ def test_how_heavy_it_is_and_for_what_it_was_published_is_said():
         (LumiNet(warm_up=1.0), 12, ""),
         (KD(), 1, ""),
         (composed(KD(), LumiNet()), 12, "--method.second.warm_up 1"),
+        (LumiNet(warm_up=1000.0), 12, "--method.warm_up 1"),
+        (Warmed(KD()), 12, "--method.epochs 1"),
     ],
 )
 def test_a_warm_up_that_fills_half_of_the_training_is_named(method, epochs, flag):
     found = unfinished(method, epochs)
     assert [text.rpartition(" is ")[2] for text in found] == [flag] * bool(flag)
-    assert all("luminet warms up for 20 epochs and this training has" in text for text in found)
+    assert all("epochs and this training has" in text for text in found)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import small
+from tutelage.errors import UserError
 from tutelage.methods import KD, Method
 from tutelage.outputs import Context, Outputs
 from tutelage.training.distiller import Distiller
@@ -66,3 +67,26 @@ def test_its_terms_are_the_methods():
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(
         {n: t.item() for n, t in expected.items()}
     )
+
+
+@pytest.mark.parametrize(
+    ("terms", "returned"),
+    [
+        (None, "returned NoneType, expected a dict of scalar tensors"),
+        (torch.tensor(1.0), "returned Tensor, expected"),
+        ({}, "returned an empty dict, expected"),
+        ({"label": torch.tensor(1.0), "teacher": 0.5}, "returned a float as the term teacher, expected"),
+        ({"label": torch.ones(2)}, r"returned float32 of shape \[2\] as the term label, expected"),
+        ({"label": torch.tensor(3)}, r"returned int64 of shape \[\] as the term label, expected"),
+    ],
+)
+def test_what_is_no_dict_of_scalars_is_told_as_such(terms, returned):
+    @dataclass(frozen=True)
+    class Wrong(Method):
+        def losses(self, student, teacher, context, adapters):
+            return terms
+
+    module = Distiller(small.network(), Wrong(), nn.Identity())
+    with pytest.raises(UserError, match=returned) as error:
+        module(torch.rand(2, 1, 8, 8), Outputs(torch.zeros(2, 10)), CONTEXT)
+    assert "label_cross_entropy" in error.value.hint

@@ -8,8 +8,11 @@ from safetensors.torch import load_file, save_file
 
 import small
 from tutelage.errors import UserError
+from tutelage.methods.finding import method_at_defaults
 from tutelage.models import Model
 from tutelage.run.builtin import built_in
+from tutelage.run.optim import Fit
+from tutelage.training.loop import train
 from tutelage.training.rehearsal import rehearse
 
 
@@ -26,6 +29,14 @@ def test_pretrained_weights_are_fetched_before_images_are_read_and_only_where_th
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *names: "model.safetensors")
     with pytest.raises(LookupError):
         rehearse(recipe, workspace=small.workspace(tmp_path / "runs"))
+
+
+@pytest.mark.parametrize("attempt", [rehearse, train], ids=["rehearsal", "training"])
+def test_one_image_a_step_is_refused_for_a_method_that_compares_images(attempt, tmp_path):
+    recipe = small.taught(tmp_path, method=method_at_defaults("kd+rkd"), fit=Fit(epochs=1, batch_size=1))
+    with pytest.raises(UserError, match=r"fit\.batch_size = 1: kd\+rkd needs several images a step \(pairs"):
+        attempt(recipe, workspace=small.workspace(tmp_path / "runs"))
+    rehearse(replace(recipe, second_view=True), workspace=small.workspace(tmp_path / "runs"))
 
 
 def test_a_head_that_is_trained_anew_may_have_had_any_order(tmp_path):
