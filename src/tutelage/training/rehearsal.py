@@ -12,7 +12,7 @@ from tutelage.run.recipe import Recipe, TeacherSpec
 from tutelage.run.workspace import Workspace
 from tutelage.teacher.crossfit import answered_by
 from tutelage.teacher.members import load_member
-from tutelage.training.trial import try_losses
+from tutelage.training.own_losses import try_losses
 
 
 @no_test_split("the check before a training run")
