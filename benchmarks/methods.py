@@ -310,19 +310,23 @@ def mean_of(row: dict[str, Any]) -> float:
     return row["mean"] if "mean" in row else statistics.mean(row["val"])
 
 
-def table(wave: dict[str, Any], cost: dict[str, float], rows: list[str] | None = None) -> str:
-    """Methods by their val top-1, the best first."""
-    found, steps = wave["rows"], any(label in cost for label in rows or wave["rows"])
-    heads = ["method", "val top-1", "against kd", "p (Holm)", *(["a step costs"] if steps else []), "n"]
+def table(wave: dict[str, Any], cost: dict[str, float]) -> str:
+    """Methods by their val top-1, the best first; comparisons where there are seeds to judge them by."""
+    found = wave["rows"]
+    judged, steps = any("gain" in row for row in found.values()), any(label in cost for label in found)
+    heads = ["method", "val top-1", *(["against kd", "p (Holm)"] if judged else [])]
+    heads += [*(["a step costs"] if steps else []), "n"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for label in sorted(rows or found, key=lambda label: -mean_of(found[label])):
+    for label in sorted(found, key=lambda label: -mean_of(found[label])):
         row = found[label]
         deviation = row.get("spread") or (statistics.stdev(row["val"]) if len(row.get("val", ())) > 1 else None)
-        spread = "" if deviation is None else f" +- {deviation:.2f}"
-        gain = f"{row['gain']:+.2f} +- {row['half']:.2f}" if "gain" in row else ""
-        p = "" if "p" not in row else "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}"
-        step = [f"{cost[label]:.2f} x kd's" if label in cost else ""] if steps else []
-        lines.append(f"| {' | '.join([label, f'{mean_of(row):.2f}{spread} %', gain, p, *step, str(row['n'])])} |")
+        cells = [label, f"{mean_of(row):.2f}{'' if deviation is None else f' +- {deviation:.2f}'} %"]
+        if judged:
+            cells.append(f"{row['gain']:+.2f} +- {row['half']:.2f}" if "gain" in row else "")
+            cells.append("" if "p" not in row else "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}")
+        if steps:
+            cells.append(f"{cost[label]:.2f} x kd's" if label in cost else "")
+        lines.append(f"| {' | '.join([*cells, str(row['n'])])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -370,13 +374,11 @@ PLACE = re.compile(r"(?s)<!-- measured (?P<name>[a-z]+) -->\n.*?<!-- end -->\n")
 
 
 def guide(text: str, result: dict[str, Any]) -> str:
-    """docs/guides/which-method.md with its tables filled in: what differs from kd by more than the noise, and kd."""
+    """docs/guides/which-method.md with its tables filled in."""
 
     def filled(place: re.Match[str]) -> str:
         wave = result["waves"][place["name"]]
-        near = place["name"] != "short"  # elsewhere it is worth knowing what does not differ, too
-        rows = [label for label, row in wave["rows"].items() if near or label == "kd" or row.get("p", 1) <= 0.05]
-        body = f"{settings(wave)}:\n\n{table(wave, result['cost'], rows)}"
+        body = f"{settings(wave)}:\n\n{table(wave, result['cost'])}"
         return f"<!-- measured {place['name']} -->\n{body}<!-- end -->\n"
 
     return PLACE.sub(filled, text)
