@@ -344,7 +344,7 @@ TITLES = {
     "again": "The most promising once more, with other seeds than the one that chose them",
     "all": "All methods, once",
     "weights": "Weights that were published for 100 classes, and the same for ten, trained shortly",
-    "small": "Ideas of our own, and methods that are new here, where nothing but a slow processor was at hand",
+    "small": "Few images, trained shortly",
     "short": "The first 32 methods, trained shortly",
 }
 
