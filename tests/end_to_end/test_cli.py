@@ -158,6 +158,13 @@ def test_methods_and_networks_of_ones_own(studied):
     assert "val top-1" in told("train", "small.toml", "kd+dist", "--fit.epochs", "1", cwd=studied)
 
 
+def test_train_warns_of_numbers_that_were_published_for_other_trainings(studied):
+    process = command("train", "small.toml", "luminet", "--fit.epochs", "1", cwd=studied)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "warning: luminet warms up for 20 epochs and this training has 1" in err
+
+
 def test_a_recipe_written_is_a_recipe_read(tmp_path):
     (tmp_path / "mine.toml").write_text(told("recipe", "digits", cwd=tmp_path))
     assert told("recipe", "mine.toml", cwd=tmp_path) == (tmp_path / "mine.toml").read_text()

@@ -65,6 +65,7 @@ def train(arguments: list[str]) -> None:
     flags = parsed(TrainFlags, "train", arguments)
     from tutelage import data, progress
     from tutelage.study.work import is_done
+    from tutelage.training.concerns import of_numbers
     from tutelage.training.loop import train as train_run
     from tutelage.training.predictions import evaluate_run
     from tutelage.training.rehearsal import rehearse
@@ -73,6 +74,8 @@ def train(arguments: list[str]) -> None:
     was_done = is_done(recipe, flags.workspace)
     if not was_done:
         rehearse(recipe, workspace=flags.workspace)
+        for text in of_numbers(recipe, len(data.load(recipe.data, flags.data_root).classes)):
+            progress.say(f"warning: {text}")
     with tracking.following(flags.log, folders(flags.workspace, [recipe])):
         run = train_run(recipe, flags.workspace)
     if sharing.rank():

@@ -58,9 +58,14 @@ def concerns(seen: dict[str, Any]) -> list[str]:
 
 def beforehand(recipe: Recipe, dataset: DataSet) -> list[str]:
     """What can be seen without asking a network, a sentence each."""
-    of_method = heavy(recipe.method, len(dataset.classes), recipe.fit.batch_size)
-    of_method += unfinished(recipe.method, recipe.fit.epochs)
-    return [text for text in (how_little(len(dataset.val)), *thin(dataset), decay(recipe.fit), *of_method) if text]
+    of_images = [text for text in (how_little(len(dataset.val)), *thin(dataset)) if text]
+    return of_images + of_numbers(recipe, len(dataset.classes))
+
+
+def of_numbers(recipe: Recipe, classes: int) -> list[str]:
+    """What is said of a recipe's weights, warm-ups and weight decay for so many classes, a sentence each."""
+    of_method = heavy(recipe.method, classes, recipe.fit.batch_size) + unfinished(recipe.method, recipe.fit.epochs)
+    return [text for text in (decay(recipe.fit), *of_method) if text]
 
 
 def decay(fit: Fit) -> str:
