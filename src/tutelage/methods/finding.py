@@ -68,7 +68,7 @@ def _part_at_defaults(part: str, name: str) -> Method:
             f"to compare them: tutelage distill RECIPE {apart}; to add their terms: {added}",
         )
     cls = find_method(part.strip())
-    lacking = [f.name for f in dataclasses.fields(cls) if MISSING is f.default is f.default_factory]
+    lacking = [f.name for f in dataclasses.fields(cls) if f.default is MISSING and f.default_factory is MISSING]
     if lacking and part in COMBINATIONS:
         raise UserError(
             f"{part} is made of other methods, which its name does not say",
